@@ -1,0 +1,80 @@
+"""Read a prepared corpus: tokens by tune, and the order in which training reads them."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from workflow.scripts.cli import InputError
+from workflow.scripts.files import read_json
+from workflow.scripts.tokenizer import CharTokenizer
+
+SPLITS = ("train", "val", "test")
+
+
+@dataclass(frozen=True)
+class Split:
+    """Tokens of one split and where its tunes start.
+
+    Attributes:
+        tokens: (n_tokens,) ids, memory-mapped.
+        starts: (n_tunes + 1,) int64 start of each tune, then n_tokens.
+    """
+
+    tokens: np.ndarray
+    starts: np.ndarray
+
+    @property
+    def n_tunes(self) -> int:
+        return len(self.starts) - 1
+
+    def tune(self, i: int) -> np.ndarray:
+        return self.tokens[self.starts[i] : self.starts[i + 1]]
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """A folder that `prepare` wrote.
+
+    Raises:
+        InputError: from `load`, when the folder is not a complete corpus.
+    """
+
+    folder: Path
+    tokenizer: CharTokenizer
+    info: dict
+
+    @classmethod
+    def load(cls, folder: str | Path) -> "Corpus":
+        folder = Path(folder)
+        if not (folder / "corpus.json").exists():
+            raise InputError(f"{folder} is not a prepared corpus (no corpus.json): run workflow.scripts.prepare first")
+        return cls(folder, CharTokenizer.load(folder / "tokenizer.json"), read_json(folder / "corpus.json"))
+
+    @property
+    def content_sha256(self) -> str:
+        return self.info["content_sha256"]
+
+    def split(self, name: str) -> Split:
+        starts = np.fromfile(self.folder / f"{name}.idx", dtype=np.uint64).astype(np.int64)
+        tokens = np.memmap(self.folder / f"{name}.bin", dtype=self.tokenizer.dtype, mode="r")
+        if len(starts) < 2 or starts[-1] != len(tokens):
+            raise InputError(f"{self.folder}/{name}.bin and its index disagree: prepare the corpus again")
+        return Split(tokens, starts)
+
+
+def training_order(split: Split, n_tokens: int, seed: int) -> np.ndarray:
+    """The (n_tokens,) ids that a run reads: epoch after epoch, each over all tunes in a new random order.
+
+    Every token comes once before any comes twice, and the order depends on nothing but the seed.
+    """
+    rng = np.random.default_rng(seed)
+    pieces, left = [], n_tokens
+    while left > 0:
+        for i in rng.permutation(split.n_tunes):
+            piece = split.tune(i)[:left]
+            pieces.append(piece)
+            left -= len(piece)
+            if left <= 0:
+                break
+    return np.concatenate(pieces)
