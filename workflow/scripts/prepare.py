@@ -16,7 +16,6 @@ import argparse
 import collections
 import csv
 import hashlib
-import io
 import re
 import shutil
 import tempfile

@@ -216,7 +216,7 @@ class Run:
 
 def compiled(model: nn.Module, when: str, device: torch.device):
     """The callable that training uses: torch.compile pays on GPUs for models that unroll no time loop."""
-    wanted = when == "on" or when == "auto" and device.type == "cuda" and not model.carries_state
+    wanted = when == "on" or (when == "auto" and device.type == "cuda" and not model.carries_state)
     return torch.compile(model) if wanted else model
 
 

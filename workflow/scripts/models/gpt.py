@@ -100,7 +100,7 @@ class Model(nn.Module):
     def forward(self, idx: Tensor, state: Cache | None = None) -> tuple[Tensor, Cache | None]:
         """Logits (B, T, V) of ids (B, T), and the cache with them added if one was given."""
         seen, T = state.length if state else 0, idx.shape[1]
-        if seen and T > 1 or seen + T > self.config.block_size:
+        if (seen and T > 1) or seen + T > self.config.block_size:
             raise ValueError(f"{T} tokens do not fit after {seen} in a context of {self.config.block_size}")
         cos, sin = self.cos[seen : seen + T], self.sin[seen : seen + T]
         x = norm(self.wte(idx))

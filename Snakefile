@@ -1,0 +1,32 @@
+# Scaling laws for symbolic music: ABC tunes in, scaling plot out.
+#
+# Needs config.yaml (and, for another study, one file of studies/ given with --configfile).
+# Makes results/scaling_plot.pdf and everything on the way to it.
+from snakemake.utils import min_version
+
+min_version("9.27")
+
+
+configfile: "config.yaml"
+
+
+# A study file sends its outputs elsewhere with `pathvars: {results: results/lakh}`.
+pathvars:
+    results="results",
+
+
+include: "rules/common.smk"
+include: "rules/corpus.smk"
+include: "rules/train.smk"
+include: "rules/evaluate.smk"
+include: "rules/analysis.smk"
+
+
+report: "workflow/report/study.rst"
+
+
+rule all:
+    default_target: True
+    input:
+        expand("<results>/{figure}.pdf", figure=FIGURES),
+        "<results>/summary.md",

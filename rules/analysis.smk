@@ -1,0 +1,132 @@
+# Needs every run's results; makes the tables, the fits, the figures and the summary.
+
+
+rule runs_table:
+    input:
+        config=expand("{run}/config.json", run=RUN_DIRS),
+        history=expand("{run}/history.csv", run=RUN_DIRS),
+        perplexity=expand("{run}/perplexity.json", run=RUN_DIRS),
+        validity=expand("{run}/validity.json", run=RUN_DIRS),
+        code=code("collect_runs"),
+    output:
+        runs="<results>/runs.csv",
+        curves="<results>/curves.csv",
+    params:
+        folders=lambda wildcards, input: folders_of(input.config),
+    log:
+        "<results>/logs/runs_table.log",
+    conda:
+        "../envs/environment.yaml"
+    shell:
+        """
+        python -m workflow.scripts.collect_runs \
+            --folders {params.folders:q} \
+            --runs {output.runs:q} \
+            --curves {output.curves:q} \
+            > {log} 2>&1
+        """
+
+
+rule fit:
+    input:
+        runs="<results>/runs.csv",
+        code=code("fit_scaling"),
+    output:
+        "<results>/fit.json",
+    log:
+        "<results>/logs/fit.log",
+    conda:
+        "../envs/environment.yaml"
+    shell:
+        """
+        python -m workflow.scripts.fit_scaling {input.runs:q} \
+            --output {output:q} \
+            > {log} 2>&1
+        """
+
+
+rule plots:
+    input:
+        runs="<results>/runs.csv",
+        fit="<results>/fit.json",
+        curves="<results>/curves.csv",
+        code=code("plot_scaling"),
+    output:
+        [figure_in_report(name) for name in FIGURES],
+        expand("<results>/{figure}.pdf", figure=FIGURES),
+    params:
+        folder=lambda wildcards: RESULTS,
+    log:
+        "<results>/logs/plots.log",
+    conda:
+        "../envs/environment.yaml"
+    shell:
+        """
+        python -m workflow.scripts.plot_scaling --results_dir {params.folder:q} > {log} 2>&1
+        """
+
+
+# Draws from the tables that are there, however they came there and whatever else is out of date:
+# it asks for nothing, so nothing is trained.
+use rule plots as figures with:
+    input:
+        code=code("plot_scaling"),
+    output:
+        [],
+    log:
+        "<results>/logs/figures.log",
+
+
+rule summary:
+    input:
+        runs="<results>/runs.csv",
+        fit="<results>/fit.json",
+        corpus=f"{CORPUS}/corpus.json",
+        code=code("write_summary"),
+    output:
+        report(
+            "<results>/summary.md",
+            caption="../workflow/report/summary.rst",
+            category="Tables",
+        ),
+    log:
+        "<results>/logs/summary.log",
+    conda:
+        "../envs/environment.yaml"
+    shell:
+        """
+        python -m workflow.scripts.write_summary \
+            --runs {input.runs:q} \
+            --fit {input.fit:q} \
+            --corpus {input.corpus:q} \
+            --output {output:q} \
+            > {log} 2>&1
+        """
+
+
+rule lr_sweep:
+    input:
+        config=expand("{run}/config.json", run=SWEEP_DIRS),
+        perplexity=expand("{run}/perplexity.json", run=SWEEP_DIRS),
+        code=code("collect_sweep"),
+    output:
+        table="<results>/lr_sweep.csv",
+        figure=report(
+            "<results>/lr_sweep.png",
+            caption="../workflow/report/lr_sweep.rst",
+            category="Figures",
+        ),
+        pdf="<results>/lr_sweep.pdf",
+    params:
+        folders=lambda wildcards, input: folders_of(input.config),
+    log:
+        "<results>/logs/lr_sweep.log",
+    conda:
+        "../envs/environment.yaml"
+    shell:
+        """
+        python -m workflow.scripts.collect_sweep \
+            --folders {params.folders:q} \
+            --table {output.table:q} \
+            > {log} 2>&1
+        """

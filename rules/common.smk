@@ -1,0 +1,83 @@
+# Needs the merged config; makes the names and helpers that the rules share.
+import os
+import sys
+
+# Jobs run with the Python that runs Snakemake and find our package from wherever Snakemake was
+# started, also on the nodes of a cluster, where this file is read again.
+sys.path.insert(0, workflow.basedir)
+os.environ["PYTHONPATH"] = os.pathsep.join(
+    filter(None, [workflow.basedir, os.environ.get("PYTHONPATH")])
+)
+os.environ["PATH"] = os.pathsep.join(
+    [os.path.dirname(sys.executable), os.environ["PATH"]]
+)
+
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+from workflow.scripts import study
+from workflow.scripts.abc_files import MUSIC21, list_files
+from workflow.scripts.cli import InputError
+from workflow.scripts.corpus import SPLITS
+
+try:
+    study.check(config)
+except InputError as error:
+    raise WorkflowError(str(error))
+
+CORPUS = "data/corpora/" + study.corpus_name(config)
+RESULTS = config.get("pathvars", {}).get("results", "results")
+CORPUS_FILES = [
+    f"{CORPUS}/{split}.{part}" for split in SPLITS for part in ("bin", "idx")
+] + [f"{CORPUS}/tokenizer.json"]
+FIGURES = ["scaling_plot", "loss_curves", "loss_compute", "validity"]
+RUN_DIRS = [f"<results>/models/{run}" for run in study.runs(config)]
+SWEEP_DIRS = [f"<results>/lr_sweep/{run}" for run in study.sweep_runs(config)]
+
+
+wildcard_constraints:
+    model="[A-Za-z0-9_.-]+",
+    tokens=r"\d+",
+    seed=r"\d+",
+    rate=r"[0-9][0-9.e-]*",
+
+
+def code(*modules):
+    """Code files of a job as its input: the modules named and all that they import."""
+    return lambda wildcards: study.code_files(*modules)
+
+
+def model_code(command):
+    """The same for a job that works on one model: the code of its architecture too, and of no other."""
+    return lambda wildcards: study.code_files(
+        command, "models/" + study.model_of(config, wildcards.model)["arch"]
+    )
+
+
+def train_flags(wildcards):
+    """Flags of train for the run that the wildcards name; a sweep's wildcards also set the rate."""
+    rate = {"learning_rate": wildcards.rate} if "rate" in wildcards.keys() else {}
+    return study.train_flags(config, wildcards.model, **rate)
+
+
+def raw_files(wildcards):
+    """The user's own ABC files; the music21 corpus is pinned by the package's version instead."""
+    if config["corpus"] == MUSIC21:
+        return []
+    if not Path(config["corpus"]).exists():
+        raise WorkflowError(f"config: corpus {config['corpus']!r} is no file or folder here, and not 'music21'")
+    return list_files(Path(config["corpus"]))
+
+
+def figure_in_report(name):
+    """A figure with its own one-sentence caption in `snakemake --report`."""
+    return report(
+        f"<results>/{name}.png",
+        caption=f"../workflow/report/{name}.rst",
+        category="Figures",
+    )
+
+
+def folders_of(paths):
+    return [os.path.dirname(path) for path in paths]

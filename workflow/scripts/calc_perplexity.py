@@ -1,0 +1,90 @@
+"""Perplexity of a trained model on a whole split: every tune by itself, every character once.
+
+Writes a JSON file with the mean loss (nats a token; a token is a character or the end of a tune),
+its standard error by resampling tunes, perplexity and bits a character; and beside it a CSV with the
+loss of every tune, so that models can be compared tune by tune.
+
+Example:
+  python -m workflow.scripts.calc_perplexity --checkpoint checkpoints/gpt_xxl
+"""
+
+import csv
+import io
+import math
+import os
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from workflow.scripts import cli
+from workflow.scripts.checkpoint import load_model
+from workflow.scripts.cli import InputError
+from workflow.scripts.corpus import SPLITS, Corpus
+from workflow.scripts.device import pick_device
+from workflow.scripts.files import write_json, write_text
+from workflow.scripts.scoring import mean_and_error, score_tunes
+
+
+def evaluate(checkpoint: str, data_dir: str | None, split_name: str, device: torch.device, batch: int):
+    """Loss summary (dict) and per-tune (tokens, nats) arrays of a model on a split.
+
+    Raises:
+        InputError: the corpus has another vocabulary than the model.
+    """
+    model, tokenizer, training = load_model(checkpoint, device)
+    corpus = Corpus.load(data_dir or training["data_dir"])
+    if corpus.tokenizer.chars != tokenizer.chars:
+        raise InputError(f"{checkpoint} was trained with another vocabulary than that of {corpus.folder}")
+    split = corpus.split(split_name)
+    tunes = [split.tune(i) for i in range(split.n_tunes)]
+    tokens = np.array([len(tune) - 1 for tune in tunes])
+    nats = score_tunes(model, tunes, device, batch=batch)
+    loss, error = mean_and_error(nats, tokens)
+    summary = {
+        "split": split_name,
+        "tunes": len(tunes),
+        "tokens": int(tokens.sum()),
+        "loss": loss,
+        "loss_se": error,
+        "loss_ci95": [loss - 1.96 * error, loss + 1.96 * error],
+        "perplexity": math.exp(loss),
+        "bits_per_char": loss / math.log(2),
+        "corpus_sha256": corpus.content_sha256,
+        "trained_on_this_corpus": corpus.content_sha256 == training["corpus"],
+    }
+    return summary, tokens, nats
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = cli.parser(__doc__)
+    parser.add_argument("--checkpoint", required=True, help="folder of a trained model, or its weights file")
+    parser.add_argument("--data_dir", help="corpus that prepare wrote (default: the one the model was trained on)")
+    parser.add_argument("--split", default="test", choices=SPLITS, help="which tunes to score")
+    parser.add_argument("--output", help="JSON to write (default: perplexity.json beside the weights)")
+    parser.add_argument("--batch_size", type=cli.positive_int, default=32, help="windows in one forward pass")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps")
+    parser.add_argument("--threads", type=cli.positive_int, default=os.cpu_count(), help="CPU threads")
+    args = parser.parse_args(argv)
+
+    torch.set_num_threads(args.threads)
+    summary, tokens, nats = evaluate(
+        args.checkpoint, args.data_dir, args.split, pick_device(args.device), args.batch_size
+    )
+    checkpoint = Path(args.checkpoint)
+    folder = checkpoint.parent if checkpoint.is_file() else checkpoint
+    output = Path(args.output or folder / "perplexity.json")
+    table = io.StringIO()
+    rows = csv.writer(table, lineterminator="\n")
+    rows.writerow(["tune", "tokens", "nats"])
+    rows.writerows((i, n, f"{loss:.6f}") for i, (n, loss) in enumerate(zip(tokens, nats, strict=True)))
+    write_text(output.with_name(output.stem + "_tunes.csv"), table.getvalue())
+    write_json(output, summary)
+    print(
+        f"{args.checkpoint}: perplexity {summary['perplexity']:.4f} on {summary['tunes']:,} {args.split} tunes;"
+        f" loss {summary['loss']:.4f} ± {summary['loss_se']:.4f} nats, {summary['bits_per_char']:.4f} bits a character"
+    )
+
+
+if __name__ == "__main__":
+    cli.run(main)

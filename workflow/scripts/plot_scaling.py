@@ -1,0 +1,184 @@
+"""Draw a study's figures from its three small result files, and from nothing else.
+
+Reads runs.csv, fit.json and curves.csv in --results_dir and writes there, as PDF and PNG:
+  scaling_plot  test loss against parameters outside the embedding, with the fitted laws
+  loss_curves   validation loss over training tokens
+  loss_compute  test loss against training FLOP
+  validity      share of generated tunes that programs can read, against parameters
+
+The same input gives the same bytes: no date is written into a file.
+
+Example:
+  python -m workflow.scripts.plot_scaling --results_dir results
+"""
+
+import textwrap
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
+from scipy.stats import t as t_distribution
+
+from workflow.scripts import cli
+from workflow.scripts.cli import InputError
+from workflow.scripts.figures import log_axis, loss_axis, name_of, save, short, style_of
+from workflow.scripts.files import read_json
+
+PARAMS = "Parameters outside the embedding, N"
+BARS = "Filled marks: mean over seeds, with 95% bars from resampling test tunes; open marks: single runs; bands: 95%."
+
+
+def law_label(arch: str, group: dict) -> str:
+    power, pure = group["power"], group["power"]["ci95"]["alpha"]
+    return f"{name_of(arch)}: L ∝ N$^{{-{power['alpha']:.3f}}}$, 95% [{pure[0]:.3f}, {pure[1]:.3f}]".replace("--", "")
+
+
+def scaling_plot(runs: pd.DataFrame, fit: dict) -> Figure:
+    fig, ax = plt.subplots(figsize=(6.4, 5.6))
+    archs = sorted(fit["groups"])
+    ends = runs["params_non_embedding"].min() / 1.15, runs["params_non_embedding"].max() * 1.15
+    grid = np.geomspace(*ends, 200)
+    for arch, group in fit["groups"].items():
+        style = style_of(arch, archs)
+        power = group["power"]
+        log_loss = np.log(power["A"]) - power["alpha"] * np.log(grid)
+        basis = np.stack((np.ones_like(grid), -np.log(grid)))
+        error = np.sqrt(np.einsum("ig,ij,jg->g", basis, np.array(power["covariance_log_A_alpha"]), basis))
+        half = t_distribution.ppf(0.975, power["dof"]) * error
+        label = law_label(arch, group)
+        ax.plot(grid, np.exp(log_loss), color=style["color"], linestyle=style["linestyle"], label=label)
+        ax.fill_between(
+            grid, np.exp(log_loss - half), np.exp(log_loss + half), color=style["color"], alpha=0.13, linewidth=0
+        )
+        if saturating := group["power_irreducible"]:
+            curve = saturating["E"] + saturating["A"] * grid ** -saturating["alpha"]
+            low, high = saturating["ci95"]["E"]
+            ax.plot(
+                grid, curve, color=style["color"], linewidth=0.8, linestyle=(0, (1, 1.5)),
+                label=f"   with a floor E, 95% [{low:.2f}, {high:.2f}] nats",
+            )  # fmt: skip
+        rows = runs[(runs["arch"] == arch) & ((runs["tokens"] == group["tokens"]) | (group["tokens"] is None))]
+        ax.scatter(
+            rows["params_non_embedding"], rows["test_loss"], s=9, facecolors="none", edgecolors=style["color"],
+            linewidths=0.6, marker=style["marker"], zorder=3,
+        )  # fmt: skip
+        sizes = rows.groupby("params_non_embedding").agg(loss=("test_loss", "mean"), se=("test_loss_se", "mean"))
+        ax.errorbar(
+            sizes.index, sizes["loss"], yerr=1.96 * sizes["se"], color=style["color"], marker=style["marker"],
+            linestyle="none", markersize=5, capsize=2.5, elinewidth=0.9, zorder=4,
+        )  # fmt: skip
+    log_axis(ax, runs["params_non_embedding"], PARAMS)
+    loss_axis(ax)
+    budget = next(iter(fit["groups"].values()))["tokens"]
+    seeds = runs["seed"].nunique()
+    ax.set_title(
+        f"Test loss against size, {short(budget)} training tokens, {seeds} seed{'s' * (seeds > 1)}"
+        if budget
+        else "Test loss against size",
+        loc="left",
+        fontsize=10,
+    )
+    ax.legend(loc="best", fontsize=8)
+    words = [sentence for group in fit["groups"].values() for sentence in group["verdict"]]
+    under_figure(fig, [*fit["comparison"]["verdict"], *words, BARS])
+    return fig
+
+
+def under_figure(fig: Figure, sentences: list[str]) -> None:
+    """Words below the axes, wrapped to the figure's width."""
+    text = "\n".join(textwrap.fill(line, 104) for line in sentences)
+    height = 0.024 * (text.count("\n") + 1) * 5.6 / fig.get_figheight()
+    fig.tight_layout(rect=(0, height + 0.01, 1, 1))
+    fig.text(0.02, 0.008, text, fontsize=7.5, va="bottom", linespacing=1.3, color="#333333")
+
+
+def loss_curves(curves: pd.DataFrame) -> Figure:
+    archs = sorted(curves["arch"].unique())
+    fig, axes = plt.subplots(1, len(archs), figsize=(3.4 * len(archs) + 0.4, 3.4), sharey=True, squeeze=False)
+    for ax, arch in zip(axes[0], archs, strict=True):
+        rows = curves[curves["arch"] == arch]
+        sizes = sorted(rows["params_non_embedding"].unique())
+        shades = plt.get_cmap("viridis")(np.linspace(0.9, 0.1, len(sizes)))
+        for size, shade in zip(sizes, shades, strict=True):
+            for i, (_, run) in enumerate(rows[rows["params_non_embedding"] == size].groupby(["model", "seed"])):
+                label = f"N = {short(size)}" if i == 0 else None
+                ax.plot(run["tokens"], run["val_loss"], color=shade, linewidth=1, label=label)
+        log_axis(ax, curves["tokens"], "Training tokens")
+        ax.set_title(name_of(arch), loc="left", fontsize=10)
+        ax.legend(fontsize=7.5)
+    loss_axis(axes[0][0], "Validation loss (nats a character)")
+    fig.tight_layout()
+    return fig
+
+
+def loss_compute(runs: pd.DataFrame, curves: pd.DataFrame) -> Figure:
+    fig, ax = plt.subplots(figsize=(5.6, 4))
+    archs = sorted(runs["arch"].unique())
+    for arch in archs:
+        style = style_of(arch, archs)
+        for _, run in curves[curves["arch"] == arch].groupby(["model", "seed"]):
+            ax.plot(run["flops"], run["val_loss"], color=style["color"], alpha=0.25, linewidth=0.7)
+        rows = runs[runs["arch"] == arch]
+        ax.errorbar(
+            rows["flops"], rows["test_loss"], yerr=1.96 * rows["test_loss_se"], color=style["color"],
+            marker=style["marker"], linestyle="none", markersize=4, capsize=2, elinewidth=0.8, label=name_of(arch),
+        )  # fmt: skip
+    log_axis(ax, pd.concat([runs["flops"], curves["flops"]]), "Training FLOP")
+    ax.xaxis.set_major_locator(LogLocator())
+    loss_axis(ax, "Loss (nats a character)")
+    ax.set_title("Marks: finished runs on the test split; lines: validation on the way", loc="left", fontsize=9)
+    ax.legend()
+    fig.tight_layout()
+    return fig
+
+
+def validity(runs: pd.DataFrame) -> Figure:
+    kinds = [("valid", "Both"), ("music21", "music21 parses it"), ("abc2midi", "abc2midi compiles it")]
+    fig, axes = plt.subplots(1, 3, figsize=(8.6, 3.2), sharey=True)
+    archs = sorted(runs["arch"].unique())
+    for ax, (kind, title) in zip(axes, kinds, strict=True):
+        for i, arch in enumerate(archs):
+            style = style_of(arch, archs)
+            rows = runs[runs["arch"] == arch]
+            rate = rows[f"{kind}_rate"]
+            # The interval's ends can miss the rate by a rounding error, which a bar must not.
+            bars = np.stack((rate - rows[f"{kind}_low"], rows[f"{kind}_high"] - rate)).clip(0)
+            ax.errorbar(
+                rows["params_non_embedding"] * (1 + 0.05 * i), rate, yerr=bars, color=style["color"],
+                marker=style["marker"], linestyle="none", markersize=4, capsize=2, elinewidth=0.8, label=name_of(arch),
+            )  # fmt: skip
+        log_axis(ax, runs["params_non_embedding"], PARAMS)
+        ax.set_title(title, loc="left", fontsize=10)
+        ax.set_ylim(-0.02, 1.02)
+    axes[0].set_ylabel(f"Share of {runs['samples'].iloc[0]} generated tunes a run")
+    axes[0].legend(loc="upper left")
+    fig.tight_layout()
+    return fig
+
+
+def read(folder: Path, name: str):
+    path = folder / name
+    if not path.exists():
+        raise InputError(f"{path} does not exist: it is made by snakemake {folder}/scaling_plot.pdf")
+    try:
+        return read_json(path) if path.suffix == ".json" else pd.read_csv(path)
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} is not readable ({error})") from error
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = cli.parser(__doc__)
+    parser.add_argument("--results_dir", default="results", help="folder with the tables; the figures go there too")
+    folder = Path(parser.parse_args(argv).results_dir)
+    runs, fit, curves = (read(folder, name) for name in ("runs.csv", "fit.json", "curves.csv"))
+    save(scaling_plot(runs, fit), folder / "scaling_plot")
+    save(loss_curves(curves), folder / "loss_curves")
+    save(loss_compute(runs, curves), folder / "loss_compute")
+    save(validity(runs), folder / "validity")
+
+
+if __name__ == "__main__":
+    cli.run(main)

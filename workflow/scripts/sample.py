@@ -1,0 +1,140 @@
+"""Let a trained model write tunes.
+
+Writes one .abc file a sample into --output_dir, and a CSV that says for each how many characters the
+model wrote and whether it ended the tune itself. Sample k of a seed is the same however many are drawn.
+
+Example:
+  python -m workflow.scripts.sample --checkpoint_dir checkpoints/debug_tiny --prompt "M:4/4\\nK:C\\n" --num_samples 5
+"""
+
+import csv
+import io
+import os
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from workflow.scripts import cli
+from workflow.scripts.checkpoint import load_model
+from workflow.scripts.device import pick_device
+from workflow.scripts.files import write_text
+from workflow.scripts.tokenizer import BEGIN, END
+
+
+def filtered(logits: Tensor, temperature: float, top_k: int, top_p: float) -> Tensor:
+    """Probabilities (B, V) after temperature, then the k likeliest, then the smallest set of mass p."""
+    if temperature == 0:
+        return nn.functional.one_hot(logits.argmax(dim=-1), logits.shape[-1]).double()
+    logits = logits.double() / temperature
+    if 0 < top_k < logits.shape[-1]:
+        kth = logits.topk(top_k, dim=-1).values[:, -1:]
+        logits = logits.masked_fill(logits < kth, -torch.inf)
+    probabilities = logits.softmax(dim=-1)
+    if top_p < 1:
+        ordered, order = probabilities.sort(dim=-1, descending=True)
+        outside = ordered.cumsum(dim=-1) - ordered >= top_p  # the first is always inside
+        probabilities = probabilities.masked_fill(outside.gather(-1, order.argsort(dim=-1)), 0)
+    return probabilities / probabilities.sum(dim=-1, keepdim=True)
+
+
+@torch.inference_mode()
+def generate(
+    model: nn.Module,
+    prompt: list[int],
+    num_samples: int,
+    max_new_tokens: int,
+    temperature: float = 1.0,
+    top_k: int = 0,
+    top_p: float = 1.0,
+    seed: int = 0,
+) -> list[list[int]]:
+    """Ids that follow ``prompt``, up to and with END where the model gives it, for each sample.
+
+    A Transformer keeps keys and values of what it has seen; when its context is full it goes on from
+    the last half of it, so every token is predicted from at least half a context, as in `scoring`.
+    """
+    device = next(model.parameters()).device
+    uniforms = torch.stack(
+        [
+            torch.rand(max_new_tokens, generator=torch.Generator().manual_seed(seed * 1_000_003 + k)).double()
+            for k in range(num_samples)
+        ]
+    ).to(device)
+    half = max(model.config.block_size // 2, 1)
+    written = torch.tensor(prompt, device=device).expand(num_samples, -1)
+    ended = torch.zeros(num_samples, dtype=torch.bool, device=device)
+    state = model.empty_state(num_samples)
+    unread = written if model.carries_state else written[:, -model.config.block_size :]
+    for step in range(max_new_tokens):
+        if model.is_full(state):
+            state, unread = model.empty_state(num_samples), written[:, -half:]
+        logits, state = model(unread, state)
+        cumulative = filtered(logits[:, -1], temperature, top_k, top_p).cumsum(dim=-1)
+        # Rounding may leave the last sum a hair under 1: scale the draw by it, never fall off its end.
+        draw = uniforms[:, step, None] * cumulative[:, -1:]
+        unread = torch.searchsorted(cumulative, draw, right=True).clamp(max=cumulative.shape[-1] - 1)
+        written = torch.cat((written, unread), dim=1)
+        ended |= unread[:, 0] == END
+        if ended.all():
+            break
+    continuations = written[:, len(prompt) :].tolist()
+    return [ids[: ids.index(END) + 1] if END in ids else ids for ids in continuations]
+
+
+def with_reference_number(prompt: str) -> str:
+    """A prompt that no program would take for a tune's start gets the X: field that starts one."""
+    return prompt if not prompt or prompt.startswith("X:") else f"X:1\n{prompt}"
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = cli.parser(__doc__)
+    parser.add_argument("--checkpoint_dir", required=True, help="folder of a trained model, or its weights file")
+    parser.add_argument("--output_dir", default="output/samples", help="folder to write")
+    start = parser.add_mutually_exclusive_group()
+    start.add_argument("--prompt", default="", help=r"text to go on from; \n is a newline; X:1 is added if missing")
+    start.add_argument("--prompt_file", help="file with the text to go on from, taken as it is")
+    parser.add_argument("--num_samples", type=cli.positive_int, default=5, help="tunes to write")
+    parser.add_argument("--max_new_tokens", type=cli.positive_int, default=1024, help="longest tune, in tokens")
+    parser.add_argument("--temperature", type=float, default=1.0, help="0 always takes the likeliest character")
+    parser.add_argument("--top_k", type=int, default=0, help="draw among the k likeliest characters; 0 is all")
+    parser.add_argument("--top_p", type=cli.fraction, default=1.0, help="draw from the likeliest set of this mass")
+    parser.add_argument("--seed", type=int, default=0, help="of the draws")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps")
+    parser.add_argument("--threads", type=cli.positive_int, default=os.cpu_count(), help="CPU threads")
+    args = parser.parse_args(argv)
+    if args.temperature < 0 or args.top_k < 0 or args.seed < 0:
+        parser.error("--temperature, --top_k and --seed cannot be negative")
+
+    torch.set_num_threads(args.threads)
+    model, tokenizer, training = load_model(args.checkpoint_dir, pick_device(args.device))
+    if args.prompt_file:
+        prompt = Path(args.prompt_file).read_text(encoding="utf-8")
+    else:
+        prompt = with_reference_number(args.prompt.replace("\\n", "\n"))
+    ids = generate(
+        model,
+        [BEGIN, *tokenizer.encode(prompt).tolist()],
+        args.num_samples,
+        args.max_new_tokens,
+        args.temperature,
+        args.top_k,
+        args.top_p,
+        args.seed,
+    )
+    table = io.StringIO()
+    rows = csv.writer(table, lineterminator="\n")
+    rows.writerow(["file", "chars", "ended"])
+    stem = f"{training['model_name']}-seed{args.seed}"
+    for k, sample in enumerate(ids):
+        text = prompt + tokenizer.decode(sample)
+        name = f"{stem}-{k:03d}.abc"
+        write_text(Path(args.output_dir) / name, text if text.endswith("\n") else text + "\n")
+        rows.writerow([name, len(text) - len(prompt), sample[-1] == END])
+    write_text(Path(args.output_dir) / f"{stem}.csv", table.getvalue())
+    ended = sum(sample[-1] == END for sample in ids)
+    print(f"wrote {len(ids)} tunes to {args.output_dir}/{stem}-*.abc; the model ended {ended} of them itself")
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,96 @@
+"""Write a study's results as a page of Markdown tables, every number of it read from a result file.
+
+Example:
+  python -m workflow.scripts.write_summary --runs results/runs.csv --fit results/fit.json \\
+      --corpus data/corpora/music21/corpus.json --output results/summary.md
+"""
+
+import pandas as pd
+
+from workflow.scripts import cli
+from workflow.scripts.files import read_json, write_text
+
+
+def table(header: list[str], rows: list[list[str]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def runs_table(runs: pd.DataFrame) -> str:
+    header = ["run", "shape", "N", "all", "tokens", "rate", "test loss", "perplexity", "bits/char", "valid", "seconds"]
+    rows = [
+        [
+            f"{run.model}, seed {run.seed}",
+            f"{run.n_layer}×{run.n_embd}",
+            f"{run.params_non_embedding:,}",
+            f"{run.params:,}",
+            f"{run.tokens:,}",
+            f"{run.learning_rate:g}",
+            f"{run.test_loss:.3f} ± {run.test_loss_se:.3f}",
+            f"{run.perplexity:.2f}",
+            f"{run.bits_per_char:.3f}",
+            f"{run.valid_rate:.0%}",
+            f"{run.seconds:.0f}",
+        ]
+        for run in runs.itertuples()
+    ]
+    return table(header, rows)
+
+
+def laws_table(groups: dict) -> str:
+    rows = []
+    for arch, group in groups.items():
+        power, floor = group["power"], group["power_irreducible"]
+        low, high = power["ci95"]["alpha"]
+        rows.append([arch, "L = A N^-α", f"{power['alpha']:.3f} [{low:.3f}, {high:.3f}]", "", f"{power['r2']:.4f}"])
+        if floor:
+            low, high = floor["ci95"]["E"]
+            rows.append(
+                [arch, "L = E + A N^-α", f"{floor['alpha']:.3f}", f"{floor['E']:.3f} [{low:.3f}, {high:.3f}]",
+                 f"{floor['r2']:.4f}"]
+            )  # fmt: skip
+    return table(["arch", "law", "α [95%]", "E [95%]", "R² of log L"], rows)
+
+
+def corpus_table(corpus: dict) -> str:
+    rows = [
+        [split, f"{size['tunes']:,}", f"{size['chars']:,}", f"{size['tokens']:,}"]
+        for split, size in corpus["splits"].items()
+    ]
+    return table(["split", "tunes", "characters", "tokens"], rows)
+
+
+def summary(runs: pd.DataFrame, fit: dict, corpus: dict) -> str:
+    dropped = ", ".join(f"{count:,} {reason}" for reason, count in corpus["rejected"].items()) or "nothing"
+    hours = runs["seconds"].sum() / 3600
+    said = [sentence for group in fit["groups"].values() for sentence in group["verdict"]]
+    parts = [
+        "# What this study found",
+        "\n".join(f"- {sentence}" for sentence in [*fit["comparison"]["verdict"], *said]),
+        f"{len(runs)} runs, {hours:.2f} hours of training on {', '.join(sorted(runs['device'].unique()))}.",
+        "## Laws",
+        laws_table(fit["groups"]),
+        "## Runs",
+        "N: parameters outside the embedding. Test loss in nats a character (the end of a tune counts as one), with"
+        " its standard error over tunes. Valid: share of generated tunes that music21 parses and abc2midi compiles.",
+        runs_table(runs),
+        "## Corpus",
+        f"`{corpus['input']}`: {corpus['tunes']:,} tunes of {corpus['files']:,} files kept,"
+        f" {corpus['distinct_chars']} distinct characters; dropped: {dropped}.",
+        corpus_table(corpus),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = cli.parser(__doc__)
+    parser.add_argument("--runs", default="results/runs.csv", help="table of runs")
+    parser.add_argument("--fit", default="results/fit.json", help="fitted laws")
+    parser.add_argument("--corpus", required=True, help="corpus.json of the corpus that the runs learnt from")
+    parser.add_argument("--output", default="results/summary.md", help="page to write")
+    args = parser.parse_args(argv)
+    write_text(args.output, summary(pd.read_csv(args.runs), read_json(args.fit), read_json(args.corpus)))
+
+
+if __name__ == "__main__":
+    cli.run(main)
