@@ -90,7 +90,7 @@ class Model(nn.Module):
         self.register_buffer("cos", angles.cos(), persistent=False)
         self.register_buffer("sin", angles.sin(), persistent=False)
 
-        nn.init.normal_(self.wte.weight, std=0.02)
+        nn.init.normal_(self.wte.weight, std=C**-0.5)
         for block in self.blocks:
             for linear in (block.qkv, block.mlp_in):
                 nn.init.normal_(linear.weight, std=linear.in_features**-0.5)
