@@ -2,15 +2,7 @@
 import os
 import sys
 
-# Jobs run with the Python that runs Snakemake and find our package from wherever Snakemake was
-# started, also on the nodes of a cluster, where this file is read again.
-sys.path.insert(0, workflow.basedir)
-os.environ["PYTHONPATH"] = os.pathsep.join(
-    filter(None, [workflow.basedir, os.environ.get("PYTHONPATH")])
-)
-os.environ["PATH"] = os.pathsep.join(
-    [os.path.dirname(sys.executable), os.environ["PATH"]]
-)
+sys.path.insert(0, workflow.basedir)  # wherever Snakemake was started
 
 from pathlib import Path
 
@@ -21,12 +13,20 @@ from workflow.scripts.abc_files import MUSIC21, list_files
 from workflow.scripts.cli import InputError
 from workflow.scripts.corpus import SPLITS
 
-try:
-    study.check(config)
-except InputError as error:
-    raise WorkflowError(str(error))
+study.share_environment()
 
-CORPUS = "data/corpora/" + study.corpus_name(config)
+
+def ask(question, *args, **options):
+    """Put a question about the study; an answer that is an InputError reaches the user as one sentence."""
+    try:
+        return question(*args, **options)
+    except InputError as error:
+        raise WorkflowError(str(error))
+
+
+ask(study.check, config)
+
+CORPUS = f"data/corpora/{study.corpus_name(config)}"
 RESULTS = config.get("pathvars", {}).get("results", "results")
 CORPUS_FILES = [
     f"{CORPUS}/{split}.{part}" for split in SPLITS for part in ("bin", "idx")
@@ -45,20 +45,21 @@ wildcard_constraints:
 
 def code(*modules):
     """Code files of a job as its input: the modules named and all that they import."""
-    return lambda wildcards: study.code_files(*modules)
+    # Relative, so that a study whose folder is moved is still up to date.
+    return lambda wildcards: list(map(os.path.relpath, study.code_files(*modules)))
 
 
 def model_code(command):
     """The same for a job that works on one model: the code of its architecture too, and of no other."""
-    return lambda wildcards: study.code_files(
-        command, "models/" + study.model_of(config, wildcards.model)["arch"]
-    )
+    return lambda wildcards: code(
+        command, f"models/{ask(study.model_of, config, wildcards.model)['arch']}"
+    )(wildcards)
 
 
 def train_flags(wildcards):
     """Flags of train for the run that the wildcards name; a sweep's wildcards also set the rate."""
     rate = {"learning_rate": wildcards.rate} if "rate" in wildcards.keys() else {}
-    return study.train_flags(config, wildcards.model, **rate)
+    return ask(study.train_flags, config, wildcards.model, **rate)
 
 
 def raw_files(wildcards):

@@ -5,6 +5,7 @@ Takes a file, a folder (any depth) or the name of the corpus inside the music21 
 """
 
 import gzip
+import itertools
 import re
 import zipfile
 import zlib
@@ -136,7 +137,7 @@ def split_tunes(text: str, path: str) -> Iterator[Tune]:
     """
     starts = [match.start() for match in TUNE_START.finditer(text)]
     line, counted = 1, 0
-    for start, limit in zip(starts, [*starts[1:], len(text)], strict=True):
+    for start, limit in itertools.pairwise([*starts, len(text)]):
         chunk = text[start:limit]
         if key := KEY_FIELD.search(chunk):
             body = key.end() + len(chunk[key.end() :]) - len(chunk[key.end() :].lstrip())

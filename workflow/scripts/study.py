@@ -3,6 +3,8 @@
 import ast
 import difflib
 import json
+import os
+import sys
 from pathlib import Path
 
 import jsonschema
@@ -25,6 +27,12 @@ TRAIN_OPTIONS = (
     "eval_tokens",
     "checkpoint_seconds",
 )
+
+
+def share_environment() -> None:
+    """Let every job run this Python and find this package, from whatever folder Snakemake was started in."""
+    for name, first in (("PYTHONPATH", SCRIPTS.parents[1]), ("PATH", Path(sys.executable).parent)):
+        os.environ[name] = os.pathsep.join(filter(None, [str(first), os.environ.get(name)]))
 
 
 def check(config: dict) -> None:
@@ -57,8 +65,9 @@ def sentence(error: jsonschema.ValidationError) -> str:
 
 
 def meant(name: str, known) -> str:
-    close = difflib.get_close_matches(str(name), list(known), n=1)
-    return f" (did you mean {close[0]!r}?)" if close else f" (known: {', '.join(known)})"
+    if close := difflib.get_close_matches(str(name), list(known), n=1):
+        return f" (did you mean {close[0]!r}?)"
+    return f" (known: {', '.join(known)})" if len(known) <= 12 else ""
 
 
 def corpus_name(config: dict) -> str:

@@ -1,0 +1,102 @@
+"""The loss against an independent slow computation, one forward pass for every character."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from tests.conftest import command
+from workflow.scripts.checkpoint import load_model
+from workflow.scripts.corpus import Corpus
+from workflow.scripts.scoring import mean_and_error, score_tunes, windows
+
+
+@pytest.mark.parametrize("block_size", [2, 5, 16, 32])
+@pytest.mark.parametrize("n", [1, 2, 15, 16, 17, 31, 32, 33, 100, 1000])
+def test_windows_score_each_target_once_with_half_a_window_before_it(n, block_size):
+    scored = []
+    for start, stop, first in windows(n, block_size):
+        assert 0 <= start <= first < stop <= n
+        assert stop - start <= block_size
+        for target in range(first, stop):
+            scored.append(target)
+            assert target - start >= min(target, block_size // 2)
+    assert scored == list(range(n))
+
+
+@torch.no_grad()
+def slow_nats(model, tune: np.ndarray) -> float:
+    """O(T^2): for every target its own context, alone in a batch, in double precision."""
+    T, ids, total = model.config.block_size, torch.tensor(tune.astype(np.int64))[None], 0.0
+    for target in range(1, len(tune)):
+        if model.carries_state:
+            start = 0
+        else:  # the last window of the plan in which the target stands among the new half
+            position, end = target - 1, min(len(tune) - 1, T)
+            while position >= end:
+                end = min(end + T // 2, len(tune) - 1)
+            start = max(0, end - T)
+        logits, _ = model(ids[:, start:target])
+        total -= logits[0, -1].log_softmax(-1)[tune[target]].item()
+    return total
+
+
+@pytest.mark.parametrize("arch", ["gpt", "lstm"])
+def test_perplexity_agrees_with_the_slow_computation(arch, trained, corpus_dir, tmp_path):
+    output = tmp_path / "perplexity.json"
+    done = command("calc_perplexity", "--checkpoint", trained[arch], "--data_dir", corpus_dir, "--output", output)
+    assert done.returncode == 0, done.stderr
+    result = json.loads(output.read_text())
+
+    model, _, _ = load_model(trained[arch], torch.device("cpu"))
+    split = Corpus.load(corpus_dir).split("test")
+    tunes = [split.tune(i) for i in range(split.n_tunes)]
+    nats = sum(slow_nats(model.double(), tune) for tune in tunes)
+    tokens = sum(len(tune) - 1 for tune in tunes)
+    assert result["tokens"] == tokens
+    assert result["perplexity"] == pytest.approx(math.exp(nats / tokens), rel=1e-5)
+    assert result["loss"] == pytest.approx(nats / tokens, abs=1e-6)
+    assert result["bits_per_char"] == pytest.approx(nats / tokens / math.log(2))
+    assert result["trained_on_this_corpus"]
+
+
+@pytest.mark.parametrize("arch", ["gpt", "lstm"])
+def test_a_tunes_loss_does_not_depend_on_its_neighbours(arch, trained, corpus_dir):
+    model, _, _ = load_model(trained[arch], torch.device("cpu"))
+    split = Corpus.load(corpus_dir).split("test")
+    tunes = [split.tune(i) for i in range(6)]
+    together = score_tunes(model, tunes, torch.device("cpu"), batch=4)
+    alone = [score_tunes(model, [tune], torch.device("cpu"))[0] for tune in tunes]
+    np.testing.assert_allclose(together, alone, rtol=1e-5)
+
+
+def test_standard_error_is_that_of_a_ratio_of_means():
+    """Against the delta method, on many tunes of unlike lengths."""
+    rng = np.random.default_rng(1)
+    tokens = rng.integers(50, 500, 2000)
+    nats = tokens * rng.normal(1.5, 0.3, 2000)
+    loss, error = mean_and_error(nats, tokens)
+    delta = np.sqrt(np.sum((nats - loss * tokens) ** 2)) / tokens.sum()
+    assert loss == pytest.approx(nats.sum() / tokens.sum())
+    assert error == pytest.approx(delta, rel=0.06)
+
+
+def test_weights_file_and_folder_are_the_same(trained, tmp_path, corpus_dir):
+    out = []
+    for checkpoint in (trained["gpt"], trained["gpt"] / "model.safetensors"):
+        out.append(command("calc_perplexity", "--checkpoint", checkpoint, "--output", tmp_path / "p.json").stdout)
+    assert out[0].split(":")[1] == out[1].split(":")[1] != ""
+
+
+def test_another_vocabulary_is_refused(trained, tmp_path):
+    (tmp_path / "in.abc").write_text(
+        "".join(f"X:{i}\nK:C\n{'CDEFGABc' * 2}{'abcdefga'[i % 8] * (i // 8 + 1)}|\n\n" for i in range(80))
+    )
+    made = command("prepare", "--input_path", tmp_path / "in.abc", "--output_dir", tmp_path / "c",
+                   "--test_fraction", 0.3, "--val_fraction", 0.3)  # fmt: skip
+    assert made.returncode == 0, made.stderr
+    done = command("calc_perplexity", "--checkpoint", trained["gpt"], "--data_dir", tmp_path / "c")
+    assert done.returncode == 1
+    assert "another vocabulary" in done.stderr
