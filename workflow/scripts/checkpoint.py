@@ -75,7 +75,7 @@ def load_state(path: Path, expected: str) -> dict | None:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
         found = state["fingerprint"]
-    except (RuntimeError, EOFError, KeyError, TypeError, ValueError, pickle.UnpicklingError) as error:
+    except (RuntimeError, OSError, EOFError, KeyError, TypeError, ValueError, pickle.UnpicklingError) as error:
         print(f"{path} is not readable ({type(error).__name__}): starting from step 0")
         return None
     if found != expected:

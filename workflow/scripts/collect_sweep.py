@@ -32,7 +32,7 @@ def read_trial(folder: Path) -> dict:
 
 
 def draw(trials: pd.DataFrame) -> Figure:
-    archs = sorted(trials["arch"].unique())
+    archs, rates = sorted(trials["arch"].unique()), sorted(trials["learning_rate"].unique())
     fig, axes = plt.subplots(1, len(archs), figsize=(3.4 * len(archs) + 0.4, 3.4), sharey=True, squeeze=False)
     for ax, arch in zip(axes[0], archs, strict=True):
         rows = trials[trials["arch"] == arch]
@@ -43,6 +43,8 @@ def draw(trials: pd.DataFrame) -> Figure:
             ax.plot(line["learning_rate"], line["val_loss"], ".-", color=shade, label=f"N = {short(size)}")
             ax.plot(best["learning_rate"], best["val_loss"], "o", color=shade, markersize=7, fillstyle="none")
         ax.set_xscale("log")
+        ax.set_xticks(rates, labels=[f"{rate:g}" for rate in rates])
+        ax.minorticks_off()
         ax.set_xlabel("Peak learning rate")
         ax.set_title(f"{name_of(arch)} (rings: best)", loc="left", fontsize=10)
         ax.legend(fontsize=7.5)

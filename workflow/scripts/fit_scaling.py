@@ -49,7 +49,7 @@ def read_table(path: str | Path) -> pd.DataFrame:
         bad = np.flatnonzero(~(np.isfinite(numbers) & (numbers > 0)))
         if bad.size:
             cell = table[name].iloc[bad[0]]
-            raise InputError(f"{path} line {bad[0] + 2}: {name} is {cell!r}, not a positive number")
+            raise InputError(f"{path} line {bad[0] + 2}: {name} is '{cell}', not a positive number")
         table[name] = numbers.astype(float)
     if "tokens" not in table:
         table["tokens"] = np.nan

@@ -33,7 +33,8 @@ def filtered(logits: Tensor, temperature: float, top_k: int, top_p: float) -> Te
     probabilities = logits.softmax(dim=-1)
     if top_p < 1:
         ordered, order = probabilities.sort(dim=-1, descending=True)
-        outside = ordered.cumsum(dim=-1) - ordered >= top_p  # the first is always inside
+        outside = ordered.cumsum(dim=-1) - ordered >= top_p
+        outside[:, 0] = False  # the likeliest always stays, even at p = 0
         probabilities = probabilities.masked_fill(outside.gather(-1, order.argsort(dim=-1)), 0)
     return probabilities / probabilities.sum(dim=-1, keepdim=True)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import jsonschema
 
+from workflow.scripts import models
 from workflow.scripts.cli import InputError
 
 SCRIPTS = Path(__file__).parent
@@ -47,6 +48,8 @@ def check(config: dict) -> None:
     for name in config["suite"]:
         if name not in config["models"]:
             raise InputError(f"config: suite names {name!r}, which is not under models{meant(name, config['models'])}")
+    for name in config["suite"]:
+        models.check(config["models"][name]["arch"])
     batches = {name: tokens_per_step(config, name) for name in config["suite"]}
     if len(set(batches.values())) > 1:
         raise InputError(f"config: every model of a suite must read the same tokens a step, not {batches}")

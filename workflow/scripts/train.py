@@ -87,6 +87,7 @@ class Run:
         self.step = 0
         self.seconds = 0.0
         self.history: list[tuple] = []
+        self.losses: list[float] = []  # of the steps since the last row of history
         self.identity = {
             "options": {k: v for k, v in sorted(vars(args).items()) if k not in NOT_IDENTITY},
             "precision": self.precision,
@@ -170,6 +171,7 @@ class Run:
                 "step": self.step,
                 "seconds": self.seconds,
                 "history": self.history,
+                "losses": self.losses,
                 "model": self.model.state_dict(),
                 "optimizer": self.optimizer.state_dict(),
                 "carried": self.carried,
@@ -177,10 +179,13 @@ class Run:
         )
 
     def resume(self) -> None:
+        for torn in self.output.glob(".*.tmp.*"):  # what a kill in the middle of a write left behind
+            torn.unlink(missing_ok=True)
         state = load_state(self.output / "checkpoint.pt", self.fingerprint)
         if state is None:
             return
-        self.step, self.seconds, self.history = state["step"], state["seconds"], state["history"]
+        self.step, self.seconds = state["step"], state["seconds"]
+        self.history, self.losses = state["history"], state["losses"]
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         if self.carried is not None:
@@ -239,7 +244,6 @@ def train(run: Run) -> None:
         signal.signal(number, lambda got, frame: stopped_by.append(got))
     bar = tqdm(total=run.steps, initial=run.step, unit="step", disable=not sys.stderr.isatty())
     pending: list[tuple[int, Tensor, Tensor]] = []  # losses not yet looked at: looking waits for the device
-    since_eval: list[float] = []
     opened = last_saved = time.monotonic()
     seconds_before = run.seconds
     save_cost = 0.0
@@ -261,15 +265,15 @@ def train(run: Run) -> None:
                     f"the loss is {loss.item():g} and the gradient norm {norm.item():g} at step {step}"
                     f" (learning rate {args.learning_rate:g}): lower --learning_rate"
                 )
-            since_eval.append(loss.item())
+            run.losses.append(loss.item())
         pending.clear()
         run.seconds = seconds_before + time.monotonic() - opened
         speed = (run.step * run.tokens_per_step) / run.seconds
-        bar.set_postfix_str(f"loss {since_eval[-1]:.3f}, {speed:,.0f} tokens/s")
+        bar.set_postfix_str(f"loss {run.losses[-1]:.3f}, {speed:,.0f} tokens/s")
         if at_eval:
             val_loss = run.validate()
             tokens = run.step * run.tokens_per_step
-            train_loss = sum(since_eval) / len(since_eval)
+            train_loss = sum(run.losses) / len(run.losses)
             run.history.append(
                 (
                     run.step,
@@ -281,7 +285,7 @@ def train(run: Run) -> None:
                     f"{run.seconds:.3f}",
                 )
             )
-            since_eval.clear()
+            run.losses.clear()
             if bar.disable:
                 left = run.seconds / run.step * (run.steps - run.step)
                 print(

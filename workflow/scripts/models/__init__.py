@@ -27,8 +27,16 @@ def names() -> list[str]:
     return sorted(module.name for module in pkgutil.iter_modules(__path__))
 
 
-def module_for(arch: str) -> ModuleType:
-    """Import one architecture, and no other: a job depends on the code of its own model alone."""
+def check(arch: str) -> None:
     if arch not in names():
         raise InputError(f"unknown arch {arch!r}: choose one of {', '.join(names())}")
+
+
+def module_for(arch: str) -> ModuleType:
+    """Import one architecture, and no other: a job depends on the code of its own model alone.
+
+    Raises:
+        InputError: there is none of that name.
+    """
+    check(arch)
     return importlib.import_module(f"{__name__}.{arch}")

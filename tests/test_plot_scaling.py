@@ -1,0 +1,80 @@
+"""The figures, from tables like those of a study; the real ones are looked at by people."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.conftest import command
+from workflow.scripts.figures import short
+
+FIGURES = ("scaling_plot", "loss_curves", "loss_compute", "validity")
+
+
+@pytest.fixture
+def results(tmp_path):
+    rng = np.random.default_rng(0)
+    rows, curves = [], []
+    for arch, scale in (("gpt", 1.0), ("lstm", 0.95)):
+        for i, n in enumerate((12_800, 25_000, 51_000, 100_000)):
+            for seed in (0, 1):
+                loss = scale * 6 * n**-0.12 * np.exp(rng.normal(0, 0.005))
+                run = {"model": f"{arch}_{i}", "arch": arch, "n_layer": 1, "n_embd": 8, "params": n + 100,
+                       "params_non_embedding": n, "tokens": 2**20, "unique_tokens": 2**20, "flops": 6 * n * 2**20,
+                       "seed": seed, "learning_rate": 0.01, "test_loss": loss, "test_loss_se": 0.01,
+                       "perplexity": np.exp(loss), "bits_per_char": loss / np.log(2), "samples": 24, "seconds": 9.0,
+                       "device": "cpu"}  # fmt: skip
+                for kind in ("music21", "abc2midi", "valid"):
+                    run |= {f"{kind}_rate": 0.0 if i == 0 else 0.5, f"{kind}_low": 0.0, f"{kind}_high": 0.6}
+                rows.append(run)
+                curves += [
+                    {**{k: run[k] for k in ("model", "arch", "params_non_embedding", "seed")}, "step": t,
+                     "tokens": t * 2**17, "flops": 6 * n * t * 2**17, "val_loss": loss + 1 / t}
+                    for t in range(1, 9)
+                ]  # fmt: skip
+    pd.DataFrame(rows).to_csv(tmp_path / "runs.csv", index=False)
+    pd.DataFrame(curves).to_csv(tmp_path / "curves.csv", index=False)
+    assert command("fit_scaling", tmp_path / "runs.csv", "--output", tmp_path / "fit.json").returncode == 0
+    return tmp_path
+
+
+def test_figures_are_drawn_with_the_same_bytes_every_time(results):
+    drawn = []
+    for _ in range(2):
+        done = command("plot_scaling", "--results_dir", results)
+        assert done.returncode == 0, done.stderr
+        assert "Warning" not in done.stderr
+        drawn.append({f.name: f.read_bytes() for f in results.iterdir() if f.suffix in (".pdf", ".png")})
+    assert drawn[0] == drawn[1]
+    assert sorted(drawn[0]) == sorted(name + suffix for name in FIGURES for suffix in (".pdf", ".png"))
+    for name, data in drawn[0].items():
+        assert data.startswith(b"%PDF" if name.endswith("pdf") else b"\x89PNG")
+
+
+def test_a_missing_table_is_one_sentence(results):
+    (results / "fit.json").unlink()
+    done = command("plot_scaling", "--results_dir", results)
+    assert done.returncode == 1
+    assert "fit.json does not exist" in done.stderr
+    assert not list(results.glob("*.p*"))
+
+
+def test_the_summary_takes_its_numbers_from_the_tables(results, corpus_dir):
+    page = results / "summary.md"
+    done = command("write_summary", "--runs", results / "runs.csv", "--fit", results / "fit.json",
+                   "--corpus", corpus_dir / "corpus.json", "--output", page)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    text = page.read_text()
+    fit = json.loads((results / "fit.json").read_text())
+    for arch in ("gpt", "lstm"):
+        assert f"{fit['groups'][arch]['power']['alpha']:.3f}" in text
+    assert text.count("| gpt_") == text.count("| lstm_") == 8
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.5, "0.5"), (12_800, "12.8k"), (1_048_576, "1.05M"), (737_280_000, "737M"), (2e9, "2B"), (3e12, "3e12")],
+)
+def test_short_numbers(value, text):
+    assert short(value) == text

@@ -1,0 +1,83 @@
+import copy
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.conftest import ROOT
+from workflow.scripts import models, study
+from workflow.scripts.cli import InputError
+
+
+@pytest.fixture
+def config():
+    return yaml.safe_load((ROOT / "config.yaml").read_text())
+
+
+def merged(base: dict, change: dict) -> dict:
+    """As Snakemake merges a --configfile: dicts deeply, everything else replaced."""
+    result = copy.deepcopy(base)
+    for key, value in change.items():
+        result[key] = merged(result[key], value) if isinstance(value, dict) and key in result else value
+    return result
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "studies").glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_study_is_right(config, path):
+    study.check(merged(config, yaml.safe_load(path.read_text())))
+
+
+def test_the_default_suite_is_matched_and_spans_fifteenfold(config):
+    sizes = {"gpt": [], "lstm": []}
+    for name in config["suite"]:
+        entry = config["models"][name]
+        shape = models.ModelConfig(entry["arch"], 117, config["block_size"], entry["n_layer"], entry["n_embd"], 1)
+        sizes[entry["arch"]].append(models.module_for(entry["arch"]).count_params(shape)[0])
+    assert len(sizes["gpt"]) == len(sizes["lstm"]) >= 5
+    for a, b in zip(sizes["gpt"], sizes["lstm"], strict=True):
+        assert max(a, b) / min(a, b) <= 1.10
+    for values in sizes.values():
+        assert values == sorted(values)
+        assert values[-1] / values[0] >= 15
+    assert len(config["seeds"]) >= 2
+    assert config["lr_sweep_seed"] not in config["seeds"]
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"token": 5}, r"config: unknown key 'token' \(did you mean 'tokens'\?\)"),
+        ({"models": {"gpt_tiny": {"n_layers": 2}}}, "config: models.gpt_tiny: unknown key 'n_layers' .did you mean"),
+        ({"models": {"new": {"arch": "gpt"}}}, "config: models.new: 'n_layer' is a required property"),
+        ({"suite": ["gpt_tiny", "gpt_tny"]}, r"'gpt_tny', which is not under models \(did you mean 'gpt_tiny'\?\)"),
+        ({"tokens": 5}, "config: tokens is 5: must be a list of different token budgets"),
+        ({"tokens": ["1e6"]}, "config: tokens.0 is '1e6': must be a whole number of at least 1"),
+        ({"val_fraction": 2}, "config: val_fraction is 2: must be a number from 0 to 1"),
+        ({"models": {"gpt_tiny": {"grad_accum": 2}}}, "must read the same tokens a step"),
+        ({"models": {"gpt_tiny": {"arch": "rnn"}}}, "unknown arch 'rnn': choose one of gpt, lstm"),
+    ],
+)
+def test_a_wrong_config_is_one_sentence(config, change, sentence):
+    with pytest.raises(InputError, match=sentence) as caught:
+        study.check(merged(config, change))
+    assert "\n" not in str(caught.value)
+
+
+def test_runs_and_flags(config):
+    assert study.runs(config)[:2] == ["gpt_tiny/1048576-seed0", "gpt_tiny/1048576-seed1"]
+    assert len(study.runs(config)) == 20
+    flags = study.train_flags(config, "gpt_tiny", learning_rate="0.5")
+    assert "--n_embd 24 --n_head 2 --context_size 128" in flags
+    assert "--learning_rate 0.5" in flags
+    with pytest.raises(InputError, match="no model 'gpt' in the config"):
+        study.train_flags(config, "gpt")
+
+
+def test_code_of_a_job_is_what_it_imports_and_no_more():
+    def names(*modules):
+        return {str(Path(path).relative_to(study.SCRIPTS)) for path in study.code_files(*modules)}
+
+    train = names("train", "models/gpt")
+    assert {"train.py", "models/gpt.py", "models/__init__.py", "optim.py", "scoring.py", "files.py"} <= train
+    assert not train & {"models/lstm.py", "eval_syntax.py", "sample.py", "plot_scaling.py"}
+    assert names("fit_scaling") == {"fit_scaling.py", "cli.py", "files.py"}
