@@ -64,6 +64,14 @@ def test_midi_of_good_tunes_is_kept(tmp_path):
     assert (tmp_path / "midi" / "good.mid").read_bytes().startswith(b"MThd")
 
 
+def test_a_folder_without_music_still_leaves_its_results(tmp_path):
+    (tmp_path / "rests.abc").write_text("X:1\nK:C\nz8|\n")
+    done = command("eval_syntax", "--folder", tmp_path, "--json", tmp_path / "v.json", "--midi_dir", tmp_path / "midi")
+    assert done.returncode == 0, done.stderr
+    assert json.loads((tmp_path / "v.json").read_text())["rates"]["valid"]["rate"] == 0
+    assert list((tmp_path / "midi").iterdir()) == []
+
+
 def test_an_empty_folder_is_one_sentence(tmp_path):
     done = command("eval_syntax", "--folder", tmp_path)
     assert done.returncode == 1

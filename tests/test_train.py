@@ -13,9 +13,8 @@ import torch
 
 from tests.conftest import ROOT, command
 from workflow.scripts.checkpoint import WEIGHTS, load_model, load_state
-from workflow.scripts.corpus import Corpus, training_order
+from workflow.scripts.corpus import Corpus
 from workflow.scripts.device import pick_precision
-from workflow.scripts.train import Batches
 
 SMALL = ("--n_layer", 1, "--n_embd", 16, "--n_head", 2, "--context_size", 32, "--batch_size", 4, "--grad_accum", 2,
          "--learning_rate", 0.01, "--model_name", "t", "--threads", 1)  # fmt: skip
@@ -39,19 +38,6 @@ def test_it_learns_and_leaves_only_its_results(arch, trained, corpus_dir):
     assert training["tokens"] == training["unique_tokens"] == 120 * 8 * 32
     assert training["flops"] == training["flops_per_token"] * 120 * 8 * 32
     assert training["corpus"] == Corpus.load(corpus_dir).content_sha256
-
-
-def test_every_token_is_an_input_once_and_a_target_once():
-    order = np.arange(1, 8 * 6 * 5 + 2)  # 8 lanes, 6 steps of 5 tokens, and the last target
-    batches = Batches(order, lanes=8, block_size=5, device=torch.device("cpu"))
-    inputs, targets = zip(
-        *(batches.get(step, slice(a, a + 4)) for step in range(6) for a in (0, 4)),
-        strict=True,
-    )
-    assert sorted(torch.cat(inputs).flatten().tolist()) == order[:-1].tolist()
-    assert sorted(torch.cat(targets).flatten().tolist()) == order[1:].tolist()
-    first, second = batches.get(0, slice(0, 8))[0], batches.get(1, slice(0, 8))[0]
-    assert torch.equal(first[:, -1] + 1, second[:, 0])  # each lane goes on where it was
 
 
 def test_gradient_accumulation_is_one_large_batch(corpus_dir, tmp_path):
@@ -222,8 +208,3 @@ def test_bfloat16_learns_as_float32_does(corpus_dir, tmp_path):
         with open(tmp_path / precision / "history.csv", newline="") as file:
             losses.append(float(list(csv.DictReader(file))[-1]["val_loss"]))
     assert losses[0] == pytest.approx(losses[1], rel=0.03)
-
-
-def test_the_training_order_starts_with_whole_tunes(corpus_dir):
-    split = Corpus.load(corpus_dir).split("train")
-    assert training_order(split, 1000, 0)[0] == 0

@@ -1,4 +1,4 @@
-"""Read a prepared corpus: tokens by tune, and the order in which training reads them."""
+"""Read a prepared corpus: its tokens, tune by tune."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,20 +61,3 @@ class Corpus:
         if len(starts) < 2 or starts[-1] != len(tokens):
             raise InputError(f"{self.folder}/{name}.bin and its index disagree: prepare the corpus again")
         return Split(tokens, starts)
-
-
-def training_order(split: Split, n_tokens: int, seed: int) -> np.ndarray:
-    """The (n_tokens,) ids that a run reads: epoch after epoch, each over all tunes in a new random order.
-
-    Every token comes once before any comes twice, and the order depends on nothing but the seed.
-    """
-    rng = np.random.default_rng(seed)
-    pieces, left = [], n_tokens
-    while left > 0:
-        for i in rng.permutation(split.n_tunes):
-            piece = split.tune(i)[:left]
-            pieces.append(piece)
-            left -= len(piece)
-            if left <= 0:
-                break
-    return np.concatenate(pieces)

@@ -72,7 +72,6 @@ def abc2midi(text: str, program: str, seconds: float, keep: Path | None) -> tupl
             except (RuntimeError, ValueError) as error:
                 messages.append({"line": 0, "column": 0, "message": f"the MIDI file cannot be read ({error})"})
         if notes and not messages and keep:
-            keep.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(midi, keep)
         return notes, messages
 
@@ -80,7 +79,7 @@ def abc2midi(text: str, program: str, seconds: float, keep: Path | None) -> tupl
 def evaluate(paths: list[Path], seconds: float, midi_dir: Path | None) -> Iterator[dict]:
     """A verdict for each file, in order. One worker process parses; if it dies it is replaced."""
     program = find_program("abc2midi")
-    limits = (10 * 3600, 4 << 30)  # CPU for the whole folder: the time-out below bounds each tune
+    limits = (10 * 3600, 3 << 29)  # CPU seconds for the whole folder (a time-out bounds each tune); 1.5 GiB
     with ProcessPool(max_workers=1, initializer=limit_resources, initargs=limits) as pool:
         for path in paths:
             verdict = {"path": path.name, "music21": False, "abc2midi": False, "valid": False, "messages": []}
@@ -134,7 +133,10 @@ def main(argv: list[str] | None = None) -> None:
     paths = sorted(Path(args.folder).rglob("*.abc"))
     if not paths:
         raise InputError(f"{args.folder} holds no .abc files")
-    verdicts = list(evaluate(paths, args.timeout, Path(args.midi_dir) if args.midi_dir else None))
+    midi_dir = Path(args.midi_dir) if args.midi_dir else None
+    if midi_dir:
+        midi_dir.mkdir(parents=True, exist_ok=True)  # empty says that no tune compiled
+    verdicts = list(evaluate(paths, args.timeout, midi_dir))
     table = rates(verdicts)
     if args.json:
         write_json(args.json, {"rates": table, "files": verdicts})

@@ -1,5 +1,6 @@
 """Run other people's programs on text that nobody has vetted: in an empty folder, under limits."""
 
+import contextlib
 import os
 import resource
 import shutil
@@ -41,7 +42,8 @@ def limit_resources(seconds: float, memory_bytes: int = MEMORY_BYTES) -> None:
     """Bound this process for good; called in a child before it starts on untrusted text."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_CPU, (int(seconds) + 1, int(seconds) + 2))
-    resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
+    with contextlib.suppress(ValueError):  # macOS knows this limit but takes no value for it
+        resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
     resource.setrlimit(resource.RLIMIT_FSIZE, (FILE_BYTES, FILE_BYTES))
 
 

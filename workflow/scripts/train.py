@@ -20,7 +20,6 @@ import sys
 import time
 from pathlib import Path
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -28,9 +27,10 @@ from tqdm import tqdm
 
 from workflow.scripts import cli
 from workflow.scripts import models as architectures
+from workflow.scripts.batches import Batches, sample_tunes, training_order
 from workflow.scripts.checkpoint import WEIGHTS, fingerprint, load_state, save_model, save_state
 from workflow.scripts.cli import InputError
-from workflow.scripts.corpus import Corpus, Split, training_order
+from workflow.scripts.corpus import Corpus
 from workflow.scripts.device import PRECISIONS, autocast, pick_device, pick_precision
 from workflow.scripts.files import read_json, sha256, write_text
 from workflow.scripts.models import ModelConfig
@@ -40,28 +40,10 @@ from workflow.scripts.tokenizer import BEGIN
 
 HISTORY = ("step", "tokens", "flops", "lr", "train_loss", "val_loss", "seconds")
 # Choices that change how a run goes but not what it is: they may differ between a run and its resumption.
+# (Another number of threads rounds sums differently, no more.)
 NOT_IDENTITY = {"output_dir", "data_dir", "model_name", "checkpoint_seconds", "threads"}
-
-
-class Batches:
-    """Cuts each step's batch out of the training order, held on the device in the tokenizer's small type.
-
-    The order is laid out as ``lanes`` contiguous streams; step s reads window s of every stream, so a
-    recurrent model's state carries over from step to step, and every token is read exactly once.
-    """
-
-    def __init__(self, order: np.ndarray, lanes: int, block_size: int, device: torch.device):
-        self.order = torch.from_numpy(order).to(device)
-        per_lane = (len(order) - 1) // lanes
-        self.starts = torch.arange(lanes, device=device) * per_lane
-        self.window = torch.arange(block_size + 1, device=device)
-        self.block_size = block_size
-
-    def get(self, step: int, lanes: slice) -> tuple[Tensor, Tensor]:
-        """Inputs and next-token targets, each (lanes, block_size) int64."""
-        at = self.starts[lanes, None] + step * self.block_size + self.window
-        tokens = self.order[at].long()
-        return tokens[:, :-1], tokens[:, 1:]
+# Modules that decide what the weights become, beside the architecture's own.
+CODE = ("train.py", "batches.py", "optim.py", "device.py")
 
 
 class Run:
@@ -94,7 +76,7 @@ class Run:
             "device": self.device.type,
             "torch": torch.__version__,
             "corpus": self.corpus.content_sha256,
-            "code": sha256(Path(__file__), Path(self.arch.__file__), Path(sys.modules[AdamW.__module__].__file__)),
+            "code": sha256(Path(self.arch.__file__), *(Path(__file__).with_name(name) for name in CODE)),
         }
         self.fingerprint = fingerprint(self.identity)
 
@@ -223,13 +205,6 @@ def compiled(model: nn.Module, when: str, device: torch.device):
     """The callable that training uses: torch.compile pays on GPUs for models that unroll no time loop."""
     wanted = when == "on" or (when == "auto" and device.type == "cuda" and not model.carries_state)
     return torch.compile(model) if wanted else model
-
-
-def sample_tunes(split: Split, n_tokens: int) -> list[np.ndarray]:
-    """The same random tunes for every run, about ``n_tokens`` in all, to watch the loss by."""
-    order = np.random.default_rng(0).permutation(split.n_tunes)
-    sizes = np.cumsum(np.diff(split.starts)[order])
-    return [split.tune(i) for i in order[: np.searchsorted(sizes, n_tokens) + 1]]
 
 
 def train(run: Run) -> None:

@@ -1,0 +1,199 @@
+"""The workflow as its users run it, on one book of tunes and the smallest models, in a copy of the repository."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pandas as pd
+import pytest
+
+from tests.conftest import ROOT
+
+pytestmark = pytest.mark.slow
+
+STUDY = """
+corpus: {book}
+val_fraction: 0.1
+test_fraction: 0.1
+suite: [gpt_a, gpt_b, gpt_c, lstm_a, lstm_b, lstm_c]
+models:
+  gpt_a: {{arch: gpt, n_layer: 1, n_embd: 8, n_head: 2, learning_rate: 0.01}}
+  gpt_b: {{arch: gpt, n_layer: 1, n_embd: 12, n_head: 2, learning_rate: 0.01}}
+  gpt_c: {{arch: gpt, n_layer: 1, n_embd: 16, n_head: 2, learning_rate: 0.01}}
+  lstm_a: {{arch: lstm, n_layer: 1, n_embd: 10, learning_rate: 0.01}}
+  lstm_b: {{arch: lstm, n_layer: 1, n_embd: 15, learning_rate: 0.01}}
+  lstm_c: {{arch: lstm, n_layer: 1, n_embd: 20, learning_rate: 0.01}}
+tokens: [8192]
+seeds: [0]
+block_size: 32
+num_samples: 2
+max_new_tokens: 40
+eval_tokens: 512
+checkpoint_seconds: 0
+"""
+
+
+class Study:
+    def __init__(self, folder):
+        self.folder = folder
+
+    def command(self, *args: str) -> list[str]:
+        return [sys.executable, "-m", "snakemake", "--configfile", "study.yaml", "--cores", "2", *args]
+
+    def run(self, *args: str) -> str:
+        """Output of a run that must succeed."""
+        done = subprocess.run(self.command(*args), cwd=self.folder, capture_output=True, text=True, timeout=600)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    def planned(self, *args: str) -> dict[str, int]:
+        """Jobs of a dry run by rule."""
+        lines = self.run("--dry-run", *args).splitlines()
+        if "job" not in " ".join(lines):
+            return {}
+        start = next((i for i, line in enumerate(lines) if line.split() == ["job", "count"]), None)
+        if start is None:
+            return {}
+        table = {}
+        for line in lines[start + 2 :]:
+            if len(line.split()) != 2 or line.startswith("total"):
+                break
+            table[line.split()[0]] = int(line.split()[1])
+        return table
+
+
+@pytest.fixture(scope="module")
+def study(book, tmp_path_factory):
+    """A finished study in a copy of the repository's tracked files."""
+    folder = tmp_path_factory.mktemp("copy") / "repo with a space"
+    for name in ("Snakefile", "config.yaml", "rules", "workflow", "profiles", "envs"):
+        source, target = ROOT / name, folder / name
+        folder.mkdir(exist_ok=True)
+        if source.is_dir():
+            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, target)
+    (folder / "study.yaml").write_text(STUDY.format(book=book))
+    study = Study(folder)
+    study.run()
+    return study
+
+
+def test_every_run_has_a_row_with_a_finite_loss(study):
+    runs = pd.read_csv(study.folder / "results" / "runs.csv")
+    assert len(runs) == 6
+    assert runs["test_loss"].between(1, 4.8).all()
+    assert runs["corpus"].nunique() == runs["tokens"].nunique() == 1
+    for name in ("scaling_plot.pdf", "scaling_plot.png", "validity.pdf", "fit.json", "summary.md"):
+        assert (study.folder / "results" / name).stat().st_size > 500
+
+
+def test_a_second_run_does_nothing(study):
+    assert "Nothing to be done" in study.run()
+    for path in (study.folder / "workflow" / "scripts").glob("*.py"):
+        path.touch()
+    assert study.planned() == {}  # what a file holds counts, not when it was written
+
+
+@pytest.mark.parametrize(
+    ("module", "jobs"),
+    [
+        ("models/lstm", {"train": 3, "perplexity": 3, "sample": 3, "syntax": 3}),
+        ("eval_syntax", {"syntax": 6}),
+        ("sample", {"sample": 6, "syntax": 6}),
+        ("fit_scaling", {"fit": 1, "plots": 1, "summary": 1}),
+        ("plot_scaling", {"plots": 1}),
+    ],
+)
+def test_editing_a_module_reruns_the_jobs_that_run_it(study, module, jobs):
+    path = study.folder / "workflow" / "scripts" / f"{module}.py"
+    before = path.read_text()
+    path.write_text(before + "\n# edited\n")
+    try:
+        planned = study.planned()
+    finally:
+        path.write_text(before)
+    always = {"runs_table": 1, "fit": 1, "plots": 1, "summary": 1, "all": 1}
+    downstream = always if module not in ("fit_scaling", "plot_scaling") else {"all": 1}
+    assert {rule: n for rule, n in planned.items() if rule != "all"} == {
+        rule: n for rule, n in (downstream | jobs).items() if rule != "all"
+    }
+
+
+def test_one_model_is_rerun_alone(study):
+    target = "results/models/gpt_b/8192-seed0/perplexity.json"
+    assert study.planned("--forcerun", "train", "--", target) == {"train": 1, "perplexity": 1}
+
+
+def test_figures_are_redrawn_without_models_or_training(study):
+    results, aside = study.folder / "results", study.folder / "aside"
+    results.rename(aside)
+    results.mkdir()
+    for name in ("runs.csv", "curves.csv", "fit.json"):
+        shutil.copy(aside / name, results)
+    try:
+        assert study.planned("figures") == {"figures": 1}
+        study.run("figures")
+        for name in ("scaling_plot.pdf", "validity.png"):
+            assert (results / name).read_bytes() == (aside / name).read_bytes()
+        assert not (results / "models").exists()
+    finally:
+        shutil.rmtree(results)
+        aside.rename(results)
+
+
+def test_it_runs_from_another_folder(study, tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "snakemake", "--cores", "1", "--snakefile", study.folder / "Snakefile",
+         "--configfile", study.folder / "study.yaml", "--", "results/models/gpt_a/8192-seed0/history.csv"],
+        cwd=tmp_path, capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    weights = "results/models/gpt_a/8192-seed0/model.safetensors"
+    assert (tmp_path / weights).read_bytes() == (study.folder / weights).read_bytes()
+
+
+def test_snakemake_killed_in_the_middle_loses_nothing(study, tmp_path):
+    """SIGKILL to Snakemake and all its jobs while a model trains; the next run ends with the same weights."""
+    folder = tmp_path / "copy"
+    shutil.copytree(study.folder, folder, ignore=shutil.ignore_patterns("results", ".snakemake", "__pycache__"))
+    (folder / "study.yaml").write_text((folder / "study.yaml").read_text().replace("[8192]", "[524288]"))
+    killed, run = Study(folder), "results/models/lstm_a/524288-seed0"
+    reference = killed.folder / "reference.safetensors"
+    killed.run(f"{run}/model.safetensors")
+    shutil.move(folder / run / "model.safetensors", reference)
+    shutil.rmtree(folder / "results")
+
+    process = subprocess.Popen(
+        killed.command(f"{run}/model.safetensors"),
+        cwd=folder, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    while process.poll() is None and not (folder / run / "checkpoint.pt").exists():
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert (folder / run / "checkpoint.pt").exists()
+    assert not (folder / run / "model.safetensors").exists()
+    killed.run("--unlock")
+    killed.run(f"{run}/model.safetensors")
+    assert "resuming from step" in (folder / "results/logs/train/lstm_a-524288-seed0.log").read_text()
+    assert (folder / run / "model.safetensors").read_bytes() == reference.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("args", "sentence"),
+    [
+        (["--config", "n_layers=3"], "config: unknown key 'n_layers'"),
+        (["results/models/gpt_z/8192-seed0/perplexity.json"], "no model 'gpt_z' in the config"),
+        (["--config", "corpus=data/nothing"], "corpus 'data/nothing' is no file or folder here"),
+    ],
+)
+def test_a_wrong_request_is_one_sentence_and_touches_nothing(study, args, sentence):
+    before = (study.folder / "results" / "runs.csv").read_bytes()
+    done = subprocess.run(study.command(*args), cwd=study.folder, capture_output=True, text=True, timeout=120)
+    assert done.returncode != 0
+    assert sentence in done.stdout + done.stderr
+    assert (study.folder / "results" / "runs.csv").read_bytes() == before
