@@ -68,7 +68,10 @@ def raw_files(wildcards):
         return []
     if not Path(config["corpus"]).exists():
         raise WorkflowError(f"config: corpus {config['corpus']!r} is no file or folder here, and not 'music21'")
-    return list_files(Path(config["corpus"]))
+    files = list_files(Path(config["corpus"]))
+    if not files:
+        raise WorkflowError(f"config: corpus {config['corpus']!r} holds no .abc, .abc.gz or .zip file")
+    return files
 
 
 def figure_in_report(name):
