@@ -1,4 +1,5 @@
 # Needs the ABC files that config's `corpus` names; makes data/corpora/<name>.
+from importlib import metadata
 
 
 rule prepare:
@@ -12,6 +13,7 @@ rule prepare:
         report=f"{CORPUS}/corpus.json",
     params:
         source=config["corpus"],
+        package=metadata.version("music21") if config["corpus"] == MUSIC21 else "",
         folder=subpath(output.report, parent=True),
         val=config["val_fraction"],
         test=config["test_fraction"],

@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from tests.conftest import command
-from workflow.scripts.eval_syntax import evaluate, wilson
+from workflow.scripts.eval_syntax import evaluate
 from workflow.scripts.external import find_program, run_limited
 
 GOOD = "X:1\nT:Scale\nM:4/4\nL:1/8\nK:C\nCDEF GABc|cBAG FEDC|]\n"
@@ -87,13 +87,6 @@ def test_known_cases(shared, tmp_path):
     assert [v for v in verdicts[: len(good)] if not v["valid"]] == []
     assert len(verdicts) == len(good) + len(hostile)
     assert any("no end after" in m["message"] or "Timeout" in m["message"] for v in verdicts for m in v["messages"])
-
-
-@pytest.mark.parametrize(
-    ("n", "k", "low", "high"), [(10, 0, 0.0, 0.2775), (10, 5, 0.2366, 0.7634), (200, 199, 0.9722, 0.9991)]
-)
-def test_wilson_interval(n, k, low, high):
-    assert wilson(k, n) == (pytest.approx(low, abs=1e-4), pytest.approx(high, abs=1e-4))
 
 
 @pytest.mark.parametrize(

@@ -119,6 +119,23 @@ def test_asked_to_stop_it_saves_and_says_so(corpus_dir, tmp_path):
     assert not (tmp_path / WEIGHTS).exists()
 
 
+def test_two_runs_into_one_folder_are_refused(corpus_dir, tmp_path):
+    line = [sys.executable, "-m", "workflow.scripts.train", *map(str, SMALL), "--max_iters", "100000", "--data_dir",
+            str(corpus_dir), "--output_dir", str(tmp_path), "--checkpoint_seconds", "0"]  # fmt: skip
+    first = subprocess.Popen(line, cwd=ROOT, stdout=subprocess.DEVNULL)
+    try:
+        while not (tmp_path / "checkpoint.pt").exists():
+            assert first.poll() is None
+            time.sleep(0.01)
+        done = train(corpus_dir, tmp_path)
+        assert done.returncode == 1
+        assert done.stderr == f"error: another process is training into {tmp_path}: wait for it or stop it\n"
+        assert first.poll() is None
+    finally:
+        first.kill()
+        first.wait()
+
+
 @pytest.mark.parametrize("change", ["nothing", "config", "corpus", "torn", "foreign"])
 def test_a_stale_checkpoint_is_never_resumed(change, corpus_dir, tmp_path):
     folder, data = tmp_path / "run", tmp_path / "data"
@@ -179,7 +196,7 @@ def test_bad_input_is_one_sentence(flags, sentence, corpus_dir, tmp_path):
     assert done.returncode != 0
     assert sentence in done.stderr.replace("\n", " ")
     assert "Traceback" not in done.stderr
-    assert not (tmp_path / "out").exists()
+    assert not list((tmp_path / "out").glob("*"))
 
 
 def test_a_state_file_runs_no_code(tmp_path, capsys):

@@ -12,7 +12,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from workflow.scripts import cli
-from workflow.scripts.figures import loss_axis, name_of, save, short
+from workflow.scripts.figures import loss_axis, save, short
 from workflow.scripts.files import read_json, write_text
 
 
@@ -46,7 +46,7 @@ def draw(trials: pd.DataFrame) -> Figure:
         ax.set_xticks(rates, labels=[f"{rate:g}" for rate in rates])
         ax.minorticks_off()
         ax.set_xlabel("Peak learning rate")
-        ax.set_title(f"{name_of(arch)} (rings: best)", loc="left", fontsize=10)
+        ax.set_title(f"{arch.upper()} (rings: best)", loc="left", fontsize=10)
         ax.legend(fontsize=7.5)
     loss_axis(axes[0][0], "Validation loss (nats a character)")
     fig.tight_layout()

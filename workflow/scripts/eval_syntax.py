@@ -8,7 +8,6 @@ Example:
   python -m workflow.scripts.eval_syntax --folder output/samples/
 """
 
-import math
 import re
 import shutil
 import tempfile
@@ -22,18 +21,12 @@ from workflow.scripts import cli
 from workflow.scripts.cli import InputError
 from workflow.scripts.external import find_program, limit_resources, run_limited
 from workflow.scripts.files import write_json
+from workflow.scripts.wilson import wilson
 
 MAX_BYTES = 1 << 20  # a tune is a few kilobytes
 INCLUDE = re.compile(r"^(?:%%|I:)\s*abc-include\b.*$", re.MULTILINE)  # would read any file on this machine
 ERROR = re.compile(r"^Error in line-char (\d+)-(\d+) : (.*)$", re.MULTILINE)
 RATES = ("music21", "abc2midi", "valid")
-
-
-def wilson(successes: int, n: int, z: float = 1.959964) -> tuple[float, float]:
-    """95% interval of a rate (Wilson 1927); sensible at 0 and 1, where the normal one is not."""
-    p, z2 = successes / n, z * z
-    centre, half = p + z2 / (2 * n), z * math.sqrt(p * (1 - p) / n + z2 / (4 * n * n))
-    return max(0.0, (centre - half) / (1 + z2 / n)), min(1.0, (centre + half) / (1 + z2 / n))
 
 
 def music21_notes(text: str) -> int:

@@ -16,7 +16,6 @@ from workflow.scripts.files import atomic_path
 
 # Colours of Okabe and Ito, told apart with any colour vision; marks and dashes tell them apart in grey.
 STYLES = [("#0072B2", "o", "-"), ("#D55E00", "s", "--"), ("#009E73", "^", "-."), ("#CC79A7", "D", ":")]
-NAMES = {"gpt": "Transformer", "lstm": "LSTM"}
 
 matplotlib.rcParams |= {
     "pdf.fonttype": 42,
@@ -34,10 +33,6 @@ matplotlib.rcParams |= {
 def style_of(arch: str, archs: list[str]) -> dict:
     colour, marker, line = STYLES[archs.index(arch) % len(STYLES)]
     return {"color": colour, "marker": marker, "linestyle": line}
-
-
-def name_of(arch: str) -> str:
-    return NAMES.get(arch, arch.upper())
 
 
 def short(value: float, _=None) -> str:

@@ -1,6 +1,7 @@
 """Files that are whole or absent: write beside the target, flush to disk, then rename over it."""
 
 import contextlib
+import fcntl
 import hashlib
 import json
 import os
@@ -28,6 +29,20 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def try_lock(folder: str | Path, exclusive: bool) -> int | None:
+    """Lock a folder until this process ends, however it ends; None if another holds a lock in the way.
+
+    Returns the descriptor that carries the lock: closing it ends the lock.
+    """
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, (fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH) | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    return descriptor
 
 
 def write_text(path: str | Path, text: str) -> None:

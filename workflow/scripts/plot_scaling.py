@@ -19,21 +19,25 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator
+from matplotlib.ticker import LogFormatterMathtext, LogLocator
 from scipy.stats import t as t_distribution
 
 from workflow.scripts import cli
 from workflow.scripts.cli import InputError
-from workflow.scripts.figures import log_axis, loss_axis, name_of, save, short, style_of
+from workflow.scripts.figures import log_axis, loss_axis, save, short, style_of
 from workflow.scripts.files import read_json
+from workflow.scripts.wilson import wilson
 
 PARAMS = "Parameters outside the embedding, N"
-BARS = "Filled marks: mean over seeds, with 95% bars from resampling test tunes; open marks: single runs; bands: 95%."
+BARS = (
+    "Filled marks: mean over seeds; open marks: single runs; bands: 95% of the fitted line. Bars: 95% from resampling"
+    " test tunes, the same for every model, so gaps between models are surer than their bars suggest."
+)
 
 
 def law_label(arch: str, group: dict) -> str:
     power, pure = group["power"], group["power"]["ci95"]["alpha"]
-    return f"{name_of(arch)}: L ∝ N$^{{-{power['alpha']:.3f}}}$, 95% [{pure[0]:.3f}, {pure[1]:.3f}]".replace("--", "")
+    return f"{arch.upper()}: L ∝ N$^{{-{power['alpha']:.3f}}}$, 95% [{pure[0]:.3f}, {pure[1]:.3f}]".replace("--", "")
 
 
 def scaling_plot(runs: pd.DataFrame, fit: dict) -> Figure:
@@ -82,14 +86,14 @@ def scaling_plot(runs: pd.DataFrame, fit: dict) -> Figure:
         fontsize=10,
     )
     ax.legend(loc="best", fontsize=8)
-    words = [sentence for group in fit["groups"].values() for sentence in group["verdict"]]
+    words = [" ".join(group["verdict"]) for group in fit["groups"].values()]
     under_figure(fig, [*fit["comparison"]["verdict"], *words, BARS])
     return fig
 
 
 def under_figure(fig: Figure, sentences: list[str]) -> None:
     """Words below the axes, wrapped to the figure's width."""
-    text = "\n".join(textwrap.fill(line, 104) for line in sentences)
+    text = "\n".join(textwrap.fill(line, 116) for line in sentences)
     height = 0.024 * (text.count("\n") + 1) * 5.6 / fig.get_figheight()
     fig.tight_layout(rect=(0, height + 0.01, 1, 1))
     fig.text(0.02, 0.008, text, fontsize=7.5, va="bottom", linespacing=1.3, color="#333333")
@@ -107,7 +111,7 @@ def loss_curves(curves: pd.DataFrame) -> Figure:
                 label = f"N = {short(size)}" if i == 0 else None
                 ax.plot(run["tokens"], run["val_loss"], color=shade, linewidth=1, label=label)
         log_axis(ax, curves["tokens"], "Training tokens")
-        ax.set_title(name_of(arch), loc="left", fontsize=10)
+        ax.set_title(arch.upper(), loc="left", fontsize=10)
         ax.legend(fontsize=7.5)
     loss_axis(axes[0][0], "Validation loss (nats a character)")
     fig.tight_layout()
@@ -124,10 +128,11 @@ def loss_compute(runs: pd.DataFrame, curves: pd.DataFrame) -> Figure:
         rows = runs[runs["arch"] == arch]
         ax.errorbar(
             rows["flops"], rows["test_loss"], yerr=1.96 * rows["test_loss_se"], color=style["color"],
-            marker=style["marker"], linestyle="none", markersize=4, capsize=2, elinewidth=0.8, label=name_of(arch),
+            marker=style["marker"], linestyle="none", markersize=4, capsize=2, elinewidth=0.8, label=arch.upper(),
         )  # fmt: skip
     log_axis(ax, pd.concat([runs["flops"], curves["flops"]]), "Training FLOP")
     ax.xaxis.set_major_locator(LogLocator())
+    ax.xaxis.set_major_formatter(LogFormatterMathtext())
     loss_axis(ax, "Loss (nats a character)")
     ax.set_title("Marks: finished runs on the test split; lines: validation on the way", loc="left", fontsize=9)
     ax.legend()
@@ -136,24 +141,30 @@ def loss_compute(runs: pd.DataFrame, curves: pd.DataFrame) -> Figure:
 
 
 def validity(runs: pd.DataFrame) -> Figure:
+    """Seeds of a size are pooled, at the largest budget of tokens."""
+    runs = runs[runs["tokens"] == runs["tokens"].max()]
     kinds = [("valid", "Both"), ("music21", "music21 parses it"), ("abc2midi", "abc2midi compiles it")]
     fig, axes = plt.subplots(1, 3, figsize=(8.6, 3.2), sharey=True)
     archs = sorted(runs["arch"].unique())
     for ax, (kind, title) in zip(axes, kinds, strict=True):
-        for i, arch in enumerate(archs):
+        for arch in archs:
             style = style_of(arch, archs)
             rows = runs[runs["arch"] == arch]
-            rate = rows[f"{kind}_rate"]
+            rows = rows.assign(count=rows[f"{kind}_rate"] * rows["samples"])
+            sizes = rows.groupby("params_non_embedding")[["count", "samples"]].sum()
+            rate = sizes["count"] / sizes["samples"]
+            ends = np.array([wilson(round(count), n) for count, n in sizes.to_numpy()])
             # The interval's ends can miss the rate by a rounding error, which a bar must not.
-            bars = np.stack((rate - rows[f"{kind}_low"], rows[f"{kind}_high"] - rate)).clip(0)
+            bars = np.stack((rate - ends[:, 0], ends[:, 1] - rate)).clip(0)
             ax.errorbar(
-                rows["params_non_embedding"] * (1 + 0.05 * i), rate, yerr=bars, color=style["color"],
-                marker=style["marker"], linestyle="none", markersize=4, capsize=2, elinewidth=0.8, label=name_of(arch),
+                sizes.index, rate, yerr=bars, color=style["color"], marker=style["marker"], linestyle="none",
+                markersize=4, capsize=2, elinewidth=0.8, label=arch.upper(),
             )  # fmt: skip
         log_axis(ax, runs["params_non_embedding"], PARAMS)
         ax.set_title(title, loc="left", fontsize=10)
         ax.set_ylim(-0.02, 1.02)
-    axes[0].set_ylabel(f"Share of {runs['samples'].iloc[0]} generated tunes a run")
+    drawn = runs.groupby(["arch", "params_non_embedding"])["samples"].sum()
+    axes[0].set_ylabel(f"Share of generated tunes ({drawn.min():.0f} a size)")
     axes[0].legend(loc="upper left")
     fig.tight_layout()
     return fig

@@ -95,7 +95,8 @@ def collect(args: argparse.Namespace) -> tuple[list[tuple[Tune, str, str]], list
         kept.append((item, text, split_of(digest, args.val_fraction, args.test_fraction)))
     if not kept:
         reasons = collections.Counter(item.reason for item in rejected)
-        said = ", ".join(f"{reason} {count}" for reason, count in reasons.most_common()) or "no .abc files"
+        said = ", ".join(f"{reason} {count}" for reason, count in reasons.most_common())
+        said = said or f"no .abc files; '{MUSIC21}' names the corpus inside that package"
         raise InputError(f"{args.input_path} holds no usable tune ({said})")
     return kept, rejected
 
@@ -129,7 +130,10 @@ def prepare(args: argparse.Namespace) -> dict:
         }
         for split, size in splits.items():
             if not size["tunes"]:
-                raise InputError(f"{args.input_path} holds {len(kept)} tunes, too few: the {split} split is empty")
+                raise InputError(
+                    f"{args.input_path} holds {len(kept)} tunes, too few: the {split} split is empty;"
+                    " a larger --val_fraction and --test_fraction can help"
+                )
         with open(folder / "tunes.tsv", "w", encoding="utf-8", newline="") as file:
             rows = csv.writer(file, delimiter="\t", lineterminator="\n")
             rows.writerow(["path", "line", "offset", "chars", "source", "split"])

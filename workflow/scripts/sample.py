@@ -56,24 +56,25 @@ def generate(
     the last half of it, so every token is predicted from at least half a context, as in `scoring`.
     """
     device = next(model.parameters()).device
-    uniforms = torch.stack(
+    draws = torch.stack(
         [
             torch.rand(max_new_tokens, generator=torch.Generator().manual_seed(seed * 1_000_003 + k)).double()
             for k in range(num_samples)
         ]
-    ).to(device)
+    )
     half = max(model.config.block_size // 2, 1)
-    written = torch.tensor(prompt, device=device).expand(num_samples, -1)
-    ended = torch.zeros(num_samples, dtype=torch.bool, device=device)
+    written = torch.tensor(prompt).expand(num_samples, -1)
+    ended = torch.zeros(num_samples, dtype=torch.bool)
     state = model.empty_state(num_samples)
     unread = written if model.carries_state else written[:, -model.config.block_size :]
     for step in range(max_new_tokens):
         if model.is_full(state):
             state, unread = model.empty_state(num_samples), written[:, -half:]
-        logits, state = model(unread, state)
-        cumulative = filtered(logits[:, -1], temperature, top_k, top_p).cumsum(dim=-1)
+        logits, state = model(unread.to(device), state)
+        # Drawn on the CPU in double precision, for the same choice on every device.
+        cumulative = filtered(logits[:, -1].cpu(), temperature, top_k, top_p).cumsum(dim=-1)
         # Rounding may leave the last sum a hair under 1: scale the draw by it, never fall off its end.
-        draw = uniforms[:, step, None] * cumulative[:, -1:]
+        draw = draws[:, step, None] * cumulative[:, -1:]
         unread = torch.searchsorted(cumulative, draw, right=True).clamp(max=cumulative.shape[-1] - 1)
         written = torch.cat((written, unread), dim=1)
         ended |= unread[:, 0] == END

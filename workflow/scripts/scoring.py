@@ -57,7 +57,7 @@ def score_windows(model: nn.Module, tunes: Sequence[np.ndarray], device: torch.d
         x, y = pad([tunes[i][start : stop + 1] for i, start, stop, _ in part], device)
         for row, (_, start, _, first) in enumerate(part):
             y[row, : first - start] = IGNORE
-        loss = token_nats(model(x)[0], y).sum(dim=1).double().cpu().numpy()
+        loss = token_nats(model(x)[0], y).sum(dim=1).cpu().double().numpy()
         np.add.at(nats, [job[0] for job in part], loss)
     return nats
 
@@ -72,7 +72,7 @@ def score_recurrent(model: nn.Module, tunes: Sequence[np.ndarray], device: torch
         state = model.empty_state(len(part))
         for start in range(0, x.shape[1], T):  # in pieces, to bound the memory that logits take
             logits, state = model(x[:, start : start + T], state)
-            nats[part] += token_nats(logits, y[:, start : start + T]).sum(dim=1).double().cpu().numpy()
+            nats[part] += token_nats(logits, y[:, start : start + T]).sum(dim=1).cpu().double().numpy()
     return nats
 
 

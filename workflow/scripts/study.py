@@ -11,6 +11,7 @@ import jsonschema
 
 from workflow.scripts import models
 from workflow.scripts.cli import InputError
+from workflow.scripts.files import try_lock
 
 SCRIPTS = Path(__file__).parent
 SCHEMA = SCRIPTS.parent / "schemas" / "config.schema.json"
@@ -34,6 +35,20 @@ def share_environment() -> None:
     """Let every job run this Python and find this package, from whatever folder Snakemake was started in."""
     for name, first in (("PYTHONPATH", SCRIPTS.parents[1]), ("PATH", Path(sys.executable).parent)):
         os.environ[name] = os.pathsep.join(filter(None, [str(first), os.environ.get(name)]))
+
+
+def drop_dead_lock(state: Path) -> None:
+    """Remove the lock that a killed Snakemake left in its folder of state (``.snakemake``).
+
+    Every live Snakemake of this workflow holds a shared lock on that folder, which dies with it. If
+    nobody does, nobody is running, and what stands in ``locks`` is a dead process's.
+    """
+    state.mkdir(exist_ok=True)
+    if (alone := try_lock(state, exclusive=True)) is not None:
+        for path in state.glob("locks/*.lock"):
+            path.unlink(missing_ok=True)
+        os.close(alone)
+    try_lock(state, exclusive=False)
 
 
 def check(config: dict) -> None:

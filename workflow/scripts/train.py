@@ -32,7 +32,7 @@ from workflow.scripts.checkpoint import WEIGHTS, fingerprint, load_state, save_m
 from workflow.scripts.cli import InputError
 from workflow.scripts.corpus import Corpus
 from workflow.scripts.device import PRECISIONS, autocast, pick_device, pick_precision
-from workflow.scripts.files import read_json, sha256, write_text
+from workflow.scripts.files import read_json, sha256, try_lock, write_text
 from workflow.scripts.models import ModelConfig
 from workflow.scripts.optim import AdamW, warmup_stable_decay
 from workflow.scripts.scoring import score_tunes
@@ -323,6 +323,9 @@ def main(argv: list[str] | None = None) -> None:
 
     torch.set_num_threads(args.threads)
     run = Run(args)
+    run.output.mkdir(parents=True, exist_ok=True)
+    if try_lock(run.output, exclusive=True) is None:
+        raise InputError(f"another process is training into {run.output}: wait for it or stop it")
     if run.is_finished():
         print(f"{run.output} already holds this run; delete it to train again")
         return
@@ -336,7 +339,6 @@ def main(argv: list[str] | None = None) -> None:
     )
     if epochs > 4:
         print(f"warning: {epochs:.1f} epochs repeat the data more than 4 times; gains from repetition fade there")
-    run.output.mkdir(parents=True, exist_ok=True)
     run.resume()
     train(run)
     run.finish()
