@@ -9,7 +9,7 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 from workflow.scripts import study
-from workflow.scripts.abc_files import MUSIC21, list_files
+from workflow.scripts.abc_files import MUSIC21, list_files, require_files
 from workflow.scripts.cli import InputError
 from workflow.scripts.corpus import SPLITS
 
@@ -35,6 +35,11 @@ CORPUS_FILES = [
 FIGURES = ["scaling_plot", "loss_curves", "loss_compute", "validity"]
 RUN_DIRS = [f"<results>/models/{run}" for run in study.runs(config)]
 SWEEP_DIRS = [f"<results>/lr_sweep/{run}" for run in study.sweep_runs(config)]
+
+# Said here because Snakemake would take old results for sources and call everything up to date; `figures`
+# alone needs no corpus.
+if not Path(CORPUS, "corpus.json").exists() and "figures" not in sys.argv:
+    ask(require_files, config["corpus"])
 
 
 wildcard_constraints:
@@ -65,14 +70,7 @@ def train_flags(wildcards):
 
 def raw_files(wildcards):
     """The user's own ABC files; the music21 corpus is pinned by the package's version instead."""
-    if config["corpus"] == MUSIC21:
-        return []
-    if not Path(config["corpus"]).exists():
-        raise WorkflowError(f"config: corpus {config['corpus']!r} is no file or folder here, and not 'music21'")
-    files = list_files(Path(config["corpus"]))
-    if not files:
-        raise WorkflowError(f"config: corpus {config['corpus']!r} holds no .abc, .abc.gz or .zip file")
-    return files
+    return [] if config["corpus"] == MUSIC21 else list_files(Path(config["corpus"]))
 
 
 def figure_in_report(name):

@@ -36,7 +36,7 @@ def corpus_dir(book, tmp_path_factory) -> Path:
         input_path=str(book),
         output_dir=str(folder),
         val_fraction=0.1,
-        test_fraction=0.1,
+        test_fraction=0.05,
         max_chars=100_000,
         min_notes=8,
     )

@@ -69,6 +69,16 @@ def list_files(root: Path) -> list[Path]:
     return sorted(p for p in root.rglob("*") if p.name.lower().endswith(names) and p.is_file())
 
 
+def require_files(input_path: str) -> None:
+    """Refuse an input that holds no ABC file, by its names alone.
+
+    Raises:
+        InputError: there is no such file or folder, or nothing in it that could hold ABC.
+    """
+    if input_path != MUSIC21 and not list_files(root_of(input_path)):
+        raise InputError(f"{input_path} holds no .abc, .abc.gz or .zip file ('{MUSIC21}' names that package's corpus)")
+
+
 def read_members(path: Path) -> Iterator[tuple[str, bytes | Exception]]:
     """Yield (name inside an archive or "", raw bytes or the error that took their place)."""
     name = path.name.lower()

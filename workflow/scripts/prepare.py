@@ -24,7 +24,7 @@ from pathlib import Path
 import numpy as np
 
 from workflow.scripts import cli
-from workflow.scripts.abc_files import MUSIC21, Rejected, Tune, read_tunes
+from workflow.scripts.abc_files import MUSIC21, Rejected, Tune, read_tunes, require_files
 from workflow.scripts.cli import InputError
 from workflow.scripts.corpus import SPLITS
 from workflow.scripts.files import sha256, write_json
@@ -80,6 +80,7 @@ def collect(args: argparse.Namespace) -> tuple[list[tuple[Tune, str, str]], list
     kept: list[tuple[Tune, str, str]] = []
     rejected: list[Rejected] = []
     first: dict[bytes, Tune] = {}
+    require_files(args.input_path)
     for item in read_tunes(args.input_path):
         if isinstance(item, Rejected):
             rejected.append(item)
@@ -96,7 +97,6 @@ def collect(args: argparse.Namespace) -> tuple[list[tuple[Tune, str, str]], list
     if not kept:
         reasons = collections.Counter(item.reason for item in rejected)
         said = ", ".join(f"{reason} {count}" for reason, count in reasons.most_common())
-        said = said or f"no .abc files; '{MUSIC21}' names the corpus inside that package"
         raise InputError(f"{args.input_path} holds no usable tune ({said})")
     return kept, rejected
 
