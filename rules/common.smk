@@ -14,7 +14,8 @@ from workflow.scripts.cli import InputError
 from workflow.scripts.corpus import SPLITS
 
 study.share_environment()
-study.drop_dead_lock(Path(".snakemake"))
+if workflow.is_main_process:
+    study.drop_dead_lock(Path(".snakemake"))
 
 
 def ask(question, *args, **options):

@@ -32,6 +32,7 @@ rule train:
             --data_dir {params.data:q} \
             --output_dir {params.folder:q} \
             --threads {threads} \
+            --wait \
             > {log} 2>&1
         """
 

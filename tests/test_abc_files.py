@@ -1,4 +1,5 @@
 import gzip
+import os
 import zipfile
 
 import pytest
@@ -36,6 +37,8 @@ def test_an_empty_line_in_the_header_does_not_end_a_tune():
 @pytest.mark.parametrize(
     ("data", "text"),
     [
+        ("X:1\nT:Préludé\n".encode("utf-16"), "X:1\nT:Préludé\n"),
+        (b"T:Don\x92t \x96 caf\xe9", "T:Don’t – café"),
         (b"\xef\xbb\xbfX:1\r\nK:G\r\n", "X:1\nK:G\n"),
         (b"X:1\rK:G\r", "X:1\nK:G\n"),
         ("T:Préludé".encode("latin-1"), "T:Préludé"),
@@ -67,12 +70,17 @@ def test_bad_files_are_named_and_the_rest_is_read(tmp_path, monkeypatch):
     (tmp_path / "cut.abc.gz").write_bytes(gzip.compress(TUNE.encode())[:-9])
     (tmp_path / "no.zip").write_bytes(b"PK no archive")
     (tmp_path / "prose.abc").write_text("Dear diary")
+    with zipfile.ZipFile(tmp_path / "notes.zip", "w") as archive:
+        archive.writestr("readme.txt", "no tune")
+    (tmp_path / os.fsdecode(b"na\xefve.abc")).write_text(TUNE)
     found = {item.path: item for item in read_tunes(str(tmp_path))}
     assert isinstance(found["good.abc"], Tune)
+    assert isinstance(found["na\ufffdve.abc"], Tune)
     assert {path: item.reason for path, item in found.items() if isinstance(item, Rejected)} == {
         "bomb.abc.gz": "unreadable",
         "cut.abc.gz": "unreadable",
         "no.zip": "unreadable",
+        "notes.zip": "unreadable",
         "prose.abc": "no_tune",
     }
 

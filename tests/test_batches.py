@@ -37,7 +37,7 @@ def test_tunes_stay_whole(split):
 
 def test_every_token_is_an_input_once_and_a_target_once():
     order = np.arange(1, 8 * 6 * 5 + 2)  # 8 lanes, 6 steps of 5 tokens, and the last target
-    batches = Batches(order, lanes=8, block_size=5, device=torch.device("cpu"))
+    batches = Batches(order, lanes=8, block_size=5, epoch=1000, device=torch.device("cpu"))
     inputs, targets = zip(
         *(batches.get(step, slice(a, a + 4)) for step in range(6) for a in (0, 4)),
         strict=True,
@@ -54,3 +54,16 @@ def test_watched_tunes_are_the_same_every_time_and_about_as_many_tokens_as_asked
     assert all((a == b).all() for a, b in zip(once, again, strict=True))
     assert 2000 <= sum(map(len, once)) < 2000 + max(np.diff(val.starts))
     assert len(sample_tunes(val, 10**9)) == val.n_tunes
+
+
+@pytest.mark.parametrize("lanes", [2, 4, 5, 8])
+def test_no_batch_is_ahead_of_its_epoch(split, lanes):
+    """Three epochs of 100 tokens, as they are read: fewer than ``lanes`` tokens stray into the next epoch."""
+    order = training_order(split, 240 + 1, seed=0)
+    batches = Batches(order, lanes, block_size=1, epoch=100, device=torch.device("cpu"))
+    read = torch.cat([batches.get(step, slice(0, lanes))[0].flatten() for step in range(240 // lanes)]).tolist()
+    assert sorted(read) == sorted(order[:-1].tolist())
+    block = 100 // lanes * lanes
+    assert len(set(read[:block])) == block
+    for token in range(100):
+        assert 1 <= read[: 2 * block + lanes].count(token) <= 3

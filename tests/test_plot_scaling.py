@@ -29,7 +29,8 @@ def results(tmp_path):
                     run |= {f"{kind}_rate": 0.0 if i == 0 else 0.5, f"{kind}_low": 0.0, f"{kind}_high": 0.6}
                 rows.append(run)
                 curves += [
-                    {**{k: run[k] for k in ("model", "arch", "params_non_embedding", "seed")}, "step": t,
+                    {**{k: run[k] for k in ("model", "arch", "params_non_embedding", "seed")},
+                     "budget": 2**20, "step": t,
                      "tokens": t * 2**17, "flops": 6 * n * t * 2**17, "val_loss": loss + 1 / t}
                     for t in range(1, 9)
                 ]  # fmt: skip
@@ -50,6 +51,31 @@ def test_figures_are_drawn_with_the_same_bytes_every_time(results):
     assert sorted(drawn[0]) == sorted(name + suffix for name in FIGURES for suffix in (".pdf", ".png"))
     for name, data in drawn[0].items():
         assert data.startswith(b"%PDF" if name.endswith("pdf") else b"\x89PNG")
+
+
+def test_two_files_are_enough(results):
+    (results / "curves.csv").unlink()
+    done = command("plot_scaling", "--results_dir", results)
+    assert done.returncode == 0, done.stderr
+    assert "the loss on the way is not drawn" in done.stdout
+    assert sorted(path.stem for path in results.glob("*.pdf")) == ["loss_compute", "scaling_plot", "validity"]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "sentence"),
+    [
+        ("fit.json", "{}", "fit.json holds no fits"),
+        ("fit.json", "[]", "fit.json does not hold a JSON object"),
+        ("runs.csv", "a,b\n1,2\n", "runs.csv has no column 'arch'"),
+        ("curves.csv", "", "curves.csv is not readable as CSV"),
+    ],
+)
+def test_a_spoilt_table_is_one_sentence(results, name, text, sentence):
+    (results / name).write_text(text)
+    done = command("plot_scaling", "--results_dir", results)
+    assert done.returncode == 1
+    assert sentence in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_a_missing_table_is_one_sentence(results):

@@ -103,7 +103,9 @@ def test_notes_are_counted_in_music_only():
 def test_music_ignores_what_is_not_heard():
     one = "X:1\nT:A\nC:trad\nM:4/4\nK:G\n% so\nGA Bc|\nw: la la\n"
     assert music_of(one) == music_of("X:77\nT:B\nM:4/4\nK:G\nGABc |\n") == "M:4/4K:GGABc|"
+    assert music_of(one) == music_of(one.replace("Bc\n", "Bc % a comment\n"))
     assert music_of(one) != music_of(one.replace("K:G", "K:D"))
+    assert music_of("P:AAB\n" + one) != music_of("P:ABB\n" + one)
 
 
 def test_control_characters_and_blanks_are_dropped():

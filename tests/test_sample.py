@@ -102,6 +102,6 @@ def test_what_is_no_model_is_one_sentence(tmp_path, trained):
     (tmp_path / "model.safetensors").write_bytes((trained["lstm"] / "model.safetensors").read_bytes())
     done = command("sample", "--checkpoint_dir", tmp_path)
     assert done.returncode == 1
-    assert "does not hold the weights that config.json describes" in done.stderr
+    assert "is not the file that config.json beside it was written for" in done.stderr
     (tmp_path / "model.safetensors").write_bytes(b"garbage")
-    assert "does not hold the weights" in command("sample", "--checkpoint_dir", tmp_path).stderr
+    assert "is not the file" in command("sample", "--checkpoint_dir", tmp_path).stderr

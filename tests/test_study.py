@@ -52,6 +52,7 @@ def test_the_default_suite_is_matched_and_spans_fifteenfold(config):
         ({"suite": ["gpt_tiny", "gpt_tny"]}, r"'gpt_tny', which is not under models \(did you mean 'gpt_tiny'\?\)"),
         ({"tokens": 5}, "config: tokens is 5: must be a list of different token budgets"),
         ({"tokens": ["1e6"]}, "config: tokens.0 is '1e6': must be a whole number of at least 1"),
+        ({"pathvars": {"reslts": "x"}}, "config: pathvars: unknown key 'reslts' .did you mean 'results'"),
         ({"val_fraction": 2}, "config: val_fraction is 2: must be a number from 0 to 1"),
         ({"models": {"gpt_tiny": {"grad_accum": 2}}}, "must read the same tokens a step"),
         ({"models": {"gpt_tiny": {"arch": "rnn"}}}, "unknown arch 'rnn': choose one of gpt, lstm"),
@@ -80,4 +81,4 @@ def test_code_of_a_job_is_what_it_imports_and_no_more():
     train = names("train", "models/gpt")
     assert {"train.py", "models/gpt.py", "models/__init__.py", "optim.py", "scoring.py", "files.py"} <= train
     assert not train & {"models/lstm.py", "eval_syntax.py", "sample.py", "plot_scaling.py"}
-    assert names("fit_scaling") == {"fit_scaling.py", "cli.py", "files.py"}
+    assert names("fit_scaling") == {"fit_scaling.py", "cli.py", "files.py", "tables.py"}

@@ -27,7 +27,7 @@ def train(corpus_dir, folder, *flags, iters=40):
 @pytest.mark.parametrize("arch", ["gpt", "lstm"])
 def test_it_learns_and_leaves_only_its_results(arch, trained, corpus_dir):
     folder = trained[arch]
-    assert sorted(os.listdir(folder)) == ["config.json", "history.csv", WEIGHTS]
+    assert sorted(os.listdir(folder)) == [".lock", "config.json", "history.csv", WEIGHTS]
     with open(folder / "history.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     losses = [float(row["val_loss"]) for row in rows]
@@ -90,7 +90,7 @@ def test_killed_at_any_moment_it_ends_with_the_same_bytes(arch, corpus_dir, tmp_
     assert kills >= 3
     assert resumed >= 3
     assert (folder / WEIGHTS).read_bytes() == (tmp_path / "whole" / WEIGHTS).read_bytes()
-    assert sorted(os.listdir(folder)) == ["config.json", "history.csv", WEIGHTS]
+    assert sorted(os.listdir(folder)) == [".lock", "config.json", "history.csv", WEIGHTS]
     with open(folder / "history.csv") as one, open(tmp_path / "whole" / "history.csv") as other:
         for a, b in zip(one, other, strict=True):  # all but the seconds
             assert a.rsplit(",", 1)[0] == b.rsplit(",", 1)[0]
@@ -131,9 +131,47 @@ def test_two_runs_into_one_folder_are_refused(corpus_dir, tmp_path):
         assert done.returncode == 1
         assert done.stderr == f"error: another process is training into {tmp_path}: wait for it or stop it\n"
         assert first.poll() is None
+        second = subprocess.Popen([*line, "--wait"], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+        assert "waiting for the process" in second.stdout.readline()
+        first.kill()
+        assert "resuming from step" in next(line for line in second.stdout if "from step" in line)
+        second.kill()
+        second.wait()
     finally:
         first.kill()
         first.wait()
+
+
+def test_a_full_disk_is_one_sentence_and_loses_nothing(corpus_dir, tmp_path):
+    """A file-size limit stands in for the full disk: too small for the state, then for the weights."""
+    assert train(corpus_dir, tmp_path).returncode == 0
+    before = {name: (tmp_path / name).read_bytes() for name in ("config.json", "history.csv", WEIGHTS)}
+    for seconds, sentence in ((0, "could not be written; is the disk full?"), (1000, "File too large")):
+        flags = [*map(str, SMALL), "--max_iters", "40", "--seed", "1", "--checkpoint_seconds", str(seconds),
+                 "--data_dir", str(corpus_dir), "--output_dir", str(tmp_path)]  # fmt: skip
+        script = (
+            "import resource, signal; from workflow.scripts import cli, train;"
+            "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000));"
+            f"cli.run(lambda: train.main({flags!r}))"
+        )
+        done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True)
+        assert done.returncode == 1
+        assert sentence in done.stderr
+        assert "Traceback" not in done.stderr
+        assert {name: (tmp_path / name).read_bytes() for name in before} == before
+
+
+def test_weights_of_another_run_are_not_taken_for_this_ones(corpus_dir, tmp_path):
+    """As after a kill between the weights and the config of a second run into the same folder."""
+    assert train(corpus_dir, tmp_path / "a").returncode == 0
+    assert train(corpus_dir, tmp_path / "b", "--seed", 1).returncode == 0
+    expected = (tmp_path / "a" / WEIGHTS).read_bytes()
+    (tmp_path / "a" / WEIGHTS).write_bytes((tmp_path / "b" / WEIGHTS).read_bytes())
+    done = command("calc_perplexity", "--checkpoint", tmp_path / "a")
+    assert done.returncode == 1
+    assert "is not the file that config.json beside it was written for" in done.stderr
+    assert "already holds" not in train(corpus_dir, tmp_path / "a").stdout
+    assert (tmp_path / "a" / WEIGHTS).read_bytes() == expected
 
 
 @pytest.mark.parametrize("change", ["nothing", "config", "corpus", "torn", "foreign"])

@@ -6,6 +6,7 @@ Takes a file, a folder (any depth) or the name of the corpus inside the music21 
 
 import gzip
 import itertools
+import os
 import re
 import zipfile
 import zlib
@@ -85,13 +86,15 @@ def read_members(path: Path) -> Iterator[tuple[str, bytes | Exception]]:
     try:
         if name.endswith(".zip"):
             with zipfile.ZipFile(path) as archive:
-                for info in archive.infolist():
-                    if not info.is_dir() and info.filename.lower().endswith(".abc"):
-                        try:
-                            with archive.open(info) as member:
-                                yield info.filename, limited(member)
-                        except (OSError, ValueError, RuntimeError, NotImplementedError, *BAD_DATA) as error:
-                            yield info.filename, error
+                members = [info for info in archive.infolist() if info.filename.lower().endswith(".abc")]
+                if not members:
+                    yield "", ValueError("no .abc file in the archive")
+                for info in members:
+                    try:
+                        with archive.open(info) as member:
+                            yield info.filename, limited(member)
+                    except (OSError, ValueError, RuntimeError, NotImplementedError, *BAD_DATA) as error:
+                        yield info.filename, error
         elif name.endswith(".gz"):
             with gzip.open(path) as file:
                 yield "", limited(file)
@@ -113,13 +116,19 @@ def limited(file) -> bytes:
 
 
 def decode(data: bytes) -> str:
-    """Text of an ABC file: UTF-8 if it is valid, else Latin-1; broken encodings repaired; LF line ends."""
+    """Text of an ABC file: UTF-8 or UTF-16 as it says, else Windows-1252 or Latin-1; LF line ends.
+
+    Text that was encoded twice, or as a DOS text read as Latin-1, is repaired.
+    """
     try:
-        text = data.decode("utf-8-sig")
+        text = data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
+        if not text.isascii():
+            text = ftfy.fix_encoding(DOS_LINE.sub(repair_dos, text))
     except UnicodeDecodeError:
-        text = data.decode("latin-1")
-    if not text.isascii():
-        text = ftfy.fix_encoding(DOS_LINE.sub(repair_dos, text))
+        try:
+            text = data.decode("cp1252")
+        except UnicodeDecodeError:
+            text = data.decode("latin-1")
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
@@ -163,6 +172,7 @@ def read_tunes(input_path: str) -> Iterator[Tune | Rejected]:
     root = root_of(input_path)
     for path in list_files(root):
         shown = path.name if path == root else path.relative_to(root).as_posix()
+        shown = os.fsencode(shown).decode("utf-8", "replace")  # a name need not be text
         for member, data in read_members(path):
             name = f"{shown}/{member}" if member else shown
             if isinstance(data, Exception):

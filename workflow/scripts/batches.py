@@ -24,15 +24,28 @@ def training_order(split: Split, n_tokens: int, seed: int) -> np.ndarray:
     return np.concatenate(pieces)
 
 
+def lay_out(order: np.ndarray, lanes: int, epoch: int) -> np.ndarray:
+    """The order rearranged so that lane after lane stands in one piece.
+
+    Each epoch of ``epoch`` tokens is cut into its own part of every lane, so that no lane is in the
+    second epoch while another is in the first. (But for fewer than ``lanes`` tokens, which open the next.)
+    The last token of the order is a target alone and stays the last.
+    """
+    block = max(epoch // lanes, 1) * lanes
+    inputs, last = order[:-1], order[-1:]
+    parts = [inputs[at : at + block].reshape(lanes, -1) for at in range(0, len(inputs), block)]
+    return np.concatenate([np.concatenate(parts, axis=1).reshape(-1), last])
+
+
 class Batches:
     """Cuts each step's batch out of the training order, held on the device in the tokenizer's small type.
 
-    The order is laid out as ``lanes`` contiguous streams; step s reads window s of every stream, so a
-    recurrent model's state carries over from step to step, and every token is read exactly once.
+    The order is laid out as ``lanes`` streams; step s reads window s of every stream, so a recurrent
+    model's state carries over from step to step, and every token of the order is read exactly once.
     """
 
-    def __init__(self, order: np.ndarray, lanes: int, block_size: int, device: torch.device):
-        self.order = torch.from_numpy(order).to(device)
+    def __init__(self, order: np.ndarray, lanes: int, block_size: int, epoch: int, device: torch.device):
+        self.order = torch.from_numpy(lay_out(order, lanes, epoch)).to(device)
         per_lane = (len(order) - 1) // lanes
         self.starts = torch.arange(lanes, device=device) * per_lane
         self.window = torch.arange(block_size + 1, device=device)

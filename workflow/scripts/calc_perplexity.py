@@ -41,6 +41,8 @@ def evaluate(checkpoint: str, data_dir: str | None, split_name: str, device: tor
     tokens = np.array([len(tune) - 1 for tune in tunes])
     nats = score_tunes(model, tunes, device, batch=batch)
     loss, error = mean_and_error(nats, tokens)
+    if not math.isfinite(loss):
+        raise InputError(f"{checkpoint} gives a loss of {loss}: its weights are not those of a trained model")
     summary = {
         "split": split_name,
         "tunes": len(tunes),
@@ -61,7 +63,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--checkpoint", required=True, help="folder of a trained model, or its weights file")
     parser.add_argument("--data_dir", help="corpus that prepare wrote (default: the one the model was trained on)")
     parser.add_argument("--split", default="test", choices=SPLITS, help="which tunes to score")
-    parser.add_argument("--output", help="JSON to write (default: perplexity.json beside the weights)")
+    parser.add_argument("--output", help="JSON to write (default: beside the weights)")
     parser.add_argument("--batch_size", type=cli.positive_int, default=32, help="windows in one forward pass")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps")
     parser.add_argument("--threads", type=cli.positive_int, default=os.cpu_count(), help="CPU threads")
@@ -73,7 +75,8 @@ def main(argv: list[str] | None = None) -> None:
     )
     checkpoint = Path(args.checkpoint)
     folder = checkpoint.parent if checkpoint.is_file() else checkpoint
-    output = Path(args.output or folder / "perplexity.json")
+    suffix = "" if args.split == "test" else f"_{args.split}"
+    output = Path(args.output or folder / f"perplexity{suffix}.json")
     table = io.StringIO()
     rows = csv.writer(table, lineterminator="\n")
     rows.writerow(["tune", "tokens", "nats"])

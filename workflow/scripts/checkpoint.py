@@ -4,35 +4,46 @@ A model is ``model.safetensors`` and ``config.json`` in one folder. The resume s
 only its own run can read back: it opens with `weights_only=True` and carries a fingerprint.
 """
 
+import hashlib
 import json
 import pickle
 from dataclasses import asdict
-from hashlib import sha256
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import nn
 
 from workflow.scripts.cli import InputError
-from workflow.scripts.files import atomic_path, read_json, write_json
+from workflow.scripts.files import atomic_path, read_json, to_json, write_together
+from workflow.scripts.files import sha256 as file_sha256
 from workflow.scripts.models import ModelConfig, module_for
 from workflow.scripts.tokenizer import CharTokenizer
 
 WEIGHTS = "model.safetensors"
 
 
-def save_model(folder: Path, model: nn.Module, tokenizer: CharTokenizer, training: dict) -> None:
-    """Write weights, then the config that makes them usable; ``training`` is recorded as it is."""
-    with atomic_path(folder / WEIGHTS) as temporary:
-        save_file({name: t.detach().cpu().contiguous() for name, t in model.state_dict().items()}, temporary)
-    config = {"model": asdict(model.config), "tokenizer": {"chars": list(tokenizer.chars)}, "training": training}
-    write_json(folder / "config.json", config)
+def save_model(folder: Path, model: nn.Module, tokenizer: CharTokenizer, training: dict, history: str) -> None:
+    """Write weights, training history and the config that makes the weights usable, all or none.
+
+    ``training`` is recorded as it is. The config holds the weights' hash and is replaced first, so that
+    a kill in between cannot pair one run's config with another's weights.
+    """
+    weights = save({name: t.detach().cpu().contiguous() for name, t in model.state_dict().items()})
+    config = {
+        "model": asdict(model.config),
+        "tokenizer": {"chars": list(tokenizer.chars)},
+        "training": training,
+        "weights_sha256": hashlib.sha256(weights).hexdigest(),
+    }
+    write_together(folder, {WEIGHTS: weights, "history.csv": history.encode(), "config.json": to_json(config).encode()})
 
 
 def load_model(path: str | Path, device: torch.device) -> tuple[nn.Module, CharTokenizer, dict]:
     """(model in evaluation mode, its tokenizer, its training record) from a folder or a weights file.
+
+    Of the record, ``model_name``, ``data_dir`` and ``corpus`` (a content hash) are there for sure.
 
     Raises:
         InputError: a file is missing, is not what it should be, or the two do not fit together.
@@ -47,9 +58,12 @@ def load_model(path: str | Path, device: torch.device) -> tuple[nn.Module, CharT
         config = ModelConfig(**data["model"])
         tokenizer = CharTokenizer("".join(data["tokenizer"]["chars"]))
         training = data["training"]
-    except (KeyError, TypeError) as error:
+        _ = training["model_name"], training["data_dir"], training["corpus"]
+        model = module_for(config.arch).Model(config)
+    except (ArithmeticError, AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
         raise InputError(f"{folder / 'config.json'} does not describe a model ({error})") from error
-    model = module_for(config.arch).Model(config)
+    if data.get("weights_sha256") != file_sha256(weights):
+        raise InputError(f"{weights} is not the file that config.json beside it was written for")
     try:
         model.load_state_dict(load_file(weights))
     except (SafetensorError, RuntimeError) as error:
@@ -58,14 +72,22 @@ def load_model(path: str | Path, device: torch.device) -> tuple[nn.Module, CharT
     return model.to(device).eval(), tokenizer, training
 
 
+def is_whole(folder: Path) -> bool:
+    """Whether the weights in a folder are those that its config was written for."""
+    return read_json(folder / "config.json").get("weights_sha256") == file_sha256(folder / WEIGHTS)
+
+
 def fingerprint(*parts: object) -> str:
     """Hex digest of everything that a run's result depends on."""
-    return sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def save_state(path: Path, state: dict) -> None:
-    with atomic_path(path) as temporary:
-        torch.save(state, temporary)
+    try:
+        with atomic_path(path) as temporary:
+            torch.save(state, temporary)
+    except RuntimeError as error:  # what torch makes of a failed write
+        raise InputError(f"{path} could not be written; is the disk full? The last one is kept ({error})") from error
 
 
 def load_state(path: Path, expected: str) -> dict | None:
@@ -76,9 +98,9 @@ def load_state(path: Path, expected: str) -> dict | None:
         state = torch.load(path, map_location="cpu", weights_only=True)
         found = state["fingerprint"]
     except (RuntimeError, OSError, EOFError, KeyError, TypeError, ValueError, pickle.UnpicklingError) as error:
-        print(f"{path} is not readable ({type(error).__name__}): starting from step 0")
+        print(f"{path} is not readable ({type(error).__name__}): starting from step 0", flush=True)
         return None
     if found != expected:
-        print(f"{path} belongs to another configuration, corpus or code: starting from step 0")
+        print(f"{path} belongs to another configuration, corpus or code: starting from step 0", flush=True)
         return None
     return state

@@ -13,14 +13,16 @@ import pandas as pd
 from workflow.scripts import cli
 from workflow.scripts.cli import InputError
 from workflow.scripts.files import read_json, write_text
+from workflow.scripts.tables import read_csv
 
 
 def read_run(folder: Path) -> dict:
     """One row of runs.csv."""
     config = read_json(folder / "config.json")
-    perplexity = read_json(folder / "perplexity.json")
+    if (perplexity := read_json(folder / "perplexity.json"))["split"] != "test":
+        raise InputError(f"{folder / 'perplexity.json'} is not of the test split: run calc_perplexity once more")
     validity = read_json(folder / "validity.json")["rates"]
-    history = pd.read_csv(folder / "history.csv")
+    history = read_csv(folder / "history.csv", "train_loss", "val_loss")
     model, training = config["model"], config["training"]
     row = {
         "model": training["model_name"],
@@ -56,9 +58,10 @@ def read_run(folder: Path) -> dict:
 
 
 def read_curve(folder: Path, row: dict) -> pd.DataFrame:
-    curve = pd.read_csv(folder / "history.csv")
+    curve = read_csv(folder / "history.csv", "tokens", "flops", "val_loss")
     for position, name in enumerate(("model", "arch", "params_non_embedding", "seed")):
         curve.insert(position, name, row[name])
+    curve.insert(4, "budget", row["tokens"])
     return curve
 
 
@@ -73,8 +76,10 @@ def main(argv: list[str] | None = None) -> None:
         try:
             rows.append(read_run(folder))
             curves.append(read_curve(folder, rows[-1]))
-        except KeyError as error:
+        except (KeyError, TypeError) as error:
             raise InputError(f"{folder} is not a finished run: its results lack {error}") from error
+    if len({row["corpus"] for row in rows}) > 1:
+        raise InputError("the runs learnt from different corpora and cannot stand in one table")
     runs = pd.DataFrame(rows).sort_values(["arch", "params_non_embedding", "tokens", "seed"], kind="stable")
     write_text(args.runs, runs.to_csv(index=False, lineterminator="\n"))
     write_text(args.curves, pd.concat(curves).to_csv(index=False, lineterminator="\n"))

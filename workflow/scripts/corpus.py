@@ -49,7 +49,10 @@ class Corpus:
         folder = Path(folder)
         if not (folder / "corpus.json").exists():
             raise InputError(f"{folder} is not a prepared corpus (no corpus.json): run workflow.scripts.prepare first")
-        return cls(folder, CharTokenizer.load(folder / "tokenizer.json"), read_json(folder / "corpus.json"))
+        info = read_json(folder / "corpus.json")
+        if "content_sha256" not in info:
+            raise InputError(f"{folder / 'corpus.json'} was not written by prepare: it has no content_sha256")
+        return cls(folder, CharTokenizer.load(folder / "tokenizer.json"), info)
 
     @property
     def content_sha256(self) -> str:
@@ -57,7 +60,7 @@ class Corpus:
 
     def split(self, name: str) -> Split:
         starts = np.fromfile(self.folder / f"{name}.idx", dtype=np.uint64).astype(np.int64)
-        tokens = np.memmap(self.folder / f"{name}.bin", dtype=self.tokenizer.dtype, mode="r")
-        if len(starts) < 2 or starts[-1] != len(tokens):
+        path = self.folder / f"{name}.bin"
+        if len(starts) < 2 or starts[-1] * self.tokenizer.dtype.itemsize != path.stat().st_size:
             raise InputError(f"{self.folder}/{name}.bin and its index disagree: prepare the corpus again")
-        return Split(tokens, starts)
+        return Split(np.memmap(path, dtype=self.tokenizer.dtype, mode="r"), starts)

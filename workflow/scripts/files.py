@@ -31,14 +31,14 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def try_lock(folder: str | Path, exclusive: bool) -> int | None:
-    """Lock a folder until this process ends, however it ends; None if another holds a lock in the way.
+def lock(path: str | Path, exclusive: bool, wait: bool = False) -> int | None:
+    """Lock a file until this process ends, however it ends; None if another's lock is in the way.
 
     Returns the descriptor that carries the lock: closing it ends the lock.
     """
-    descriptor = os.open(folder, os.O_RDONLY)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)  # NFS locks only what is open for writing
     try:
-        fcntl.flock(descriptor, (fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH) | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, (fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH) | (0 if wait else fcntl.LOCK_NB))
     except BlockingIOError:
         os.close(descriptor)
         return None
@@ -50,16 +50,30 @@ def write_text(path: str | Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8", newline="\n")
 
 
+def write_together(folder: Path, contents: dict[str, bytes]) -> None:
+    """Write several files; none is replaced until all are on disk. Then they are, from the last to the first."""
+    with contextlib.ExitStack() as stack:
+        for name, content in contents.items():
+            stack.enter_context(atomic_path(folder / name)).write_bytes(content)
+
+
+def to_json(value: object) -> str:
+    """Strict JSON: a NaN or an infinity is a bug upstream and raises ValueError."""
+    return json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
 def write_json(path: str | Path, value: object) -> None:
-    """Write strict JSON: a NaN or an infinity is a bug upstream and raises ValueError."""
-    write_text(path, json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    write_text(path, to_json(value))
 
 
 def read_json(path: str | Path) -> dict:
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
+        value = json.loads(Path(path).read_text(encoding="utf-8"))
     except ValueError as error:
         raise InputError(f"{path} is not readable as JSON ({error})") from error
+    if not isinstance(value, dict):
+        raise InputError(f"{path} does not hold a JSON object")
+    return value
 
 
 def sha256(*paths: Path) -> str:

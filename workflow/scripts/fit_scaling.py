@@ -24,6 +24,7 @@ from scipy.stats import t as t_distribution
 from workflow.scripts import cli
 from workflow.scripts.cli import InputError
 from workflow.scripts.files import write_json
+from workflow.scripts.tables import read_csv
 
 FROM_RUNS = {"params_non_embedding": "params", "test_loss": "loss", "test_loss_se": "loss_se", "model": "size"}
 MATCHED = 1.10  # two models count as equally large if their N differ by no more than this factor
@@ -35,24 +36,23 @@ def read_table(path: str | Path) -> pd.DataFrame:
     Raises:
         InputError: a column is missing or a cell is not a positive number; names the first bad line.
     """
-    try:
-        table = pd.read_csv(path)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is not readable as CSV ({error})") from error
+    table = read_csv(path, "arch")
     if "params_non_embedding" in table:
         table = table.drop(columns="params", errors="ignore").rename(columns=FROM_RUNS)
-    for name in ("arch", "params", "loss"):
+    for name in ("params", "loss"):
         if name not in table:
             raise InputError(f"{path} has no column {name!r}")
-    for name in ("params", "loss"):
+    if table["arch"].isna().any():
+        raise InputError(f"{path} line {int(table['arch'].isna().argmax()) + 2}: arch is empty")
+    if "tokens" not in table or table["tokens"].isna().all():
+        table["tokens"] = 0.0  # unknown, but the same for all
+    for name in ("params", "loss") if (table["tokens"] == 0).all() else ("params", "loss", "tokens"):
         numbers = pd.to_numeric(table[name], errors="coerce")
         bad = np.flatnonzero(~(np.isfinite(numbers) & (numbers > 0)))
         if bad.size:
             cell = table[name].iloc[bad[0]]
             raise InputError(f"{path} line {bad[0] + 2}: {name} is '{cell}', not a positive number")
         table[name] = numbers.astype(float)
-    if "tokens" not in table:
-        table["tokens"] = np.nan
     if "size" not in table:
         table["size"] = table["params"].astype(str)
     return table
@@ -148,16 +148,17 @@ def fit_group(rows: pd.DataFrame, arch: str) -> dict:
     Raises:
         InputError: fewer than three distinct sizes.
     """
-    budgets = sorted(rows["tokens"].dropna().unique())
-    if budgets:
-        rows = rows[rows["tokens"] == budgets[-1]]
+    budget = rows["tokens"].max()
+    rows = rows[rows["tokens"] == budget]
     points = sizes_of(rows)
     if len(points) < 3:
         count = "one distinct size" if len(points) == 1 else f"{len(points)} distinct sizes"
         raise InputError(f"{arch} has {count}: a law needs at least 3")
     n, loss = points["params"].to_numpy(), points["loss"].to_numpy()
+    if np.ptp(np.log(loss)) < 1e-9:
+        raise InputError(f"{arch} has the same loss at every size: there is nothing to fit")
     group = {
-        "tokens": int(budgets[-1]) if budgets else None,
+        "tokens": int(budget) or None,
         "n_rows": len(rows),
         "n_sizes": len(points),
         "points": points[["size", "params", "loss", "seeds"]].to_dict("records"),
@@ -236,7 +237,10 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     warnings.simplefilter("error", OptimizeWarning)  # a covariance that cannot be estimated is not a result
     table = read_table(args.table)
-    groups = {arch: fit_group(rows, arch) for arch, rows in table.groupby("arch", sort=True)}
+    try:
+        groups = {arch: fit_group(rows, arch) for arch, rows in table.groupby("arch", sort=True)}
+    except (OptimizeWarning, RuntimeError) as error:
+        raise InputError(f"{args.table} cannot be fitted ({error})") from error
     result = {"groups": groups, "comparison": compare(groups)}
     write_json(args.output, result)
     for group in groups.values():

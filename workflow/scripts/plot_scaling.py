@@ -1,8 +1,8 @@
-"""Draw a study's figures from its three small result files, and from nothing else.
+"""Draw a study's figures from its small result files, and from nothing else.
 
-Reads runs.csv, fit.json and curves.csv in --results_dir and writes there, as PDF and PNG:
+Reads runs.csv, fit.json and, for the loss on the way, curves.csv in --results_dir; writes there, as PDF and PNG:
   scaling_plot  test loss against parameters outside the embedding, with the fitted laws
-  loss_curves   validation loss over training tokens
+  loss_curves   validation loss over training tokens (needs curves.csv)
   loss_compute  test loss against training FLOP
   validity      share of generated tunes that programs can read, against parameters
 
@@ -26,8 +26,10 @@ from workflow.scripts import cli
 from workflow.scripts.cli import InputError
 from workflow.scripts.figures import log_axis, loss_axis, save, short, style_of
 from workflow.scripts.files import read_json
+from workflow.scripts.tables import read_csv
 from workflow.scripts.wilson import wilson
 
+COLUMNS = ("arch", "params_non_embedding", "tokens", "flops", "seed", "test_loss", "test_loss_se", "samples")
 PARAMS = "Parameters outside the embedding, N"
 BARS = (
     "Filled marks: mean over seeds; open marks: single runs; bands: 95% of the fitted line. Bars: 95% from resampling"
@@ -69,9 +71,10 @@ def scaling_plot(runs: pd.DataFrame, fit: dict) -> Figure:
             rows["params_non_embedding"], rows["test_loss"], s=9, facecolors="none", edgecolors=style["color"],
             linewidths=0.6, marker=style["marker"], zorder=3,
         )  # fmt: skip
-        sizes = rows.groupby("params_non_embedding").agg(loss=("test_loss", "mean"), se=("test_loss_se", "mean"))
+        points = pd.DataFrame(group["points"])  # what was fitted: the geometric mean over seeds
+        bars = 1.96 * rows.groupby("params_non_embedding")["test_loss_se"].mean()
         ax.errorbar(
-            sizes.index, sizes["loss"], yerr=1.96 * sizes["se"], color=style["color"], marker=style["marker"],
+            points["params"], points["loss"], yerr=bars, color=style["color"], marker=style["marker"],
             linestyle="none", markersize=5, capsize=2.5, elinewidth=0.9, zorder=4,
         )  # fmt: skip
     log_axis(ax, runs["params_non_embedding"], PARAMS)
@@ -107,7 +110,9 @@ def loss_curves(curves: pd.DataFrame) -> Figure:
         sizes = sorted(rows["params_non_embedding"].unique())
         shades = plt.get_cmap("viridis")(np.linspace(0.9, 0.1, len(sizes)))
         for size, shade in zip(sizes, shades, strict=True):
-            for i, (_, run) in enumerate(rows[rows["params_non_embedding"] == size].groupby(["model", "seed"])):
+            for i, (_, run) in enumerate(
+                rows[rows["params_non_embedding"] == size].groupby(["model", "budget", "seed"])
+            ):
                 label = f"N = {short(size)}" if i == 0 else None
                 ax.plot(run["tokens"], run["val_loss"], color=shade, linewidth=1, label=label)
         log_axis(ax, curves["tokens"], "Training tokens")
@@ -118,23 +123,25 @@ def loss_curves(curves: pd.DataFrame) -> Figure:
     return fig
 
 
-def loss_compute(runs: pd.DataFrame, curves: pd.DataFrame) -> Figure:
+def loss_compute(runs: pd.DataFrame, curves: pd.DataFrame | None) -> Figure:
     fig, ax = plt.subplots(figsize=(5.6, 4))
     archs = sorted(runs["arch"].unique())
     for arch in archs:
         style = style_of(arch, archs)
-        for _, run in curves[curves["arch"] == arch].groupby(["model", "seed"]):
-            ax.plot(run["flops"], run["val_loss"], color=style["color"], alpha=0.25, linewidth=0.7)
+        if curves is not None:
+            for _, run in curves[curves["arch"] == arch].groupby(["model", "budget", "seed"]):
+                ax.plot(run["flops"], run["val_loss"], color=style["color"], alpha=0.25, linewidth=0.7)
         rows = runs[runs["arch"] == arch]
         ax.errorbar(
             rows["flops"], rows["test_loss"], yerr=1.96 * rows["test_loss_se"], color=style["color"],
             marker=style["marker"], linestyle="none", markersize=4, capsize=2, elinewidth=0.8, label=arch.upper(),
         )  # fmt: skip
-    log_axis(ax, pd.concat([runs["flops"], curves["flops"]]), "Training FLOP")
+    log_axis(ax, runs["flops"] if curves is None else pd.concat([runs["flops"], curves["flops"]]), "Training FLOP")
     ax.xaxis.set_major_locator(LogLocator())
     ax.xaxis.set_major_formatter(LogFormatterMathtext())
     loss_axis(ax, "Loss (nats a character)")
-    ax.set_title("Marks: finished runs on the test split; lines: validation on the way", loc="left", fontsize=9)
+    on_the_way = "" if curves is None else "; lines: validation on the way"
+    ax.set_title(f"Marks: finished runs on the test split{on_the_way}", loc="left", fontsize=9)
     ax.legend()
     fig.tight_layout()
     return fig
@@ -170,23 +177,24 @@ def validity(runs: pd.DataFrame) -> Figure:
     return fig
 
 
-def read(folder: Path, name: str):
-    path = folder / name
-    if not path.exists():
-        raise InputError(f"{path} does not exist: it is made by snakemake {folder}/scaling_plot.pdf")
-    try:
-        return read_json(path) if path.suffix == ".json" else pd.read_csv(path)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is not readable ({error})") from error
-
-
 def main(argv: list[str] | None = None) -> None:
     parser = cli.parser(__doc__)
     parser.add_argument("--results_dir", default="results", help="folder with the tables; the figures go there too")
     folder = Path(parser.parse_args(argv).results_dir)
-    runs, fit, curves = (read(folder, name) for name in ("runs.csv", "fit.json", "curves.csv"))
+    for name in ("runs.csv", "fit.json"):
+        if not (folder / name).exists():
+            raise InputError(f"{folder / name} does not exist: it is made by snakemake {folder}/scaling_plot.pdf")
+    runs = read_csv(folder / "runs.csv", *COLUMNS)
+    fit = read_json(folder / "fit.json")
+    if not fit.get("groups") or "comparison" not in fit:
+        raise InputError(f"{folder / 'fit.json'} holds no fits")
+    curves = None
+    if (folder / "curves.csv").exists():
+        curves = read_csv(folder / "curves.csv", "model", "arch", "params_non_embedding", "budget", "seed", "val_loss")
+        save(loss_curves(curves), folder / "loss_curves")
+    else:
+        print(f"{folder / 'curves.csv'} does not exist: the loss on the way is not drawn")
     save(scaling_plot(runs, fit), folder / "scaling_plot")
-    save(loss_curves(curves), folder / "loss_curves")
     save(loss_compute(runs, curves), folder / "loss_compute")
     save(validity(runs), folder / "validity")
 

@@ -32,8 +32,9 @@ from workflow.scripts.tokenizer import BEGIN, END, CharTokenizer
 
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ufeff\ufffd]")
 FIELD = re.compile(r"^[A-Za-z+]:")
-UNHEARD = re.compile(r"^(?:[XTCOAZNGHDFBSRWwrIPUmus+]:|%)")  # fields and comments that carry no notes
+UNHEARD = re.compile(r"^(?:[XTCOAZNGHDFBSRWwrIUmus+]:|%)")  # fields and comments that carry no notes
 QUOTED_OR_DECORATION = re.compile(r'"[^"\n]*"|![^!\n]*!|\+[^+\n]*\+|\[[A-Za-z]:[^\]\n]*\]')
+COMMENT = re.compile(r"(?<!\\)%.*")
 NOTE = re.compile(r"[A-Ga-g]")
 
 
@@ -48,7 +49,8 @@ def music_of(text: str) -> str:
 
     Two tunes with the same music are the same tune, whatever their number, title or transcriber.
     """
-    return "".join("".join(line.split()) for line in text.split("\n") if not UNHEARD.match(line))
+    heard = (line for line in text.split("\n") if not UNHEARD.match(line))
+    return "".join("".join(COMMENT.sub("", line).split()) for line in heard)
 
 
 def why_not(text: str, max_chars: int, min_notes: int) -> tuple[str, str] | None:
@@ -121,6 +123,8 @@ def prepare(args: argparse.Namespace) -> dict:
 
     output = Path(args.output_dir)
     output.mkdir(parents=True, exist_ok=True)
+    for killed in output.glob(".prepare.*"):
+        shutil.rmtree(killed, ignore_errors=True)
     folder = Path(tempfile.mkdtemp(prefix=".prepare.", dir=output))
     try:
         tokenizer.save(folder / "tokenizer.json")

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from workflow.scripts import cli
 from workflow.scripts.checkpoint import load_model
+from workflow.scripts.cli import InputError
 from workflow.scripts.device import pick_device
 from workflow.scripts.files import write_text
 from workflow.scripts.tokenizer import BEGIN, END
@@ -49,8 +50,9 @@ def generate(
     top_k: int = 0,
     top_p: float = 1.0,
     seed: int = 0,
+    first: int = 0,
 ) -> list[list[int]]:
-    """Ids that follow ``prompt``, up to and with END where the model gives it, for each sample.
+    """Ids that follow ``prompt``, up to and with END where the model gives it, for samples ``first`` and on.
 
     A Transformer keeps keys and values of what it has seen; when its context is full it goes on from
     the last half of it, so every token is predicted from at least half a context, as in `scoring`.
@@ -59,7 +61,7 @@ def generate(
     draws = torch.stack(
         [
             torch.rand(max_new_tokens, generator=torch.Generator().manual_seed(seed * 1_000_003 + k)).double()
-            for k in range(num_samples)
+            for k in range(first, first + num_samples)
         ]
     )
     half = max(model.config.block_size // 2, 1)
@@ -93,41 +95,42 @@ def main(argv: list[str] | None = None) -> None:
     parser = cli.parser(__doc__)
     parser.add_argument("--checkpoint_dir", required=True, help="folder of a trained model, or its weights file")
     parser.add_argument("--output_dir", default="output/samples", help="folder to write")
-    start = parser.add_mutually_exclusive_group()
-    start.add_argument("--prompt", default="", help=r"text to go on from; \n is a newline; X:1 is added if missing")
-    start.add_argument("--prompt_file", help="file with the text to go on from, taken as it is")
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument("--prompt", default="", help=r"text to go on from; \n is a newline; X:1 is added if missing")
+    source.add_argument("--prompt_file", help="file with the text to go on from, taken as it is")
     parser.add_argument("--num_samples", type=cli.positive_int, default=5, help="tunes to write")
     parser.add_argument("--max_new_tokens", type=cli.positive_int, default=1024, help="longest tune, in tokens")
-    parser.add_argument("--temperature", type=float, default=1.0, help="0 always takes the likeliest character")
-    parser.add_argument("--top_k", type=int, default=0, help="draw among the k likeliest characters; 0 is all")
+    parser.add_argument("--batch_size", type=cli.positive_int, default=32, help="tunes to write at a time")
+    parser.add_argument("--temperature", type=cli.non_negative_float, default=1.0, help="0 takes the likeliest")
+    parser.add_argument("--top_k", type=cli.non_negative_int, default=0, help="draw among the k likeliest; 0 is all")
     parser.add_argument("--top_p", type=cli.fraction, default=1.0, help="draw from the likeliest set of this mass")
-    parser.add_argument("--seed", type=int, default=0, help="of the draws")
+    parser.add_argument("--seed", type=cli.non_negative_int, default=0, help="of the draws")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps")
     parser.add_argument("--threads", type=cli.positive_int, default=os.cpu_count(), help="CPU threads")
     args = parser.parse_args(argv)
-    if args.temperature < 0 or args.top_k < 0 or args.seed < 0:
-        parser.error("--temperature, --top_k and --seed cannot be negative")
 
     torch.set_num_threads(args.threads)
     model, tokenizer, training = load_model(args.checkpoint_dir, pick_device(args.device))
     if args.prompt_file:
-        prompt = Path(args.prompt_file).read_text(encoding="utf-8")
+        try:
+            prompt = Path(args.prompt_file).read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            raise InputError(f"{args.prompt_file} is not UTF-8 text") from error
     else:
         prompt = with_reference_number(args.prompt.replace("\\n", "\n"))
-    ids = generate(
-        model,
-        [BEGIN, *tokenizer.encode(prompt).tolist()],
-        args.num_samples,
-        args.max_new_tokens,
-        args.temperature,
-        args.top_k,
-        args.top_p,
-        args.seed,
-    )
+    start = [BEGIN, *tokenizer.encode(prompt).tolist()]
+    ids = []
+    for first in range(0, args.num_samples, args.batch_size):
+        number = min(args.batch_size, args.num_samples - first)
+        ids += generate(
+            model, start, number, args.max_new_tokens, args.temperature, args.top_k, args.top_p, args.seed, first
+        )
     table = io.StringIO()
     rows = csv.writer(table, lineterminator="\n")
     rows.writerow(["file", "chars", "ended"])
     stem = f"{training['model_name']}-seed{args.seed}"
+    for old in Path(args.output_dir).glob(f"{stem}-*.abc"):  # of an earlier run that drew more
+        old.unlink()
     for k, sample in enumerate(ids):
         text = prompt + tokenizer.decode(sample)
         name = f"{stem}-{k:03d}.abc"

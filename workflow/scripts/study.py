@@ -1,6 +1,7 @@
 """What the Snakefile asks of a study: is its config right, which runs it holds, which code a job runs."""
 
 import ast
+import contextlib
 import difflib
 import json
 import os
@@ -11,7 +12,7 @@ import jsonschema
 
 from workflow.scripts import models
 from workflow.scripts.cli import InputError
-from workflow.scripts.files import try_lock
+from workflow.scripts.files import lock
 
 SCRIPTS = Path(__file__).parent
 SCHEMA = SCRIPTS.parent / "schemas" / "config.schema.json"
@@ -40,15 +41,16 @@ def share_environment() -> None:
 def drop_dead_lock(state: Path) -> None:
     """Remove the lock that a killed Snakemake left in its folder of state (``.snakemake``).
 
-    Every live Snakemake of this workflow holds a shared lock on that folder, which dies with it. If
+    Every live Snakemake of this workflow holds a shared lock on ``alive`` there, which dies with it. If
     nobody does, nobody is running, and what stands in ``locks`` is a dead process's.
     """
-    state.mkdir(exist_ok=True)
-    if (alone := try_lock(state, exclusive=True)) is not None:
-        for path in state.glob("locks/*.lock"):
-            path.unlink(missing_ok=True)
-        os.close(alone)
-    try_lock(state, exclusive=False)
+    with contextlib.suppress(OSError):  # a file system without locks: Snakemake's own message must do
+        state.mkdir(exist_ok=True)
+        if (alone := lock(state / "alive", exclusive=True)) is not None:
+            for path in state.glob("locks/*.lock"):
+                path.unlink(missing_ok=True)
+            os.close(alone)
+        lock(state / "alive", exclusive=False)
 
 
 def check(config: dict) -> None:
@@ -90,7 +92,7 @@ def meant(name: str, known) -> str:
 
 def corpus_name(config: dict) -> str:
     """Name of the folder that holds the prepared corpus: 'music21', or the last part of a path without suffix."""
-    return Path(config["corpus"]).name.split(".")[0]
+    return Path(config["corpus"]).resolve().name.lstrip(".").split(".")[0] or "corpus"
 
 
 def model_of(config: dict, name: str) -> dict:

@@ -28,11 +28,11 @@ from tqdm import tqdm
 from workflow.scripts import cli
 from workflow.scripts import models as architectures
 from workflow.scripts.batches import Batches, sample_tunes, training_order
-from workflow.scripts.checkpoint import WEIGHTS, fingerprint, load_state, save_model, save_state
+from workflow.scripts.checkpoint import WEIGHTS, fingerprint, is_whole, load_state, save_model, save_state
 from workflow.scripts.cli import InputError
 from workflow.scripts.corpus import Corpus
 from workflow.scripts.device import PRECISIONS, autocast, pick_device, pick_precision
-from workflow.scripts.files import read_json, sha256, try_lock, write_text
+from workflow.scripts.files import lock, read_json, sha256
 from workflow.scripts.models import ModelConfig
 from workflow.scripts.optim import AdamW, warmup_stable_decay
 from workflow.scripts.scoring import score_tunes
@@ -41,7 +41,7 @@ from workflow.scripts.tokenizer import BEGIN
 HISTORY = ("step", "tokens", "flops", "lr", "train_loss", "val_loss", "seconds")
 # Choices that change how a run goes but not what it is: they may differ between a run and its resumption.
 # (Another number of threads rounds sums differently, no more.)
-NOT_IDENTITY = {"output_dir", "data_dir", "model_name", "checkpoint_seconds", "threads"}
+NOT_IDENTITY = {"output_dir", "data_dir", "model_name", "checkpoint_seconds", "threads", "wait"}
 # Modules that decide what the weights become, beside the architecture's own.
 CODE = ("train.py", "batches.py", "optim.py", "device.py")
 
@@ -85,10 +85,11 @@ class Run:
         files = (self.output / name for name in (WEIGHTS, "history.csv", "config.json"))
         if not all(file.exists() for file in files):
             return False
-        return read_json(self.output / "config.json").get("training", {}).get("fingerprint") == self.fingerprint
+        training = read_json(self.output / "config.json").get("training", {})
+        return training.get("fingerprint") == self.fingerprint and is_whole(self.output)
 
     def build(self) -> None:
-        """Make the model and read the data; the heavy part, done once it is known to be needed."""
+        """Make the model and read the data."""
         args, split = self.args, self.corpus.split("train")
         if len(split.tokens) <= args.context_size:
             raise InputError(
@@ -102,9 +103,8 @@ class Run:
         self.unique_tokens = min(self.n_tokens, len(split.tokens))
         lanes = args.batch_size * args.grad_accum
         # One token more than is read as input: the last target.
-        self.batches = Batches(
-            training_order(split, self.n_tokens + 1, args.seed), lanes, args.context_size, self.device
-        )
+        order = training_order(split, self.n_tokens + 1, args.seed)
+        self.batches = Batches(order, lanes, args.context_size, len(split.tokens), self.device)
         self.val_tunes = sample_tunes(self.corpus.split("val"), args.eval_tokens)
         self.params = self.arch.count_params(self.config)
         self.flops_per_token = self.arch.flops_per_token(self.config)
@@ -173,15 +173,14 @@ class Run:
         if self.carried is not None:
             for kept, saved in zip(self.carried, state["carried"], strict=True):
                 kept.copy_(saved)
-        print(f"resuming from step {self.step} of {self.steps}")
+        print(f"resuming from step {self.step} of {self.steps}", flush=True)
 
     def finish(self) -> None:
-        """Write the results; the checkpoint goes only when everything else is safely there."""
+        """Write the results; the checkpoint goes only when they are safely there."""
         table = io.StringIO()
         rows = csv.writer(table, lineterminator="\n")
         rows.writerow(HISTORY)
         rows.writerows(self.history)
-        write_text(self.output / "history.csv", table.getvalue())
         training = {
             "fingerprint": self.fingerprint,
             **self.identity,
@@ -197,7 +196,7 @@ class Run:
             "train_seconds": round(self.seconds, 3),
             "device_name": torch.cuda.get_device_name() if self.device.type == "cuda" else self.device.type,
         }
-        save_model(self.output, self.model, self.corpus.tokenizer, training)
+        save_model(self.output, self.model, self.corpus.tokenizer, training, table.getvalue())
         (self.output / "checkpoint.pt").unlink(missing_ok=True)
 
 
@@ -301,9 +300,9 @@ def main(argv: list[str] | None = None) -> None:
     batch.add_argument(
         "--cooldown_fraction", type=cli.fraction, default=0.2, help="share of steps over which the rate falls to zero"
     )
-    batch.add_argument("--weight_decay", type=float, default=0.1, help="decay of matrices")
+    batch.add_argument("--weight_decay", type=cli.non_negative_float, default=0.1, help="decay of matrices")
     batch.add_argument("--grad_clip", type=cli.positive_float, default=1.0, help="largest gradient norm")
-    batch.add_argument("--seed", type=int, default=0, help="of initial weights and data order")
+    batch.add_argument("--seed", type=cli.non_negative_int, default=0, help="of initial weights and data order")
 
     where = parser.add_argument_group("files")
     where.add_argument("--model_name", required=True, help="name of the run")
@@ -318,18 +317,24 @@ def main(argv: list[str] | None = None) -> None:
     how.add_argument("--eval_interval", type=cli.positive_int, help="steps between validations (default: a tenth)")
     how.add_argument("--eval_tokens", type=cli.positive_int, default=16384, help="validation tokens to watch")
     how.add_argument("--log_interval", type=cli.positive_int, default=10, help="steps between looks at the loss")
-    how.add_argument("--checkpoint_seconds", type=float, default=30, help="seconds between saves of the state")
+    how.add_argument("--wait", action="store_true", help="wait for another process that trains into the same folder")
+    how.add_argument(
+        "--checkpoint_seconds", type=cli.non_negative_float, default=30, help="seconds between saves of the state"
+    )
     args = parser.parse_args(argv)
 
     torch.set_num_threads(args.threads)
     run = Run(args)
+    run.build()
     run.output.mkdir(parents=True, exist_ok=True)
-    if try_lock(run.output, exclusive=True) is None:
-        raise InputError(f"another process is training into {run.output}: wait for it or stop it")
+    if lock(run.output / ".lock", exclusive=True) is None:
+        if not args.wait:
+            raise InputError(f"another process is training into {run.output}: wait for it or stop it")
+        print(f"waiting for the process that trains into {run.output}", flush=True)
+        lock(run.output / ".lock", exclusive=True, wait=True)
     if run.is_finished():
         print(f"{run.output} already holds this run; delete it to train again")
         return
-    run.build()
     epochs = run.n_tokens / len(run.corpus.split("train").tokens)
     print(
         f"{args.model_name}: {args.arch} {args.n_layer}x{args.n_embd}, {run.params[0]:,} parameters outside the"

@@ -9,6 +9,7 @@ import pandas as pd
 
 from workflow.scripts import cli
 from workflow.scripts.files import read_json, write_text
+from workflow.scripts.tables import read_csv
 
 
 def table(header: list[str], rows: list[list[str]]) -> str:
@@ -62,12 +63,13 @@ def corpus_table(corpus: dict) -> str:
 
 def summary(runs: pd.DataFrame, fit: dict, corpus: dict) -> str:
     dropped = ", ".join(f"{count:,} {reason}" for reason, count in corpus["rejected"].items()) or "nothing"
-    hours = runs["seconds"].sum() / 3600
-    said = [sentence for group in fit["groups"].values() for sentence in group["verdict"]]
+    minutes = runs["seconds"].sum() / 60
+    spent = f"{minutes:.1f} minutes" if minutes < 100 else f"{minutes / 60:.1f} hours"
+    said = [" ".join(group["verdict"]) for group in fit["groups"].values()]
     parts = [
         "# What this study found",
         "\n".join(f"- {sentence}" for sentence in [*fit["comparison"]["verdict"], *said]),
-        f"{len(runs)} runs, {hours:.2f} hours of training on {', '.join(sorted(runs['device'].unique()))}.",
+        f"{len(runs)} runs, {spent} of training on {', '.join(sorted(runs['device'].unique()))}.",
         "## Laws",
         laws_table(fit["groups"]),
         "## Runs",
@@ -89,7 +91,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--corpus", required=True, help="corpus.json of the corpus that the runs learnt from")
     parser.add_argument("--output", default="results/summary.md", help="page to write")
     args = parser.parse_args(argv)
-    write_text(args.output, summary(pd.read_csv(args.runs), read_json(args.fit), read_json(args.corpus)))
+    write_text(args.output, summary(read_csv(args.runs), read_json(args.fit), read_json(args.corpus)))
 
 
 if __name__ == "__main__":
