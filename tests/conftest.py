@@ -58,6 +58,16 @@ def command(module: str, *args: object, cwd: Path = ROOT, **options) -> subproce
     return subprocess.run(line, cwd=cwd, env=env, capture_output=True, text=True, timeout=300, **options)
 
 
+def on_a_full_disk(code: str, limit: int) -> subprocess.CompletedProcess:
+    """Run an expression of ours where no file may grow past ``limit`` bytes, as the nearest to a full disk."""
+    script = (
+        "import resource, signal; from workflow.scripts import cli, files, train;"
+        f"signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}));"
+        f"cli.run(lambda: {code})"
+    )
+    return subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True)
+
+
 @pytest.fixture(scope="session")
 def trained(corpus_dir, tmp_path_factory) -> dict[str, Path]:
     """A small trained model of each architecture, by its name."""

@@ -1,10 +1,8 @@
 import os
-import subprocess
-import sys
 
 import pytest
 
-from tests.conftest import ROOT
+from tests.conftest import on_a_full_disk
 from workflow.scripts import files
 from workflow.scripts.cli import InputError
 
@@ -25,15 +23,9 @@ def test_a_failed_write_leaves_the_old_file(tmp_path):
 
 
 def test_a_full_disk_is_one_sentence_and_leaves_the_old_file(tmp_path):
-    """A file-size limit stands in for the full disk: the same failed write, without a file system of our own."""
     path = tmp_path / "big.txt"
     path.write_text("old")
-    script = (
-        "import resource, signal; from workflow.scripts import cli, files;"
-        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000));"
-        f"cli.run(lambda: files.write_text({str(path)!r}, 'x' * 5000))"
-    )
-    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True)
+    done = on_a_full_disk(f"files.write_text({str(path)!r}, 'x' * 5000)", 1000)
     assert done.returncode == 1
     assert done.stderr == "error: File too large\n"
     assert path.read_text() == "old"

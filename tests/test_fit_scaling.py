@@ -109,6 +109,7 @@ def test_architectures_are_compared_at_matched_sizes_only():
         ("arch,params,loss\n", "has no rows"),
         ("arch,params,loss\n,1,2\n", "line 2: arch is empty"),
         ("arch,params,loss,tokens\ngpt,1,2,a\n", "line 2: tokens is 'a', not a positive number"),
+        ("arch,params,loss,tokens\ngpt,1,2,0\n", "line 2: tokens is '0', not a positive number"),
         ("arch,params,loss\ngpt,1,2\ngpt,2,2\ngpt,3,2\n", "gpt has the same loss at every size"),
         ("arch,params\ngpt,1\n", "has no column 'loss'"),
         ("", "is not readable as CSV"),

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.conftest import ROOT, command
+from tests.conftest import ROOT, command, on_a_full_disk
 from workflow.scripts.checkpoint import WEIGHTS, load_model, load_state
 from workflow.scripts.corpus import Corpus
 from workflow.scripts.device import pick_precision
@@ -143,18 +143,13 @@ def test_two_runs_into_one_folder_are_refused(corpus_dir, tmp_path):
 
 
 def test_a_full_disk_is_one_sentence_and_loses_nothing(corpus_dir, tmp_path):
-    """A file-size limit stands in for the full disk: too small for the state, then for the weights."""
+    """Too full for the state, then for the weights."""
     assert train(corpus_dir, tmp_path).returncode == 0
     before = {name: (tmp_path / name).read_bytes() for name in ("config.json", "history.csv", WEIGHTS)}
     for seconds, sentence in ((0, "could not be written; is the disk full?"), (1000, "File too large")):
         flags = [*map(str, SMALL), "--max_iters", "40", "--seed", "1", "--checkpoint_seconds", str(seconds),
                  "--data_dir", str(corpus_dir), "--output_dir", str(tmp_path)]  # fmt: skip
-        script = (
-            "import resource, signal; from workflow.scripts import cli, train;"
-            "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000));"
-            f"cli.run(lambda: train.main({flags!r}))"
-        )
-        done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True)
+        done = on_a_full_disk(f"train.main({flags!r})", 3000)
         assert done.returncode == 1
         assert sentence in done.stderr
         assert "Traceback" not in done.stderr

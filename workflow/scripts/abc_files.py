@@ -93,7 +93,7 @@ def read_members(path: Path) -> Iterator[tuple[str, bytes | Exception]]:
                     try:
                         with archive.open(info) as member:
                             yield info.filename, limited(member)
-                    except (OSError, ValueError, RuntimeError, NotImplementedError, *BAD_DATA) as error:
+                    except (OSError, ValueError, RuntimeError, *BAD_DATA) as error:
                         yield info.filename, error
         elif name.endswith(".gz"):
             with gzip.open(path) as file:

@@ -7,12 +7,11 @@ and in the column ``best`` a 1 where no other rate of that model did better.
 from pathlib import Path
 
 import matplotlib.pyplot as plt
-import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
 from workflow.scripts import cli
-from workflow.scripts.figures import loss_axis, save, short
+from workflow.scripts.figures import loss_axis, save, shaded_sizes, short
 from workflow.scripts.files import read_json, write_text
 
 
@@ -36,8 +35,7 @@ def draw(trials: pd.DataFrame) -> Figure:
     fig, axes = plt.subplots(1, len(archs), figsize=(3.4 * len(archs) + 0.4, 3.4), sharey=True, squeeze=False)
     for ax, arch in zip(axes[0], archs, strict=True):
         rows = trials[trials["arch"] == arch]
-        sizes = sorted(rows["params_non_embedding"].unique())
-        for size, shade in zip(sizes, plt.get_cmap("viridis")(np.linspace(0.9, 0.1, len(sizes))), strict=True):
+        for size, shade in shaded_sizes(rows):
             line = rows[rows["params_non_embedding"] == size].sort_values("learning_rate")
             best = line[line["best"] == 1]
             ax.plot(line["learning_rate"], line["val_loss"], ".-", color=shade, label=f"N = {short(size)}")

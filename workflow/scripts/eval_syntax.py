@@ -8,6 +8,7 @@ Example:
   python -m workflow.scripts.eval_syntax --folder output/samples/
 """
 
+import multiprocessing
 import re
 import shutil
 import tempfile
@@ -27,6 +28,11 @@ MAX_BYTES = 1 << 20  # a tune is a few kilobytes
 INCLUDE = re.compile(r"^(?:%%|I:)\s*abc-include\b.*$", re.MULTILINE)  # would read any file on this machine
 ERROR = re.compile(r"^Error in line-char (\d+)-(\d+) : (.*)$", re.MULTILINE)
 RATES = ("music21", "abc2midi", "valid")
+
+
+def said(message: str, line: int = 0, column: int = 0) -> dict:
+    """A message about a tune; line 0 where it is about no line."""
+    return {"line": line, "column": column, "message": message}
 
 
 def music21_notes(text: str) -> int:
@@ -50,20 +56,17 @@ def abc2midi(text: str, program: str, seconds: float, keep: Path | None) -> tupl
         folder = Path(name)
         (folder / "tune.abc").write_text(text, encoding="utf-8")
         outcome = run_limited([program, "tune.abc", "-o", "tune.mid"], folder, seconds)
-        messages = [
-            {"line": int(line), "column": int(column), "message": message}
-            for line, column, message in ERROR.findall(outcome.output)
-        ]
+        messages = [said(text, int(line), int(column)) for line, column, text in ERROR.findall(outcome.output)]
         if outcome.problem:
-            messages.append({"line": 0, "column": 0, "message": outcome.problem})
+            messages.append(said(outcome.problem))
         notes, midi = 0, folder / "tune.mid"
         if not midi.exists():
-            messages.append({"line": 0, "column": 0, "message": "no MIDI file was written"})
+            messages.append(said("no MIDI file was written"))
         elif not outcome.problem:
             try:
                 notes = sum(len(track.notes) for track in symusic.Score(midi).tracks)
             except (RuntimeError, ValueError) as error:
-                messages.append({"line": 0, "column": 0, "message": f"the MIDI file cannot be read ({error})"})
+                messages.append(said(f"the MIDI file cannot be read ({error})"))
         if notes and not messages and keep:
             shutil.copyfile(midi, keep)
         return notes, messages
@@ -73,7 +76,9 @@ def evaluate(paths: list[Path], seconds: float, midi_dir: Path | None) -> Iterat
     """A verdict for each file, in order. One worker process parses; if it dies it is replaced."""
     program = find_program("abc2midi")
     limits = (10 * 3600, 3 << 29)  # CPU seconds for the whole folder (a time-out bounds each tune); 1.5 GiB
-    with ProcessPool(max_workers=1, initializer=limit_resources, initargs=limits) as pool:
+    # Not forked: the pool's threads may hold locks when a dead worker is replaced, and a fork would keep them held.
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPool(max_workers=1, initializer=limit_resources, initargs=limits, context=spawn) as pool:
         for path in paths:
             verdict = {"path": path.name, "music21": False, "abc2midi": False, "valid": False, "messages": []}
             data = path.read_bytes()
@@ -84,7 +89,7 @@ def evaluate(paths: list[Path], seconds: float, midi_dir: Path | None) -> Iterat
                 if "\0" in text:
                     raise ValueError("a NUL character")
             except ValueError as error:
-                verdict["messages"].append({"line": 0, "column": 0, "message": f"not read: {error}"})
+                verdict["messages"].append(said(f"not read: {error}"))
                 yield verdict
                 continue
             parsing = pool.schedule(music21_notes, args=[text], timeout=seconds)
@@ -94,10 +99,10 @@ def evaluate(paths: list[Path], seconds: float, midi_dir: Path | None) -> Iterat
             try:
                 verdict["music21"] = parsing.result() > 0
             except (FutureTimeout, ProcessExpired) as error:
-                verdict["messages"].append({"line": 0, "column": 0, "message": f"music21: {type(error).__name__}"})
+                verdict["messages"].append(said(f"music21: {type(error).__name__}"))
             except Exception as error:  # music21 raises whatever its parser stumbles over: all of it is a verdict
                 reason = f"music21: {type(error).__name__}: {error}".split("\n")[0][:200]
-                verdict["messages"].append({"line": 0, "column": 0, "message": reason})
+                verdict["messages"].append(said(reason))
             verdict["valid"] = verdict["music21"] and verdict["abc2midi"]
             yield verdict
 

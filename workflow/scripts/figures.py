@@ -35,6 +35,12 @@ def style_of(arch: str, archs: list[str]) -> dict:
     return {"color": colour, "marker": marker, "linestyle": line}
 
 
+def shaded_sizes(rows: pd.DataFrame) -> list[tuple[int, np.ndarray]]:
+    """Each N in ``params_non_embedding``, ascending, with a shade that darkens with it."""
+    sizes = sorted(rows["params_non_embedding"].unique())
+    return list(zip(sizes, plt.get_cmap("viridis")(np.linspace(0.9, 0.1, len(sizes))), strict=True))
+
+
 def short(value: float, _=None) -> str:
     """12800 -> 12.8k, 7.4e8 -> 740M; from 1e12 on a power of ten."""
     for size, suffix in ((1e9, "B"), (1e6, "M"), (1e3, "k")):

@@ -26,7 +26,7 @@ from workflow.scripts.cli import InputError
 from workflow.scripts.files import write_json
 from workflow.scripts.tables import read_csv
 
-FROM_RUNS = {"params_non_embedding": "params", "test_loss": "loss", "test_loss_se": "loss_se", "model": "size"}
+FROM_RUNS = {"params_non_embedding": "params", "test_loss": "loss", "model": "size"}
 MATCHED = 1.10  # two models count as equally large if their N differ by no more than this factor
 
 
@@ -44,9 +44,10 @@ def read_table(path: str | Path) -> pd.DataFrame:
             raise InputError(f"{path} has no column {name!r}")
     if table["arch"].isna().any():
         raise InputError(f"{path} line {int(table['arch'].isna().argmax()) + 2}: arch is empty")
-    if "tokens" not in table or table["tokens"].isna().all():
-        table["tokens"] = 0.0  # unknown, but the same for all
-    for name in ("params", "loss") if (table["tokens"] == 0).all() else ("params", "loss", "tokens"):
+    tokens_known = "tokens" in table and table["tokens"].notna().any()
+    if not tokens_known:
+        table["tokens"] = 0.0  # the same for all
+    for name in ("params", "loss", "tokens") if tokens_known else ("params", "loss"):
         numbers = pd.to_numeric(table[name], errors="coerce")
         bad = np.flatnonzero(~(np.isfinite(numbers) & (numbers > 0)))
         if bad.size:

@@ -24,7 +24,7 @@ from scipy.stats import t as t_distribution
 
 from workflow.scripts import cli
 from workflow.scripts.cli import InputError
-from workflow.scripts.figures import log_axis, loss_axis, save, short, style_of
+from workflow.scripts.figures import log_axis, loss_axis, save, shaded_sizes, short, style_of
 from workflow.scripts.files import read_json
 from workflow.scripts.tables import read_csv
 from workflow.scripts.wilson import wilson
@@ -38,8 +38,8 @@ BARS = (
 
 
 def law_label(arch: str, group: dict) -> str:
-    power, pure = group["power"], group["power"]["ci95"]["alpha"]
-    return f"{arch.upper()}: L ∝ N$^{{-{power['alpha']:.3f}}}$, 95% [{pure[0]:.3f}, {pure[1]:.3f}]".replace("--", "")
+    low, high = group["power"]["ci95"]["alpha"]
+    return f"{arch.upper()}: L ∝ N$^{{{-group['power']['alpha']:.3f}}}$, 95% [{low:.3f}, {high:.3f}]"
 
 
 def scaling_plot(runs: pd.DataFrame, fit: dict) -> Figure:
@@ -107,12 +107,9 @@ def loss_curves(curves: pd.DataFrame) -> Figure:
     fig, axes = plt.subplots(1, len(archs), figsize=(3.4 * len(archs) + 0.4, 3.4), sharey=True, squeeze=False)
     for ax, arch in zip(axes[0], archs, strict=True):
         rows = curves[curves["arch"] == arch]
-        sizes = sorted(rows["params_non_embedding"].unique())
-        shades = plt.get_cmap("viridis")(np.linspace(0.9, 0.1, len(sizes)))
-        for size, shade in zip(sizes, shades, strict=True):
-            for i, (_, run) in enumerate(
-                rows[rows["params_non_embedding"] == size].groupby(["model", "budget", "seed"])
-            ):
+        for size, shade in shaded_sizes(rows):
+            mine = rows[rows["params_non_embedding"] == size]
+            for i, (_, run) in enumerate(mine.groupby(["model", "budget", "seed"])):
                 label = f"N = {short(size)}" if i == 0 else None
                 ax.plot(run["tokens"], run["val_loss"], color=shade, linewidth=1, label=label)
         log_axis(ax, curves["tokens"], "Training tokens")

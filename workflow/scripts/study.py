@@ -65,7 +65,6 @@ def check(config: dict) -> None:
     for name in config["suite"]:
         if name not in config["models"]:
             raise InputError(f"config: suite names {name!r}, which is not under models{meant(name, config['models'])}")
-    for name in config["suite"]:
         models.check(config["models"][name]["arch"])
     batches = {name: tokens_per_step(config, name) for name in config["suite"]}
     if len(set(batches.values())) > 1:

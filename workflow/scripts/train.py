@@ -325,6 +325,10 @@ def main(argv: list[str] | None = None) -> None:
 
     torch.set_num_threads(args.threads)
     run = Run(args)
+    already = f"{run.output} already holds this run; delete it to train again"
+    if run.is_finished():
+        print(already)
+        return
     run.build()
     run.output.mkdir(parents=True, exist_ok=True)
     if lock(run.output / ".lock", exclusive=True) is None:
@@ -332,8 +336,8 @@ def main(argv: list[str] | None = None) -> None:
             raise InputError(f"another process is training into {run.output}: wait for it or stop it")
         print(f"waiting for the process that trains into {run.output}", flush=True)
         lock(run.output / ".lock", exclusive=True, wait=True)
-    if run.is_finished():
-        print(f"{run.output} already holds this run; delete it to train again")
+    if run.is_finished():  # by another process, while this one was getting ready
+        print(already)
         return
     epochs = run.n_tokens / len(run.corpus.split("train").tokens)
     print(
