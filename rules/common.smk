@@ -9,9 +9,9 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 from workflow.scripts import study
-from workflow.scripts.abc_files import MUSIC21, list_files, require_files
 from workflow.scripts.cli import InputError
 from workflow.scripts.corpus import SPLITS
+from workflow.scripts.sources import MUSIC21, list_files, require_files
 
 study.share_environment()
 if workflow.is_main_process:
@@ -40,7 +40,8 @@ SWEEP_DIRS = [f"<results>/lr_sweep/{run}" for run in study.sweep_runs(config)]
 # Said here because Snakemake would take old results for sources and call everything up to date; `figures`
 # alone needs no corpus.
 if not Path(CORPUS, "corpus.json").exists() and "figures" not in sys.argv:
-    ask(require_files, config["corpus"])
+    for source in study.corpus_sources(config).values():
+        ask(require_files, source["path"])
 
 
 wildcard_constraints:
@@ -69,9 +70,19 @@ def train_flags(wildcards):
     return ask(study.train_flags, config, wildcards.model, **rate)
 
 
+def corpus_paths():
+    return [source["path"] for source in study.corpus_sources(config).values()]
+
+
 def raw_files(wildcards):
-    """The user's own ABC files; the music21 corpus is pinned by the package's version instead."""
-    return [] if config["corpus"] == MUSIC21 else list_files(Path(config["corpus"]))
+    """The user's own files, or a folder of very many; the music21 corpus is pinned by the package's version instead."""
+    paths = [Path(path) for path in corpus_paths() if path != MUSIC21]
+    files = [file for path in paths for file in list_files(path)]
+    return files if len(files) <= 2000 else paths
+
+
+def prepare_flags(wildcards):
+    return study.prepare_flags(config)
 
 
 def figure_in_report(name):

@@ -1,4 +1,4 @@
-# Needs the ABC files that config's `corpus` names; makes data/corpora/<name>.
+# Needs the ABC or MIDI files that config's `corpus` names; makes data/corpora/<name>, and the picture of its audit.
 from importlib import metadata
 
 
@@ -12,25 +12,18 @@ rule prepare:
         f"{CORPUS}/quarantine.csv",
         report=f"{CORPUS}/corpus.json",
     params:
-        source=config["corpus"],
-        package=metadata.version("music21") if config["corpus"] == MUSIC21 else "",
+        flags=prepare_flags,
+        package=metadata.version("music21") if MUSIC21 in corpus_paths() else "",
         folder=subpath(output.report, parent=True),
-        val=config["val_fraction"],
-        test=config["test_fraction"],
-        longest=config["max_chars"],
-        notes=config["min_notes"],
     log:
         f"<results>/logs/prepare/{study.corpus_name(config)}.log",
+    threads: 64
     conda:
         "../envs/environment.yaml"
     shell:
         """
-        python -m workflow.scripts.prepare \
-            --input_path {params.source:q} \
+        python -m workflow.scripts.prepare {params.flags} \
             --output_dir {params.folder:q} \
-            --val_fraction {params.val} \
-            --test_fraction {params.test} \
-            --max_chars {params.longest} \
-            --min_notes {params.notes} \
+            --workers {threads} \
             > {log} 2>&1
         """

@@ -67,3 +67,11 @@ def test_no_batch_is_ahead_of_its_epoch(split, lanes):
     assert len(set(read[:block])) == block
     for token in range(100):
         assert 1 <= read[: 2 * block + lanes].count(token) <= 3
+
+
+@pytest.mark.parametrize(("dtype", "top"), [(np.uint8, 255), (np.uint16, 65535), (np.uint32, 2**32 - 1)])
+def test_the_largest_ids_of_each_type_come_through(dtype, top):
+    order = np.array([0, 1, top, 2, top // 2, top // 2 + 1, 3], dtype=dtype)
+    x, y = Batches(order, 1, 6, len(order), torch.device("cpu")).get(0, slice(0, 1))
+    assert x.tolist() == [order[:-1].tolist()]
+    assert y.tolist() == [order[1:].tolist()]

@@ -75,7 +75,8 @@ def test_filters():
     torch.testing.assert_close(filtered(logits, 0.5, 0, 1.0)[0, 0].item(), 0.25 / 0.34)
 
 
-def test_the_command_writes_tunes_from_a_prompt(trained, tmp_path):
+def test_the_command_writes_tunes_from_a_prompt(either, tmp_path):
+    _, trained = either
     done = command("sample", "--checkpoint_dir", trained["gpt"], "--prompt", r"M:4/4\nK:C\n", "--num_samples", 3,
                    "--max_new_tokens", 60, "--output_dir", tmp_path)  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -86,6 +87,8 @@ def test_the_command_writes_tunes_from_a_prompt(trained, tmp_path):
         text = (tmp_path / row["file"]).read_text()
         assert text.startswith("X:1\nM:4/4\nK:C\n")
         assert len(text.removeprefix("X:1\nM:4/4\nK:C\n")) in (int(row["chars"]), int(row["chars"]) + 1)
+    _, tokenizer, _ = load_model(trained["gpt"], CPU)
+    assert (max(int(row["chars"]) for row in rows) > 60) == (tokenizer.kind == "bpe")  # characters, not tokens
 
 
 def test_a_prompt_in_a_foreign_script_is_one_sentence(trained, tmp_path):

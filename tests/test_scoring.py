@@ -1,5 +1,6 @@
 """The loss against an independent slow computation, one forward pass for every character."""
 
+import csv
 import json
 import math
 
@@ -8,7 +9,9 @@ import pytest
 import torch
 
 from tests.conftest import command
+from workflow.scripts.calc_perplexity import evaluate
 from workflow.scripts.checkpoint import load_model
+from workflow.scripts.cli import InputError
 from workflow.scripts.corpus import Corpus
 from workflow.scripts.scoring import mean_and_error, score_tunes, windows
 
@@ -44,22 +47,35 @@ def slow_nats(model, tune: np.ndarray) -> float:
 
 
 @pytest.mark.parametrize("arch", ["gpt", "lstm"])
-def test_perplexity_agrees_with_the_slow_computation(arch, trained, corpus_dir, tmp_path):
+def test_perplexity_agrees_with_the_slow_computation(arch, either, tmp_path):
+    """Whatever the tokenizer: the sum of the tokens' losses, over the characters of the tunes and their ends."""
+    data, trained = either
     output = tmp_path / "perplexity.json"
-    done = command("calc_perplexity", "--checkpoint", trained[arch], "--data_dir", corpus_dir, "--output", output)
+    done = command("calc_perplexity", "--checkpoint", trained[arch], "--data_dir", data, "--output", output)
     assert done.returncode == 0, done.stderr
     result = json.loads(output.read_text())
 
-    model, _, _ = load_model(trained[arch], torch.device("cpu"))
-    split = Corpus.load(corpus_dir).split("test")
+    model, tokenizer, _ = load_model(trained[arch], torch.device("cpu"))
+    split = Corpus.load(data).split("test")
     tunes = [split.tune(i) for i in range(split.n_tunes)]
-    nats = sum(slow_nats(model.double(), tune) for tune in tunes)
-    tokens = sum(len(tune) - 1 for tune in tunes)
-    assert result["tokens"] == tokens
-    assert result["perplexity"] == pytest.approx(math.exp(nats / tokens), rel=1e-5)
-    assert result["loss"] == pytest.approx(nats / tokens, abs=1e-6)
-    assert result["bits_per_char"] == pytest.approx(nats / tokens / math.log(2))
+    nats = [slow_nats(model.double(), tune) for tune in tunes]
+    tokens = [len(tune) - 1 for tune in tunes]
+    chars = [len("".join(tokenizer.tokens[i] for i in tune)) + 1 for tune in tunes]
+    loss, loss_per_token = sum(nats) / sum(chars), sum(nats) / sum(tokens)
+    assert (result["tokens"], result["chars"]) == (sum(tokens), sum(chars))
+    assert result["perplexity"] == pytest.approx(math.exp(loss), rel=1e-5)
+    assert result["loss"] == pytest.approx(loss, abs=1e-6)
+    assert result["bits_per_char"] == pytest.approx(loss / math.log(2))
+    assert result["loss_per_token"] == pytest.approx(loss_per_token, abs=1e-5)
+    assert result["perplexity_per_token"] == pytest.approx(math.exp(loss_per_token), rel=1e-5)
     assert result["trained_on_this_corpus"]
+    assert (sum(chars) > 1.5 * sum(tokens)) == (tokenizer.kind == "bpe")
+
+    with open(tmp_path / "perplexity_tunes.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [int(row["tokens"]) for row in rows] == tokens
+    assert [int(row["chars"]) for row in rows] == chars
+    np.testing.assert_allclose([float(row["nats"]) for row in rows], nats, rtol=1e-5)
 
 
 @pytest.mark.parametrize("arch", ["gpt", "lstm"])
@@ -100,3 +116,8 @@ def test_another_vocabulary_is_refused(trained, tmp_path):
     done = command("calc_perplexity", "--checkpoint", trained["gpt"], "--data_dir", tmp_path / "c")
     assert done.returncode == 1
     assert "another vocabulary" in done.stderr
+
+
+def test_another_tokenizer_for_the_same_tunes_is_refused(trained, bpe_corpus_dir):
+    with pytest.raises(InputError, match="another vocabulary"):
+        evaluate(str(trained["gpt"]), str(bpe_corpus_dir), "test", torch.device("cpu"), batch=8)

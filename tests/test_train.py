@@ -12,9 +12,11 @@ import pytest
 import torch
 
 from tests.conftest import ROOT, command, on_a_full_disk
+from workflow.scripts.batches import sample_tunes
 from workflow.scripts.checkpoint import WEIGHTS, load_model, load_state
 from workflow.scripts.corpus import Corpus
 from workflow.scripts.device import pick_precision
+from workflow.scripts.scoring import score_tunes
 
 SMALL = ("--n_layer", 1, "--n_embd", 16, "--n_head", 2, "--context_size", 32, "--batch_size", 4, "--grad_accum", 2,
          "--learning_rate", 0.01, "--model_name", "t", "--threads", 1)  # fmt: skip
@@ -38,6 +40,21 @@ def test_it_learns_and_leaves_only_its_results(arch, trained, corpus_dir):
     assert training["tokens"] == training["unique_tokens"] == 120 * 8 * 32
     assert training["flops"] == training["flops_per_token"] * 120 * 8 * 32
     assert training["corpus"] == Corpus.load(corpus_dir).content_sha256
+
+
+def test_the_losses_on_the_way_are_those_of_characters(either):
+    """Against the loss of the finished model on the same tunes, over characters counted in their text."""
+    data, trained = either
+    with open(trained["gpt"] / "history.csv", newline="") as file:
+        last = list(csv.DictReader(file))[-1]
+    model, tokenizer, _ = load_model(trained["gpt"], torch.device("cpu"))
+    losses = {}
+    for name in ("train", "val"):
+        tunes = sample_tunes(Corpus.load(data).split(name), 16384)
+        nats = score_tunes(model, tunes, torch.device("cpu")).sum()
+        losses[name] = nats / sum(len(tokenizer.decode(tune)) + 1 for tune in tunes)
+    assert float(last["val_loss"]) == pytest.approx(losses["val"], rel=1e-5)
+    assert float(last["train_loss"]) == pytest.approx(losses["train"], rel=0.1)  # of the last steps, in other windows
 
 
 def test_gradient_accumulation_is_one_large_batch(corpus_dir, tmp_path):

@@ -45,7 +45,10 @@ class Batches:
     """
 
     def __init__(self, order: np.ndarray, lanes: int, block_size: int, epoch: int, device: torch.device):
-        self.order = torch.from_numpy(lay_out(order, lanes, epoch)).to(device)
+        # Seen as signed numbers of the same size: torch lacks operations on unsigned ones but uint8.
+        laid_out = lay_out(order, lanes, epoch)
+        self.order = torch.from_numpy(laid_out.view(f"i{laid_out.itemsize}")).to(device)
+        self.mask = (1 << 8 * laid_out.itemsize) - 1
         per_lane = (len(order) - 1) // lanes
         self.starts = torch.arange(lanes, device=device) * per_lane
         self.window = torch.arange(block_size + 1, device=device)
@@ -54,7 +57,7 @@ class Batches:
     def get(self, step: int, lanes: slice) -> tuple[Tensor, Tensor]:
         """Inputs and next-token targets, each (lanes, block_size) int64."""
         at = self.starts[lanes, None] + step * self.block_size + self.window
-        tokens = self.order[at].long()
+        tokens = self.order[at].long() & self.mask
         return tokens[:, :-1], tokens[:, 1:]
 
 

@@ -1,8 +1,9 @@
 """Perplexity of a trained model on a whole split: every tune by itself, every character once.
 
-Writes a JSON file with the mean loss (nats a token; a token is a character or the end of a tune),
-its standard error by resampling tunes, perplexity and bits a character; and beside it a CSV with the
-loss of every tune, so that models can be compared tune by tune.
+Writes a JSON file with the mean loss (nats a character; the end of a tune counts as one), its standard
+error by resampling tunes, perplexity and bits a character, which can be compared whatever the tokenizer;
+the loss and perplexity a token; and beside it a CSV with the loss of every tune, so that models can be
+compared tune by tune.
 
 Example:
   python -m workflow.scripts.calc_perplexity --checkpoint checkpoints/gpt_xxl
@@ -27,35 +28,40 @@ from workflow.scripts.scoring import mean_and_error, score_tunes
 
 
 def evaluate(checkpoint: str, data_dir: str | None, split_name: str, device: torch.device, batch: int):
-    """Loss summary (dict) and per-tune (tokens, nats) arrays of a model on a split.
+    """Loss summary (dict) and per-tune (tokens, chars, nats) arrays of a model on a split.
 
     Raises:
         InputError: the corpus has another vocabulary than the model.
     """
     model, tokenizer, training = load_model(checkpoint, device)
     corpus = Corpus.load(data_dir or training["data_dir"])
-    if corpus.tokenizer.chars != tokenizer.chars:
+    if corpus.tokenizer != tokenizer:
         raise InputError(f"{checkpoint} was trained with another vocabulary than that of {corpus.folder}")
     split = corpus.split(split_name)
     tunes = [split.tune(i) for i in range(split.n_tunes)]
     tokens = np.array([len(tune) - 1 for tune in tunes])
+    chars = np.array([tokenizer.count_chars(tune) for tune in tunes])
     nats = score_tunes(model, tunes, device, batch=batch)
-    loss, error = mean_and_error(nats, tokens)
+    loss, error = mean_and_error(nats, chars)
     if not math.isfinite(loss):
         raise InputError(f"{checkpoint} gives a loss of {loss}: its weights are not those of a trained model")
+    loss_per_token = math.fsum(nats) / int(tokens.sum())
     summary = {
         "split": split_name,
         "tunes": len(tunes),
         "tokens": int(tokens.sum()),
+        "chars": int(chars.sum()),
         "loss": loss,
         "loss_se": error,
         "loss_ci95": [loss - 1.96 * error, loss + 1.96 * error],
         "perplexity": math.exp(loss),
         "bits_per_char": loss / math.log(2),
+        "loss_per_token": loss_per_token,
+        "perplexity_per_token": math.exp(loss_per_token),
         "corpus_sha256": corpus.content_sha256,
         "trained_on_this_corpus": corpus.content_sha256 == training["corpus"],
     }
-    return summary, tokens, nats
+    return summary, tokens, chars, nats
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -70,7 +76,7 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
 
     torch.set_num_threads(args.threads)
-    summary, tokens, nats = evaluate(
+    summary, tokens, chars, nats = evaluate(
         args.checkpoint, args.data_dir, args.split, pick_device(args.device), args.batch_size
     )
     checkpoint = Path(args.checkpoint)
@@ -79,8 +85,8 @@ def main(argv: list[str] | None = None) -> None:
     output = Path(args.output or folder / f"perplexity{suffix}.json")
     table = io.StringIO()
     rows = csv.writer(table, lineterminator="\n")
-    rows.writerow(["tune", "tokens", "nats"])
-    rows.writerows((i, n, f"{loss:.6f}") for i, (n, loss) in enumerate(zip(tokens, nats, strict=True)))
+    rows.writerow(["tune", "tokens", "chars", "nats"])
+    rows.writerows((i, n, c, f"{loss:.6f}") for i, (n, c, loss) in enumerate(zip(tokens, chars, nats, strict=True)))
     write_text(output.with_name(output.stem + "_tunes.csv"), table.getvalue())
     write_json(output, summary)
     print(

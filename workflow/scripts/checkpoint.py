@@ -19,12 +19,12 @@ from workflow.scripts.cli import InputError
 from workflow.scripts.files import atomic_path, read_json, to_json, write_together
 from workflow.scripts.files import sha256 as file_sha256
 from workflow.scripts.models import ModelConfig, module_for
-from workflow.scripts.tokenizer import CharTokenizer
+from workflow.scripts.tokenizer import Tokenizer, from_dict
 
 WEIGHTS = "model.safetensors"
 
 
-def save_model(folder: Path, model: nn.Module, tokenizer: CharTokenizer, training: dict, history: str) -> None:
+def save_model(folder: Path, model: nn.Module, tokenizer: Tokenizer, training: dict, history: str) -> None:
     """Write weights, training history and the config that makes the weights usable, all or none.
 
     ``training`` is recorded as it is. The config holds the weights' hash and is replaced first, so that
@@ -33,14 +33,14 @@ def save_model(folder: Path, model: nn.Module, tokenizer: CharTokenizer, trainin
     weights = save({name: t.detach().cpu().contiguous() for name, t in model.state_dict().items()})
     config = {
         "model": asdict(model.config),
-        "tokenizer": {"chars": list(tokenizer.chars)},
+        "tokenizer": tokenizer.to_dict(),
         "training": training,
         "weights_sha256": hashlib.sha256(weights).hexdigest(),
     }
     write_together(folder, {WEIGHTS: weights, "history.csv": history.encode(), "config.json": to_json(config).encode()})
 
 
-def load_model(path: str | Path, device: torch.device) -> tuple[nn.Module, CharTokenizer, dict]:
+def load_model(path: str | Path, device: torch.device) -> tuple[nn.Module, Tokenizer, dict]:
     """(model in evaluation mode, its tokenizer, its training record) from a folder or a weights file.
 
     Of the record, ``model_name``, ``data_dir`` and ``corpus`` (a content hash) are there for sure.
@@ -56,7 +56,7 @@ def load_model(path: str | Path, device: torch.device) -> tuple[nn.Module, CharT
     data = read_json(folder / "config.json")
     try:
         config = ModelConfig(**data["model"])
-        tokenizer = CharTokenizer("".join(data["tokenizer"]["chars"]))
+        tokenizer = from_dict(data["tokenizer"])
         training = data["training"]
         _ = training["model_name"], training["data_dir"], training["corpus"]
         model = module_for(config.arch).Model(config)

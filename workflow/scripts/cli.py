@@ -63,3 +63,10 @@ def fraction(text: str) -> float:
     if not 0 <= value <= 1:
         raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1")
     return value
+
+
+def boolean(text: str) -> bool:
+    value = {"true": True, "false": False, "yes": True, "no": False, "1": True, "0": False}.get(text.lower())
+    if value is None:
+        raise argparse.ArgumentTypeError(f"{text} is neither true nor false")
+    return value

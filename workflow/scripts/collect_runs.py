@@ -3,6 +3,8 @@
   runs.csv    one row a run: what it was, what it cost, how well it predicts, how often it writes music
   curves.csv  one row a validation: how the loss fell over tokens and FLOP
 
+Losses are nats a character; tokens are what the model reads, of ``chars_per_token`` characters of the test split.
+
 These two and fit.json are all that the figures read, so they can be redrawn where no model is.
 """
 
@@ -53,6 +55,8 @@ def read_run(folder: Path) -> dict:
         "tokens_per_second": round(training["tokens"] / training["train_seconds"]),
         "device": training["device_name"],
         "precision": training["precision"],
+        "tokenizer": config["tokenizer"]["kind"],
+        "chars_per_token": perplexity["chars"] / perplexity["tokens"],
         "corpus": training["corpus"][:12],
     }
 

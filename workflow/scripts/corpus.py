@@ -7,7 +7,7 @@ import numpy as np
 
 from workflow.scripts.cli import InputError
 from workflow.scripts.files import read_json
-from workflow.scripts.tokenizer import CharTokenizer
+from workflow.scripts.tokenizer import Tokenizer, load
 
 SPLITS = ("train", "val", "test")
 
@@ -41,7 +41,7 @@ class Corpus:
     """
 
     folder: Path
-    tokenizer: CharTokenizer
+    tokenizer: Tokenizer
     info: dict
 
     @classmethod
@@ -52,7 +52,7 @@ class Corpus:
         info = read_json(folder / "corpus.json")
         if "content_sha256" not in info:
             raise InputError(f"{folder / 'corpus.json'} was not written by prepare: it has no content_sha256")
-        return cls(folder, CharTokenizer.load(folder / "tokenizer.json"), info)
+        return cls(folder, load(folder / "tokenizer.json"), info)
 
     @property
     def content_sha256(self) -> str:

@@ -38,37 +38,97 @@ def find_program(name: str) -> str:
     return found
 
 
+def limits(
+    seconds: float, memory_bytes: int = MEMORY_BYTES, file_bytes: int = FILE_BYTES, processes: int | None = None
+) -> dict[int, tuple[int, int]]:
+    """Soft and hard limit by resource, for a program that gets ``seconds`` of CPU time.
+
+    ``processes`` counts all of the user's, so 0 forbids a program to start others; it does not bind root.
+    """
+    wanted = {
+        resource.RLIMIT_CORE: (0, 0),
+        resource.RLIMIT_CPU: (int(seconds) + 1, int(seconds) + 2),
+        resource.RLIMIT_AS: (memory_bytes, memory_bytes),
+        resource.RLIMIT_FSIZE: (file_bytes, file_bytes),
+    }
+    if processes is not None:
+        wanted[resource.RLIMIT_NPROC] = (processes, processes)
+    for kind, (soft, hard) in wanted.items():
+        most = resource.getrlimit(kind)[1]
+        if most != resource.RLIM_INFINITY:  # a batch system may be stricter, and no user may raise its limits
+            wanted[kind] = (min(soft, most), min(hard, most))
+    return wanted
+
+
 def limit_resources(seconds: float, memory_bytes: int = MEMORY_BYTES) -> None:
     """Bound this process for good; called in a child before it starts on untrusted text."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_CPU, (int(seconds) + 1, int(seconds) + 2))
-    with contextlib.suppress(ValueError):  # macOS knows this limit but takes no value for it
-        resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (FILE_BYTES, FILE_BYTES))
+    _set_own(limits(seconds, memory_bytes))
+
+
+def _set_own(bounds: dict[int, tuple[int, int]]) -> None:
+    for kind, bound in bounds.items():
+        # macOS knows the limit on memory but takes no value for it
+        with contextlib.suppress(*([ValueError] if kind == resource.RLIMIT_AS else [])):
+            resource.setrlimit(kind, bound)
+
+
+def start_limited(
+    command: list[str], folder: Path, bounds: dict[int, tuple[int, int]], **options
+) -> subprocess.Popen[bytes]:
+    """Start a command in ``folder``, in a process group of its own, with no environment, no input and these limits.
+
+    ``options`` go to Popen. End it with ``stop``.
+    """
+    # A child that inherits no code of ours to run starts by vfork, whatever memory this process holds: with
+    # preexec_fn a start takes three times as long. It then runs for some microseconds before its limits are set.
+    from_outside = hasattr(resource, "prlimit")
+    process = subprocess.Popen(
+        command,
+        cwd=folder,
+        env={},
+        stdin=subprocess.DEVNULL,
+        start_new_session=True,
+        close_fds=not from_outside,  # what Python opens is closed on exec all the same
+        preexec_fn=None if from_outside else lambda: _set_own(bounds),
+        **options,
+    )
+    if from_outside:
+        try:
+            for kind, bound in bounds.items():
+                resource.prlimit(process.pid, kind, bound)
+        except BaseException:
+            stop(process)
+            raise
+    return process
+
+
+def stop(process: subprocess.Popen[bytes]) -> int:
+    """Kill what is left of a process and its group, and reap it; its exit status, negative for a signal."""
+    if process.returncode is None:  # not reaped, so its number cannot have passed to another group
+        with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS: a group of the dead is EPERM
+            os.killpg(process.pid, signal.SIGKILL)
+    return process.wait()
+
+
+def killed_by(code: int) -> str:
+    """Say by which signal a process with this negative exit status ended."""
+    try:
+        return f"killed by {signal.Signals(-code).name}"
+    except ValueError:  # the real-time signals have no names
+        return f"killed by signal {-code}"
 
 
 def run_limited(command: list[str], folder: Path, seconds: float) -> Outcome:
     """Run a command in ``folder`` with no environment and no input; never raises for what it does."""
     log = folder / "output.txt"
     with open(log, "wb") as output:
-        process = subprocess.Popen(
-            command,
-            cwd=folder,
-            env={},
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-            preexec_fn=lambda: limit_resources(seconds),
-        )
+        process = start_limited(command, folder, limits(seconds), stdout=output, stderr=subprocess.STDOUT)
         try:
             code = process.wait(seconds)
-            problem = f"killed by {signal.Signals(-code).name}" if code < 0 else None
+            problem = killed_by(code) if code < 0 else None
         except subprocess.TimeoutExpired:
             problem = f"no end after {seconds:g} s"
         finally:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
+            stop(process)
     with open(log, "rb") as file:
         return Outcome(file.read(1 << 20).decode("utf-8", "replace"), problem)

@@ -2,6 +2,7 @@
 
 Writes one .abc file a sample into --output_dir, and a CSV that says for each how many characters the
 model wrote and whether it ended the tune itself. Sample k of a seed is the same however many are drawn.
+For a model with byte-pair encoding a prompt best ends with a blank, a bar line or a line, as its tokens do.
 
 Example:
   python -m workflow.scripts.sample --checkpoint_dir checkpoints/debug_tiny --prompt "M:4/4\\nK:C\\n" --num_samples 5

@@ -92,13 +92,13 @@ def token_nats(logits: Tensor, targets: Tensor) -> Tensor:
     return F.cross_entropy(logits.float().transpose(1, 2), targets, ignore_index=IGNORE, reduction="none")
 
 
-def mean_and_error(nats: np.ndarray, tokens: np.ndarray, resamples: int = 2000) -> tuple[float, float]:
-    """Mean loss a token over tunes, and its standard error by resampling tunes.
+def mean_and_error(nats: np.ndarray, counts: np.ndarray, resamples: int = 2000) -> tuple[float, float]:
+    """Mean loss a character over tunes (or of what else ``counts`` counts), and its error by resampling tunes.
 
     A tune is the unit: characters of one tune are far from independent. The resamples are the
     same for every model (fixed seed), so that differences between models can be paired.
     """
     rng = np.random.default_rng(0)
     weights = rng.multinomial(len(nats), np.full(len(nats), 1 / len(nats)), size=resamples)
-    means = (weights @ nats) / (weights @ tokens)
-    return math.fsum(nats) / int(tokens.sum()), float(means.std(ddof=1))
+    means = (weights @ nats) / (weights @ counts)
+    return math.fsum(nats) / int(counts.sum()), float(means.std(ddof=1))

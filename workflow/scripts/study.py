@@ -5,6 +5,7 @@ import contextlib
 import difflib
 import json
 import os
+import shlex
 import sys
 from pathlib import Path
 
@@ -29,6 +30,27 @@ TRAIN_OPTIONS = (
     "device",
     "eval_tokens",
     "checkpoint_seconds",
+)
+# What config.yaml says of the corpus, under the names of prepare's flags.
+PREPARE_OPTIONS = (
+    "keep_titles",
+    "keep_lyrics",
+    "keep_comments",
+    "max_chars",
+    "min_notes",
+    "max_voices",
+    "max_rest_share",
+    "max_rest_bars",
+    "max_tune_share",
+    "min_char_count",
+    "midi_flags",
+    "val_fraction",
+    "test_fraction",
+    "min_test_chars",
+    "split_by",
+    "near_duplicates",
+    "tokenizer",
+    "vocab_size",
 )
 
 
@@ -66,6 +88,8 @@ def check(config: dict) -> None:
         if name not in config["models"]:
             raise InputError(f"config: suite names {name!r}, which is not under models{meant(name, config['models'])}")
         models.check(config["models"][name]["arch"])
+    if len({"weight" in source for source in corpus_sources(config).values()}) > 1:
+        raise InputError("config: corpus: either every source has a weight or none has")
     batches = {name: tokens_per_step(config, name) for name in config["suite"]}
     if len(set(batches.values())) > 1:
         raise InputError(f"config: every model of a suite must read the same tokens a step, not {batches}")
@@ -89,9 +113,33 @@ def meant(name: str, known) -> str:
     return f" (known: {', '.join(known)})" if len(known) <= 12 else ""
 
 
+def corpus_sources(config: dict) -> dict[str, dict]:
+    """Inputs of the corpus: name -> path and, where given, weight, cap and licence; one unnamed input is ''."""
+    corpus = config["corpus"]
+    if isinstance(corpus, str):
+        return {"": {"path": corpus}}
+    return {name: source if isinstance(source, dict) else {"path": source} for name, source in corpus.items()}
+
+
 def corpus_name(config: dict) -> str:
-    """Name of the folder that holds the prepared corpus: 'music21', or the last part of a path without suffix."""
-    return Path(config["corpus"]).resolve().name.lstrip(".").split(".")[0] or "corpus"
+    """Name of the folder that holds the prepared corpus: as given, or of its sources, or the last part of the path."""
+    if config.get("corpus_name"):
+        return config["corpus_name"]
+    sources = corpus_sources(config)
+    if "" not in sources:
+        return "+".join(sources)
+    return Path(sources[""]["path"]).resolve().name.lstrip(".").split(".")[0] or "corpus"
+
+
+def prepare_flags(config: dict) -> str:
+    """Command-line flags of `prepare` for the study's corpus."""
+    words = []
+    for name, source in corpus_sources(config).items():
+        options = [f"{key}={source[key]}" for key in ("weight", "cap", "licence") if key in source]
+        words += ["--source", name, source["path"], *options] if name else ["--input_path", source["path"]]
+    for key in PREPARE_OPTIONS:
+        words += [f"--{key}", str(config[key])]
+    return shlex.join(words)
 
 
 def model_of(config: dict, name: str) -> dict:

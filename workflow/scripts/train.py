@@ -1,8 +1,9 @@
 """Train one model on a prepared corpus.
 
 Writes into --output_dir: model.safetensors and config.json (the model), history.csv (how the loss
-fell), and while it runs checkpoint.pt, from which the same command goes on after a kill. On a CPU a
-run that was killed and resumed ends with the same weights, byte for byte, as one that was not.
+fell; train_loss and val_loss are nats a character, whatever the tokenizer), and while it runs
+checkpoint.pt, from which the same command goes on after a kill. On a CPU a run that was killed and
+resumed ends with the same weights, byte for byte, as one that was not.
 
 Examples:
   python -m workflow.scripts.train --model_name debug_tiny --n_layer 2 --n_embd 256 --n_head 4 --max_iters 500 --batch_size 64
@@ -20,6 +21,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -69,7 +71,7 @@ class Run:
         self.step = 0
         self.seconds = 0.0
         self.history: list[tuple] = []
-        self.losses: list[float] = []  # of the steps since the last row of history
+        self.losses: list[float] = []  # nats a token of the steps since the last row of history
         self.identity = {
             "options": {k: v for k, v in sorted(vars(args).items()) if k not in NOT_IDENTITY},
             "precision": self.precision,
@@ -105,7 +107,11 @@ class Run:
         # One token more than is read as input: the last target.
         order = training_order(split, self.n_tokens + 1, args.seed)
         self.batches = Batches(order, lanes, args.context_size, len(split.tokens), self.device)
+        tokenizer = self.corpus.tokenizer
+        # Characters a token of all that the run reads, begin of tune aside: 1 where tokens are characters.
+        self.chars_per_token = tokenizer.count_chars(order) / np.count_nonzero(order != BEGIN)
         self.val_tunes = sample_tunes(self.corpus.split("val"), args.eval_tokens)
+        self.val_chars = sum(map(tokenizer.count_chars, self.val_tunes))
         self.params = self.arch.count_params(self.config)
         self.flops_per_token = self.arch.flops_per_token(self.config)
         self.carried = self.model.empty_state(lanes) if self.model.carries_state else None
@@ -141,9 +147,10 @@ class Run:
         return warmup_stable_decay(self.step, self.steps, self.args.learning_rate, self.warmup, self.cooldown)
 
     def validate(self) -> float:
+        """Loss on the validation tunes, in nats a character (the end of a tune counts as one)."""
         nats = score_tunes(self.model, self.val_tunes, self.device, self.precision)
         self.model.train()
-        return float(nats.sum() / sum(len(tune) - 1 for tune in self.val_tunes))
+        return float(nats.sum() / self.val_chars)
 
     def save(self) -> None:
         save_state(
@@ -243,11 +250,11 @@ def train(run: Run) -> None:
         pending.clear()
         run.seconds = seconds_before + time.monotonic() - opened
         speed = (run.step * run.tokens_per_step) / run.seconds
-        bar.set_postfix_str(f"loss {run.losses[-1]:.3f}, {speed:,.0f} tokens/s")
+        bar.set_postfix_str(f"loss {run.losses[-1] / run.chars_per_token:.3f}, {speed:,.0f} tokens/s")
         if at_eval:
             val_loss = run.validate()
             tokens = run.step * run.tokens_per_step
-            train_loss = sum(run.losses) / len(run.losses)
+            train_loss = sum(run.losses) / len(run.losses) / run.chars_per_token
             run.history.append(
                 (
                     run.step,

@@ -61,6 +61,18 @@ def corpus_table(corpus: dict) -> str:
     return table(["split", "tunes", "characters", "tokens"], rows)
 
 
+def leak_sentence(leakage: dict) -> list[str]:
+    """How clean the split is, if that was measured."""
+    if not leakage:
+        return []
+    shares = {name: f"{leakage[name]['either']:.2%}" for name in ("in_force", "exact_duplicates_only", "random")}
+    return [
+        f"Test tunes with a relative in training (Jaccard index of notes or melody at least 0.5, of"
+        f" {leakage['in_force']['test_tunes']:,} tunes looked at): {shares['in_force']}. With only exact duplicates"
+        f" removed it would be {shares['exact_duplicates_only']}, with a random split {shares['random']}."
+    ]
+
+
 def summary(runs: pd.DataFrame, fit: dict, corpus: dict) -> str:
     dropped = ", ".join(f"{count:,} {reason}" for reason, count in corpus["rejected"].items()) or "nothing"
     minutes = runs["seconds"].sum() / 60
@@ -80,6 +92,7 @@ def summary(runs: pd.DataFrame, fit: dict, corpus: dict) -> str:
         f"`{corpus['input']}`: {corpus['tunes']:,} tunes of {corpus['files']:,} files kept,"
         f" {corpus['distinct_chars']} distinct characters; dropped: {dropped}.",
         corpus_table(corpus),
+        *leak_sentence(corpus["leakage"]),
     ]
     return "\n\n".join(parts) + "\n"
 

@@ -1,0 +1,144 @@
+"""Which tunes are kept, and in which split each stands: decided from what `shards` measured.
+
+Each tune has a split of its own, from a hash of its melody, which no other tune can change. A cluster of versions of
+one tune takes the split of its anchor; members whose own split is another are left out. So a cluster never
+crosses a split, and adding tunes moves none between splits (it can only push some out).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from workflow.scripts.cli import InputError
+from workflow.scripts.corpus import SPLITS
+
+TRAIN, VAL, TEST = range(3)
+# Fates of tunes that are left out; the reason is what quarantine.csv says.
+DUPLICATE, CROSSES_SPLIT, OVER_CAP, TOO_LARGE = -1, -2, -3, -4
+REASONS = {
+    DUPLICATE: "duplicate",
+    CROSSES_SPLIT: "crosses_split",
+    OVER_CAP: "over_cap",
+    TOO_LARGE: "too_large_a_share",
+}
+TEST_STEPS = (0.01, 0.02, 0.05, 0.1)  # shares that a too small test split is raised to
+SALTS = {"split": 1, "random": 2, "exact": 3, "cap": 4}
+
+
+@dataclass(frozen=True)
+class Source:
+    """A named part of the input, with its share of the corpus if that is not all it has."""
+
+    name: str
+    path: str
+    weight: float | None = None  # of the text, relative to the other sources' weights
+    cap: int | None = None  # characters
+    licence: str = ""
+
+
+@dataclass
+class Selection:
+    """What becomes of n tunes.
+
+    Attributes:
+        fate: (n,) TRAIN, VAL, TEST or why it was left out (< 0).
+        because: (n,) the tune that a duplicate or a crossing tune was left out for, else -1.
+        anchor: (n,) the tune that stands for its cluster; itself if it has no relative.
+        test_fraction: the share of tunes for the test, once raised to the floor.
+    """
+
+    fate: np.ndarray
+    because: np.ndarray
+    anchor: np.ndarray
+    test_fraction: float
+
+
+def uniform(keys: np.ndarray, salt: str) -> np.ndarray:
+    """(n,) numbers in [0, 1) that depend on each key alone (SplitMix64, Steele 2014)."""
+    with np.errstate(over="ignore"):
+        x = keys.astype(np.uint64) + np.uint64(SALTS[salt]) * np.uint64(0x9E3779B97F4A7C15)
+        x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return ((x ^ (x >> np.uint64(31))) >> np.uint64(11)).astype(np.float64) / 2**53
+
+
+def splits_of(u: np.ndarray, val_fraction: float, test_fraction: float) -> np.ndarray:
+    """(n,) splits: the test from one end, validation from the other, so that one can grow without the other."""
+    return np.where(u < test_fraction, TEST, np.where(u >= 1 - val_fraction, VAL, TRAIN))
+
+
+def split_of_digit(digits: np.ndarray) -> np.ndarray:
+    """(n,) splits by the first hex digit of a file's MD5: e is validation, f the test, all others training.
+
+    So does the Anticipatory Music Transformer on Lakh (Thickstun 2023).
+    """
+    return np.where(digits == 15, TEST, np.where(digits == 14, VAL, TRAIN))
+
+
+def first_with_digest(digests: np.ndarray) -> np.ndarray:
+    """(n,) for each tune the first in the input with the same digest."""
+    order = np.lexsort((np.arange(len(digests)), digests[:, 1], digests[:, 0]))
+    starts = np.ones(len(order), dtype=bool)
+    starts[1:] = (digests[order[1:]] != digests[order[:-1]]).any(axis=1)
+    first = np.empty(len(order), dtype=np.int64)
+    first[order] = order[np.maximum.accumulate(np.where(starts, np.arange(len(order)), 0))]
+    return first
+
+
+def over_cap(source: np.ndarray, chars: np.ndarray, digests: np.ndarray, sources: list[Source]) -> np.ndarray:
+    """(n,) True for tunes beyond their source's cap or weight: those with the highest hashes.
+
+    Weights are met by leaving text out, never by repeating it.
+    """
+    have = np.bincount(source, weights=chars, minlength=len(sources))
+    allowed = np.array([min(h, s.cap) if s.cap is not None else h for h, s in zip(have, sources, strict=True)])
+    if any(s.weight is not None for s in sources):
+        share = np.array([s.weight or 0 for s in sources]) / sum(s.weight or 0 for s in sources)
+        allowed = share * min(a / s for a, s in zip(allowed, share, strict=True))
+    u = uniform(digests[:, 0], "cap")
+    out = np.zeros(len(chars), dtype=bool)
+    for i in range(len(sources)):
+        mine = np.flatnonzero(source == i)
+        mine = mine[np.argsort(u[mine], kind="stable")]
+        out[mine] = np.cumsum(chars[mine]) > allowed[i]
+    return out
+
+
+def reach_floor(test_fraction: float, chars: int, min_test_chars: int) -> float:
+    """The share of tunes for the test: raised by steps until it holds ``min_test_chars``, where a tenth can.
+
+    Steps, so that a growing corpus seldom moves tunes back; within 5%, since splits are drawn.
+    """
+    for step in (test_fraction, *TEST_STEPS):
+        if step >= test_fraction and step * chars >= 0.95 * min_test_chars:
+            return step
+    return test_fraction
+
+
+def anchors(cluster: np.ndarray, digests: np.ndarray) -> np.ndarray:
+    """(n,) the member with the least digest of each tune's cluster: any member is as likely as another."""
+    order = np.lexsort((digests[:, 1], digests[:, 0], cluster))
+    starts = np.concatenate(([True], np.diff(cluster[order]) != 0))
+    anchor = np.empty(len(cluster), dtype=np.int64)
+    anchor[order] = order[np.maximum.accumulate(np.where(starts, np.arange(len(order)), 0))]
+    return anchor
+
+
+def too_large(chars: np.ndarray, max_share: float) -> int | float:
+    """The longest a training tune can be that takes at most ``max_share`` of the training text; inf if all do."""
+    order = np.sort(chars)[::-1]
+    totals = np.cumsum(order[::-1])[::-1]  # of each and all shorter
+    fits = order <= max_share * totals
+    if len(order) == 0 or fits[0]:
+        return float("inf")
+    return int(order[np.argmax(fits)]) if fits.any() else 0
+
+
+def require_all_splits(fate: np.ndarray, name: str) -> None:
+    for number, split in enumerate(SPLITS):
+        if not (fate == number).any():
+            kept = int((fate >= 0).sum())
+            raise InputError(
+                f"{name} holds {kept} tunes, too few: the {split} split is empty;"
+                " a larger --val_fraction and --test_fraction can help"
+            )
