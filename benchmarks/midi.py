@@ -10,7 +10,6 @@ import functools
 import random
 import statistics
 import subprocess
-import tarfile
 import tempfile
 import time
 from collections.abc import Callable
@@ -19,17 +18,14 @@ from pathlib import Path
 from workflow.scripts import cli
 from workflow.scripts.external import find_program
 from workflow.scripts.midi_to_abc import ConversionError, Converter
+from workflow.scripts.sources import Piece, read_pieces
 
 LOOP = 'for f in *.mid; do "$0" "$f" -noly -sr 2 > /dev/null 2>&1; done; true'
 
 
 def read(path: Path) -> list[bytes]:
-    """The MIDI files in a folder or a tar archive."""
-    if path.is_dir():
-        return [file.read_bytes() for file in sorted(path.rglob("*")) if file.suffix.lower() in (".mid", ".midi")]
-    with tarfile.open(path) as tar:
-        members = [member for member in tar if member.name.lower().endswith((".mid", ".midi"))]
-        return [tar.extractfile(member).read() for member in members]
+    """The MIDI files in a folder or an archive."""
+    return [item.data for item in read_pieces(str(path)) if isinstance(item, Piece) and item.kind == "midi"]
 
 
 def seconds(work: Callable[[], object]) -> float:
