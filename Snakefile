@@ -30,3 +30,4 @@ rule all:
     input:
         expand("<results>/{figure}.pdf", figure=FIGURES),
         "<results>/summary.md",
+        f"{CORPUS}/corpus.pdf",

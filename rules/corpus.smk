@@ -27,3 +27,27 @@ rule prepare:
             --workers {threads} \
             > {log} 2>&1
         """
+
+
+rule plot_corpus:
+    input:
+        corpus=f"{CORPUS}/corpus.json",
+        code=code("plot_corpus"),
+    output:
+        figure=report(
+            f"{CORPUS}/corpus.png",
+            caption="../workflow/report/corpus.rst",
+            category="Corpus",
+        ),
+        pdf=f"{CORPUS}/corpus.pdf",
+    log:
+        f"<results>/logs/plot_corpus/{study.corpus_name(config)}.log",
+    conda:
+        "../envs/environment.yaml"
+    shell:
+        """
+        python -m workflow.scripts.plot_corpus \
+            --corpus {input.corpus:q} \
+            --output {output.pdf:q} \
+            > {log} 2>&1
+        """

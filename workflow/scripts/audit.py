@@ -13,7 +13,7 @@ from workflow.scripts.shards import Shard
 
 METER = re.compile(rb"^M:[ ]*([^\n]{1,20})", re.MULTILINE)
 KEY = re.compile(rb"^K:[ ]*([A-Ga-g][#b]?[ ]*[A-Za-z]{0,10}|none|HP|Hp)?", re.MULTILINE)
-PROGRAM = re.compile(rb"%%MIDI program(?: \d+)? (\d+)\b")
+PROGRAM = re.compile(rb"%%MIDI program(?: \d+)? (\d{1,3})\b")
 LEVEL = 6  # of zstd, for all of the text
 TUNE_LEVEL = 3  # for each tune by itself
 OUTLIERS = 10
@@ -51,15 +51,16 @@ def survey(path: Path, kept: np.ndarray, source: np.ndarray) -> Survey:
         meters[match[1] if (match := METER.search(tune)) else b"none"] += 1
         keys[(match[1] if (match := KEY.search(tune)) else None) or b"none"] += 1
         if b"%%MIDI program" in tune:
-            programs.update(set(PROGRAM.findall(tune)))
+            programs.update(set(map(int, PROGRAM.findall(tune))))
     for number, tunes in texts.items():
         text = b"".join(tunes)
         found.compressed[number] += 8 * len(whole.compress(text))
         found.chars.update(count_chars(text))
-    found.meters = Counter({name.decode("utf-8", "replace"): count for name, count in meters.items()})
+    for name, count in meters.items():  # two may decode to the same
+        found.meters[name.decode("utf-8", "replace")] += count
     for name, count in keys.items():
         found.keys[plain_key(name.decode("utf-8", "replace"))] += count
-    found.programs = Counter({int(name): count for name, count in programs.items()})
+    found.programs = programs
     found.bits = bits
     order = np.argsort(bits, kind="stable")
     for k in {*order[:OUTLIERS].tolist(), *order[-OUTLIERS:].tolist()}:
@@ -151,12 +152,13 @@ def report(found: Survey, tunes: dict[str, np.ndarray], source: np.ndarray, name
     chars = tunes["chars"]
     total = int(chars.sum())
     top = np.sort(chars)[::-1][: max(1, len(chars) // 100)]
-    largest_length = 2.0 ** np.ceil(np.log2(chars.max() + 1))
+    least, largest = np.floor(np.log2(chars.min())), np.ceil(np.log2(chars.max() + 1))  # powers of two around all
     sources = {}
-    for number in np.unique(source).tolist():
-        mine = source == number
+    by_source = np.argsort(source, kind="stable")
+    for mine in np.split(by_source, np.flatnonzero(np.diff(source[by_source])) + 1):
+        number = int(source[mine[0]])
         sources[names[number]] = {
-            "tunes": int(mine.sum()),
+            "tunes": len(mine),
             "chars": int(chars[mine].sum()),
             "rest_share": rest_share(tunes["notes"][mine], tunes["rests"][mine]),
             "zstd_bits_per_char": round(found.compressed[number] / float(chars[mine].sum()), 4),
@@ -165,7 +167,7 @@ def report(found: Survey, tunes: dict[str, np.ndarray], source: np.ndarray, name
     return {
         "length": quantiles(chars)
         | {"mean": round(total / len(chars), 1)}
-        | {"histogram": histogram(chars, 2.0 ** np.arange(4, np.log2(largest_length) + 0.5, 0.5))},
+        | {"histogram": histogram(chars, 2.0 ** np.arange(min(least, 4), largest + 0.5, 0.5))},
         "share_of_text_in_largest_1_percent": round(float(top.sum() / total), 5),
         "largest_share_of_a_tune": round(float(chars.max() / total), 6),
         "rest_share": rest_share(tunes["notes"], tunes["rests"]),

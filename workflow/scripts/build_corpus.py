@@ -6,9 +6,11 @@ not by their text.
 """
 
 import collections
+import contextlib
 import dataclasses
 import hashlib
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,7 +22,7 @@ from workflow.scripts.cli import InputError
 from workflow.scripts.files import lock
 from workflow.scripts.pool import Pool
 from workflow.scripts.progress import Progress
-from workflow.scripts.selection import REASONS, TRAIN, Source
+from workflow.scripts.selection import REASONS, TRAIN, Source, UnusableError
 from workflow.scripts.shards import Rules, Shard, build_file, key_of
 from workflow.scripts.sources import MUSIC21, Piece, Rejected, input_bytes, read_pieces, require_files
 from workflow.scripts.tunes import Tunes, gather, load_tunes
@@ -28,6 +30,9 @@ from workflow.scripts.write_corpus import write
 
 SHARD_BYTES = 8 << 20  # of text in a shard
 MIDI_WEIGHT = 128 << 10  # what a MIDI file counts for: its conversion takes as long as cleaning this much text
+PROBE = "probe.npz"
+LOCK = "lock"
+MAX_CUTS = 100  # of the pieces of a shard, to find the tunes that workers die of
 WORK = ".prepare"  # folder under the output for what is not finished
 LICENCE = {MUSIC21: "as distributed with music21, partly for non-commercial use only: see data/README.md"}
 
@@ -70,9 +75,20 @@ def fingerprint(items: list[Piece | Rejected], salt: str) -> str:
     for item in items:
         fields = dataclasses.asdict(item)
         data = fields.pop("data", b"")
+        fields.pop("md5", "")
         digest.update(repr(fields).encode())
         digest.update(data)
     return digest.hexdigest()
+
+
+def in_two(piece: Piece) -> list[Piece]:
+    """A piece as two of half its tunes each, or nothing if it has but one."""
+    starts = [match.start() for match in re.finditer(rb"^X:", piece.data, re.MULTILINE)]
+    if piece.kind == "midi" or len(starts) < 2:
+        return []
+    before, after = piece.data[: starts[len(starts) // 2]], piece.data[starts[len(starts) // 2] :]
+    offset, line = piece.offset + len(before.decode()), piece.line + before.count(b"\n")
+    return [dataclasses.replace(piece, data=before), dataclasses.replace(piece, data=after, offset=offset, line=line)]
 
 
 def build_shards(sources: list[Source], options: Options, work: Path, pool: Pool) -> tuple[list[Path], list[int], dict]:
@@ -96,13 +112,19 @@ def build_shards(sources: list[Source], options: Options, work: Path, pool: Pool
 
     def without_culprits(task: tuple) -> None:
         items, rules, path, key = task
-        probe = work / "probe.npz"
-        for i, item in enumerate(items):
-            if isinstance(item, Piece) and not pool.survives(build_file, ([item], rules, probe, "")):
-                items[i] = Rejected(item.path, item.line, "worker_died", "the process that read it died")
-        probe.unlink(missing_ok=True)
-        if not pool.survives(build_file, (items, rules, path, key)):
-            raise InputError("worker processes die on this input; is there too little memory?")
+        left, sound, cuts = items[::-1], [], 0
+        while left:
+            item = left.pop()
+            failure = pool.failure(build_file, ([item], rules, work / PROBE, "")) if isinstance(item, Piece) else None
+            if failure is None:
+                sound.append(item)
+            elif cuts < MAX_CUTS and (halves := in_two(item)):
+                left += halves[::-1]
+                cuts += 1
+            else:
+                sound.append(Rejected(item.path, item.line, *failure))
+        if failure := pool.failure(build_file, (sound, rules, path, key)):
+            raise InputError(f"workers fail on this input ({': '.join(failure)}); is there too little memory?")
 
     total = sum(input_bytes(source.path) for source in sources)
     with Progress("read, clean and measure", total, "B") as progress:
@@ -143,6 +165,11 @@ def select(tunes: Tunes, sources: list[Source], options: Options, work: Path) ->
     fate[training & (tunes.chars > selection.too_large(tunes.chars[training], options.max_tune_share))] = (
         selection.TOO_LARGE
     )
+    if training.any() and not (fate == TRAIN).any():
+        raise UnusableError(
+            f"each of the {int(training.sum())} training tunes is more than --max_tune_share {options.max_tune_share}"
+            " of the training text, once those longer are left out; raise it, or add tunes"
+        )
     return selection.Selection(fate, because, anchor, test_fraction)
 
 
@@ -174,61 +201,113 @@ def build(sources: list[Source], output_dir: str, options: Options, workers: int
         raise InputError("--val_fraction and --test_fraction leave nothing to train on")
     if len({source.name for source in sources}) < len(sources):
         raise InputError("two sources have the same name")
+    if any(not s.name and (len(sources) > 1 or s.weight is not None or s.cap is not None) for s in sources):
+        raise InputError("a source that has a weight, a cap or others beside it needs a name")
     if len({source.weight is None for source in sources}) > 1:
         raise InputError("either every source has a weight or none has")
     for source in sources:
         require_files(source.path)
-    shown = ", ".join(source.path for source in sources)
+    shown = ", ".join(text_of(source.path) for source in sources)
     output = Path(output_dir)
-    work = output / WORK
-    work.mkdir(parents=True, exist_ok=True)
-    if (held := lock(work / "lock", exclusive=True)) is None:
-        raise InputError(f"another process is preparing {output}")
-    try:
-        with Pool(workers) as pool:
-            paths, origin, md5 = build_shards(sources, options, work, pool)
-            tunes = load_tunes(sources, paths, origin, md5)
-            rejected = collections.Counter(item.reason for path in paths for item in Shard.load_rejected(path))
-            if not len(tunes):
-                said = ", ".join(f"{reason} {count}" for reason, count in rejected.most_common())
-                raise InputError(f"{shown} holds no usable tune ({said})")
-            chosen = select(tunes, sources, options, work)
-            selection.require_all_splits(chosen.fate, shown)
-            for code, count in zip(*np.unique(chosen.fate[chosen.fate < 0], return_counts=True), strict=True):
-                rejected[REASONS[int(code)]] += int(count)
+    with workplace(output) as work, Pool(workers) as pool:
+        paths, origin, md5 = build_shards(sources, options, work, pool)
+        tunes = load_tunes(sources, paths, origin, md5 if options.split_by == "md5" else None)
+        rejected = collections.Counter(item.reason for path in paths for item in Shard.load_rejected(path))
+        if not len(tunes):
+            said = ", ".join(f"{reason} {count}" for reason, count in rejected.most_common())
+            raise UnusableError(f"{shown} holds no usable tune ({said})")
+        chosen = select(tunes, sources, options, work)
+        selection.require_all_splits(chosen.fate, shown)
+        for code, count in zip(*np.unique(chosen.fate[chosen.fate < 0], return_counts=True), strict=True):
+            rejected[REASONS[int(code)]] += int(count)
 
-            kept = chosen.fate >= 0
-            with Progress("survey", len(paths), "shards") as progress:
-                found = None
-                tasks = ((path, kept[part], tunes.source[part]) for path, part in tunes.shards())
-                for one in pool.map(audit.survey, tasks):
-                    found = one if found is None else audit.add(found, one)
-                    progress.update(1)
-            report = {
-                "input": shown,
-                "sources": [
-                    dataclasses.asdict(source) | {"licence": source.licence or LICENCE.get(source.path, "")}
-                    for source in sources
-                ],
-                "rejected": dict(sorted(rejected.items())),
-                "options": dataclasses.asdict(options),
-                "test_fraction": chosen.test_fraction,
-                "clusters": cluster_report(chosen),
-                "leakage": leak(tunes, chosen, options, work, pool) if options.rules.near_duplicates else {},
-                "audit": audit.report(
-                    found,
-                    {name: getattr(tunes, name)[kept] for name in ("chars", "notes", "rests", "voices")},
-                    tunes.source[kept],
-                    tunes.names,
-                ),
-            }
-            report = write(tunes, chosen, found.chars, options, report, work, output, pool)
-    except BaseException:
-        os.close(held)
+        kept = chosen.fate >= 0
+        with Progress("survey", len(paths), "shards") as progress:
+            found = None
+            tasks = ((path, kept[part], tunes.source[part]) for path, part in tunes.shards())
+            for one in pool.map(audit.survey, tasks):
+                found = one if found is None else audit.add(found, one)
+                progress.update(1)
+        report = {
+            "input": shown,
+            "sources": [source_report(source) for source in sources],
+            "rejected": dict(sorted(rejected.items())),
+            "options": dataclasses.asdict(options),
+            "test_fraction": chosen.test_fraction,
+            "clusters": cluster_report(chosen),
+            "leakage": leak(tunes, chosen, options, work, pool) if options.rules.near_duplicates else {},
+            "audit": audit.report(
+                found,
+                {name: getattr(tunes, name)[kept] for name in ("chars", "notes", "rests", "voices")},
+                tunes.source[kept],
+                tunes.names,
+            ),
+        }
+        return write(tunes, chosen, found.chars, options, report, work, output, pool)
+
+
+def text_of(path: str) -> str:
+    """A path for a report in UTF-8; its own bytes need not be text."""
+    return os.fsencode(path).decode("utf-8", "replace")
+
+
+def source_report(source: Source) -> dict:
+    licence = source.licence or LICENCE.get(source.path, "")
+    return dataclasses.asdict(source) | {"path": text_of(source.path), "licence": licence}
+
+
+@contextlib.contextmanager
+def workplace(output: Path) -> Iterator[Path]:
+    """The folder for what is not finished, for one process at a time.
+
+    Of a run that fails or is interrupted, the finished shards stay there for the next, except where the input
+    turned out to be useless. Where nothing stays, the folders that were made for it go too.
+    """
+    made = [folder for folder in (output, *output.parents) if not folder.exists()]
+    work = output / WORK
+    held = occupy(work)
+    try:
+        clear(work, keep_shards=True)  # a killed run could not do so
+        yield work
+    except BaseException as error:
+        clear(work, keep_shards=not isinstance(error, UnusableError))
         raise
-    shutil.rmtree(work, ignore_errors=True)
-    os.close(held)
-    return report
+    else:
+        clear(work, keep_shards=False)
+    finally:
+        if [path.name for path in work.iterdir()] == [LOCK]:
+            (work / LOCK).unlink()
+            with contextlib.suppress(OSError):  # something is in it
+                for folder in (work, *made):
+                    folder.rmdir()
+        os.close(held)
+
+
+def occupy(work: Path) -> int:
+    """The lock on a folder, which is made if need be.
+
+    Raises:
+        InputError: another process has it.
+    """
+    while True:
+        work.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(FileNotFoundError):  # a process that is done takes lock and folder away
+            if (held := lock(work / LOCK, exclusive=True)) is None:
+                raise InputError(f"another process is preparing {work.parent}")
+            try:
+                if os.path.samestat(os.fstat(held), os.stat(work / LOCK)):
+                    return held
+            except FileNotFoundError:
+                pass
+            os.close(held)
+
+
+def clear(work: Path, keep_shards: bool) -> None:
+    for path in work.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path.name != LOCK and not (keep_shards and path.match("shard-*.npz")):
+            path.unlink()
 
 
 def cluster_report(chosen: selection.Selection) -> dict:

@@ -46,6 +46,11 @@ def find_tunes(text):
     start = end = chars_start = chars_end = first_line = flags = 0
     i = 0
     while i < size:
+        if text[i] == 0xEF and i + 2 < size and text[i + 1] == 0xBB and text[i + 2] == 0xBF:
+            i += 3  # the mark of a file that was appended to another
+            chars += 1
+            if i == size:
+                break
         opens = text[i] == 88 and i + 1 < size and text[i + 1] == COLON  # X:
         key = text[i] == 75 and i + 1 < size and text[i + 1] == COLON  # K:
         if opens:
@@ -108,28 +113,50 @@ def is_field(text, a, b, body):
     """Whether the line [a, b) is a field. In the body ``G:|`` is a note and a repeat sign."""
     if b - a < 2 or text[a + 1] != COLON:
         return False
-    byte = text[a]
-    if byte == 43:  # +: goes on with the field before
+    letter = text[a]
+    if letter == 43:  # +: goes on with the field before
         return True
-    letter = 65 <= byte <= 90 or 97 <= byte <= 122
-    return letter and not (body and b - a > 2 and text[a + 2] in (BAR, COLON))
+    if not (65 <= letter <= 90 or 97 <= letter <= 122):
+        return False
+    if body and (letter <= 71 or letter == 90 or 97 <= letter <= 103 or letter >= 120):  # A-G Z a-g x y z
+        i = a + 2
+        while i < b and text[i] == SPACE:
+            i += 1
+        return i == b or text[i] not in (BAR, COLON)
+    return True
 
 
 @njit(cache=True)
 def is_sounding_directive(text, a, b):
-    """Whether the line [a, b) is %%MIDI, the one directive that is heard."""
+    """Whether the line [a, b), which begins with %%, is %%MIDI, the one directive that is heard."""
     return b - a > 6 and text[a + 2] == 77 and text[a + 3] == 73 and text[a + 4] == 68 and text[a + 5] == 73
 
 
 @njit(cache=True)
+def opens_block(text, a, b):
+    """Whether the line [a, b), which begins with %%, is %%begintext or the like: text or PostScript until %%end."""
+    return b - a > 7 and text[a + 2] == 98 and text[a + 3] == 101 and text[a + 4] == 103 and text[a + 5] == 105
+
+
+@njit(cache=True)
+def closes_block(text, a, b):
+    """Whether the line [a, b), which begins with %%, is %%endtext or the like."""
+    return b - a > 4 and text[a + 2] == 101 and text[a + 3] == 110 and text[a + 4] == 100
+
+
+@njit(cache=True)
 def copy_line(text, a, b, out, o, keep_comments):
-    """Copy [a, b) without control characters, doubled blanks and comments; returns the end of the copy."""
+    """Copy [a, b) without control characters, blanks around it or doubled, and comments; returns the copy's end.
+
+    A line that is a comment or a directive as a whole stays.
+    """
     first = o
     i = a
     while i < b:
         byte = text[i]
-        if byte == PERCENT and not keep_comments and i > a and text[i - 1] != BACKSLASH:
-            break
+        if byte == PERCENT and not keep_comments and o > first and out[o - 1] != BACKSLASH:
+            if o > first + 1 or out[first] != PERCENT:  # the second of %% is none either
+                break
         if byte == 0xC2 and i + 1 < b and text[i + 1] < 0xA0:  # C1 control codes
             i += 2
             continue
@@ -160,7 +187,10 @@ def copy_line(text, a, b, out, o, keep_comments):
 
 @njit(cache=True)
 def clean_tunes(text, starts, ends, dropped, keep_comments):
-    """Clean copies of the tunes [starts[i], ends[i]) of a text: (bytes, (n + 1,) bounds of the copies)."""
+    """Clean copies of the tunes [starts[i], ends[i]) of a text: (bytes, (n + 1,) bounds of the copies).
+
+    A line is copied first and judged by its copy, so that what a reader of the copy takes for a field is one here.
+    """
     total = 0
     for t in range(len(starts)):
         total += ends[t] - starts[t] + 8
@@ -168,85 +198,92 @@ def clean_tunes(text, starts, ends, dropped, keep_comments):
     bounds = np.zeros(len(starts) + 1, dtype=np.int64)
     o = 0
     for t in range(len(starts)):
-        body = joined = first_seen = False
+        body = joined = numbered = block = False
         last_dropped = False  # the fate of the last field, which +: shares
         i, stop = starts[t], ends[t]
         while i < stop:
             a = i
             while i < stop and text[i] != NEWLINE:
                 i += 1
-            b = i
+            first = o
+            end = copy_line(text, a, i, out, first, keep_comments)
             i += 1
-            while a < b and (text[a] == SPACE or text[a] == TAB):
-                a += 1
-            if a == b:
+            if end == first:
                 continue
-            field = directive = False
-            if text[a] == PERCENT:
-                directive = b - a > 1 and text[a + 1] == PERCENT
-                if not keep_comments and not (directive and is_sounding_directive(text, a, b)):
+            byte = out[first]
+            percent = byte == PERCENT
+            field = False
+            if percent:
+                directive = end - first > 1 and out[first + 1] == PERCENT
+                if block or (directive and opens_block(out, first, end)):
+                    block = not (directive and closes_block(out, first, end))
                     continue
+                if not keep_comments and not (directive and is_sounding_directive(out, first, end)):
+                    continue
+            elif block:
+                continue
             else:
-                field = is_field(text, a, b, body)
+                field = is_field(out, first, end, body)
                 if not field and not body:
                     continue  # prose in the header
             if field:
-                byte = text[a]
+                if byte == 88:  # X: numbers a tune of a book, which says nothing of the music
+                    last_dropped = True
+                    if not numbered:
+                        numbered = True
+                        out[o], out[o + 1], out[o + 2], out[o + 3] = 88, COLON, 49, NEWLINE
+                        o += 4
+                    continue
                 if byte != 43:
                     last_dropped = dropped[byte]
-                    if byte == 88:  # X: numbers a tune of a book, which says nothing of the music
-                        if not first_seen:
-                            first_seen = True
-                            out[o], out[o + 1], out[o + 2], out[o + 3] = 88, COLON, 49, NEWLINE
-                            o += 4
-                        continue
                 if last_dropped:
                     continue
                 body = body or byte == 75
-            if joined and (field or text[a] == PERCENT):
-                # Joining a field to the music before it would make it music.
-                out[o - 1] = NEWLINE
-                joined = False
-            line_start = o
-            if field:
-                out[o], out[o + 1] = text[a], COLON
-                o += 2
-                a += 2
-                while a < b and (text[a] == SPACE or text[a] == TAB):
-                    a += 1
-            o = copy_line(text, a, b, out, o, keep_comments or text[a] == PERCENT)
-            if o == line_start:
-                continue
-            joined = False
-            if not field and text[a] != PERCENT and out[o - 1] == BACKSLASH:
-                o -= 1
-                if o == line_start:
+                if end > first + 2 and out[first + 2] == SPACE:
+                    for j in range(first + 2, end - 1):
+                        out[j] = out[j + 1]
+                    end -= 1
+            goes_on = False
+            if not percent and not (field and byte == 119):  # that of a w: line goes on in the next w:
+                whole = end
+                least = first + 2 if field else first
+                while end > least and out[end - 1] in (BACKSLASH, SPACE):
+                    end -= 1
+                if end == first:
                     continue
-                joined = True
-                if out[o - 1] == SPACE:
-                    o -= 1
-            out[o] = SPACE if joined else NEWLINE
-            o += 1
+                goes_on = end < whole and not field
+            if joined and (field or percent):
+                # Joining a field to the music before it would make it music.
+                out[first - 1] = NEWLINE
+            joined = goes_on
+            out[end] = SPACE if joined else NEWLINE
+            o = end + 1
         if joined:
             out[o - 1] = NEWLINE
         bounds[t + 1] = o
     return out[:o], bounds
 
 
-DOS_LINE = re.compile("[^\n]*[\x80-\x9f][^\n]*")
+C1 = re.compile("[\x80-\x9f]")
 
 
 def repair(text: str) -> str:
     """Undo an encoding that was applied twice, or a DOS text read as Latin-1."""
-    return ftfy.fix_encoding(DOS_LINE.sub(repair_dos, text))
+    if C1.search(text):
+        text = "\n".join(repair_dos(line) if C1.search(line) else line for line in text.split("\n"))
+    return ftfy.fix_encoding(text)
 
 
-def repair_dos(match: re.Match) -> str:
-    """A line with C1 control codes was a DOS text (code page 437) read as Latin-1, as in music21's Essen files."""
+def repair_dos(line: str) -> str:
+    """A line with C1 control codes is UTF-8 or a DOS text (code page 437, as in music21's Essen files) as Latin-1."""
     try:
-        return match[0].encode("latin-1").decode("cp437")
+        data = line.encode("latin-1")
     except UnicodeEncodeError:
-        return match[0]
+        return line
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return data.decode("cp437")
 
 
 def clean(text: bytes, found: np.ndarray, cleaning: Cleaning) -> tuple[np.ndarray, np.ndarray]:

@@ -188,7 +188,7 @@ def measure(
         sizes = np.concatenate([found[feature][1] for found in held])
         ends = np.cumsum(sizes)
         # One tune may be a query of several schemes.
-        windows = [values[ends[i] - sizes[i] : ends[i]] for i in chosen.tolist()]
+        windows = [values[:0], *(values[ends[i] - sizes[i] : ends[i]] for i in chosen.tolist())]
         files[feature] = scratch / f"queries-{feature}.npz"
         save_index(files[feature], np.concatenate(windows), sizes[chosen], scheme)
     trains = np.stack([split == TRAIN for split in schemes.values()])

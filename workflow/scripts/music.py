@@ -83,7 +83,7 @@ def voice_of(text, i, stop):
     while i < stop and text[i] == SPACE:
         i += 1
     h = np.uint32(2166136261)
-    while i < stop and text[i] != SPACE and text[i] != NEWLINE and text[i] != 93:
+    while i < stop and text[i] not in (SPACE, NEWLINE, 91, 93):  # a [ ends it so that no text is read over and over
         h = np.uint32((h ^ np.uint32(text[i])) * np.uint32(16777619))
         i += 1
     return h
@@ -136,10 +136,15 @@ def listen(text, bounds):
             end = i
             while end < stop and text[end] != NEWLINE:
                 end += 1
+            line_end = end
+            for j in range(i + 2 if text[i] == PERCENT else i + 1, end):
+                if text[j] == PERCENT and text[j - 1] != BACKSLASH:  # a comment that was kept
+                    end = j
+                    break
             if text[i] == PERCENT:
                 if end - i > 6 and text[i + 1] == PERCENT and is_sounding_directive(text, i, end):
                     h = copy_solid(text, i, end, heard, h)
-                i = end + 1
+                i = line_end + 1
                 continue
             if is_field(text, i, end, body):
                 letter = text[i]
@@ -150,18 +155,14 @@ def listen(text, bounds):
                     n_voices = meet(voices, n_voices, voice)
                 if HEARD_FIELDS[letter]:
                     h = copy_solid(text, i, end, heard, h)
-                i = end + 1
+                i = line_end + 1
                 continue
             if not body:
-                i = end + 1
+                i = line_end + 1
                 continue
-            line_end = end
-            for j in range(i + 1, end):
-                if text[j] == PERCENT and text[j - 1] != BACKSLASH:  # a comment that was kept
-                    end = j
-                    break
             h = copy_solid(text, i, end, heard, h)
             chord, overlay, top = False, False, NO_PITCH
+            braced = bracketed = True  # whether a { or [ that is still to come may be closed
             while i < end:
                 byte = text[i]
                 height = NO_PITCH  # of a note or a chord that sounds here
@@ -186,26 +187,30 @@ def listen(text, bounds):
                 elif byte == 33:  # !decoration!
                     i = max(i, end_of_decoration(text, i + 1, end))
                 elif byte == 123:  # {grace notes}
-                    i = max(i, skip_to(text, i + 1, end, 125))
+                    close = skip_to(text, i + 1, end, 125) if braced else -1
+                    braced = close >= 0
+                    i = max(i, close)
                 elif byte == 91 and i + 2 < end and text[i + 2] == COLON and text[i + 1] != BAR:  # [V:1]
                     if text[i + 1] == 86:
                         voice = voice_of(text, i + 3, end)
                         n_voices = meet(voices, n_voices, voice)
-                    i = max(i, skip_to(text, i + 1, end, 93))
+                    close = skip_to(text, i + 1, end, 93) if bracketed else -1
+                    bracketed = close >= 0
+                    i = max(i, close)
                 else:
                     if byte > SPACE:
                         notes[w] = byte
                         w += 1
                     if byte == 122 or byte == 120 or byte == 90 or byte == 88:  # z x Z X
                         n_rests += 1
-                    elif byte == 91:
-                        chord, top = True, NO_PITCH
+                    elif byte == 91:  # of a chord, not of an ending [1 or a bar line [|
+                        chord, top = i + 1 < end and text[i + 1] != BAR and not 48 <= text[i + 1] <= 57, NO_PITCH
                     elif byte == 93 and chord:
                         chord, height = False, top
                     elif byte == 38:  # & until the end of the bar, a voice beside the first
                         overlay = True
-                    elif byte == BAR:
-                        overlay = False
+                    elif byte == BAR:  # ends a chord that is not closed, too
+                        chord = overlay = False
                 if height != NO_PITCH:
                     if pitch != NO_PITCH:
                         steps[s] = step(pitch, height)

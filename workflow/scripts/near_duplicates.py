@@ -32,8 +32,9 @@ KEY_WIDTH = 12  # steps; wide enough that only versions of one tune share it
 N_HASHES = 128  # an index of 0.5 is estimated to within 0.044 (one standard error)
 ROWS = 2  # hashes in a bucket's key
 BANDS = N_HASHES // ROWS  # a pair at 0.3 meets in one of 64 buckets with probability 0.998
-MAX_LEADERS = 32  # of a bucket: unrelated tunes in it that newcomers are compared with
-BLOCK = 50_000  # sketches touched before their pages are let go
+MAX_KNOWN = 64  # tunes of a bucket that newcomers are compared with, at most half of them with relatives before them
+COMPARED_BYTES = 640 << 20  # of memory for what pairs are compared by; very many tunes get fewer bytes each
+BLOCK = 1 << 18  # sketches read from a mapped file before its pages are let go
 
 _seeds = np.random.default_rng(20011)
 XOR = _seeds.integers(0, 2**32, N_HASHES, dtype=np.uint32)
@@ -123,57 +124,60 @@ def find(parent, i):
 @njit(cache=True)
 def agreement(sketches, i, j):
     same = 0
-    for k in range(N_HASHES):
+    for k in range(sketches.shape[1]):
         same += sketches[i, k] == sketches[j, k]
     return same
 
 
 @njit(cache=True)
-def join_buckets(keys, order, first, last, sketches, least_agreement, parent):
-    """Join relatives within the buckets of order[first:last]; a bucket is a run of equal keys.
+def join_buckets(keys, order, sketches, least_agreement, parent):
+    """Join relatives within the buckets, the runs of equal keys in this order.
 
-    Each tune is compared with the bucket's leaders, the tunes in it that were relatives of none before.
+    Each tune is compared with the first of its bucket. Only in a bucket of more than MAX_KNOWN / 2 tunes can the
+    order of the tunes matter.
     """
-    leaders = np.empty(MAX_LEADERS, dtype=np.int64)
-    n_leaders = 0
-    for at in range(first, last):
+    known = np.empty(MAX_KNOWN, dtype=np.int64)
+    n_known = 0
+    for at in range(len(order)):
         i = order[at]
-        if at == first or keys[i] != keys[order[at - 1]]:
-            n_leaders = 0
+        if at == 0 or keys[i] != keys[order[at - 1]]:
+            n_known = 0
         if keys[i] == 0:
             continue
         joined = False
-        for leader in leaders[:n_leaders]:
-            a, b = find(parent, i), find(parent, leader)
+        for j in known[:n_known]:
+            a, b = find(parent, i), find(parent, j)
             if a == b:
                 joined = True
-            elif agreement(sketches, i, leader) >= least_agreement:
+            elif agreement(sketches, i, j) >= least_agreement:
                 parent[max(a, b)] = min(a, b)
                 joined = True
-        if not joined and n_leaders < MAX_LEADERS:
-            leaders[n_leaders] = i
-            n_leaders += 1
+        if n_known < (MAX_KNOWN // 2 if joined else MAX_KNOWN):
+            known[n_known] = i
+            n_known += 1
 
 
-def band_keys(sketches: np.ndarray, band: int) -> np.ndarray:
-    """(n,) uint64 bucket of each tune in one band; 0 for an empty sketch."""
-    part = sketches[:, band * ROWS : (band + 1) * ROWS].astype(np.uint64)
-    return part[:, 0] << np.uint64(16) | part[:, 1]
+def read_blocks(sketches: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
+    """The sketches block by block, in memory no longer than a block is looked at if they are mapped from a file."""
+    for first in range(0, len(sketches), BLOCK):
+        part = slice(first, min(first + BLOCK, len(sketches)))
+        yield part, sketches[part]
+        release(sketches)
 
 
 def join(sketches: np.ndarray, threshold: float, parent: np.ndarray) -> Iterator[int]:
     """Join relatives by one feature in the forest ``parent``, band by band; yields the band just done."""
-    least = int(np.ceil(threshold * N_HASHES))
+    n = len(sketches)
+    # Of each hash 8 bits are compared, which agree by chance in one of 256.
+    compared = np.empty((n, min(N_HASHES, max(32, COMPARED_BYTES // max(n, 1)))), dtype=np.uint8)
+    for part, block in read_blocks(sketches):
+        compared[part] = block[:, : compared.shape[1]]
+    keys = np.empty(n, dtype=np.uint32)
     for band in range(BANDS):
-        keys = band_keys(sketches, band)
+        for part, block in read_blocks(sketches):
+            keys[part] = block[:, band * ROWS].astype(np.uint32) << np.uint32(16) | block[:, band * ROWS + 1]
         order = np.argsort(keys, kind="stable")
-        ends = np.flatnonzero(np.diff(keys[order], append=np.uint64(0xFFFFFFFFFFFFFFFF))) + 1
-        first = 0
-        while first < len(order):
-            last = int(ends[np.searchsorted(ends, min(first + BLOCK, len(order)))])
-            join_buckets(keys, order, first, last, sketches, least, parent)
-            release(sketches)
-            first = last
+        join_buckets(keys, order, compared, int(np.ceil(threshold * compared.shape[1])), parent)
         yield band
 
 

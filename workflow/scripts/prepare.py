@@ -34,7 +34,7 @@ def source_of(words: list[str]) -> Source:
         InputError: they are not that.
     """
     said = " ".join(words)
-    if len(words) < 2:
+    if len(words) < 2 or not words[0] or not words[1]:
         raise InputError(f"--source {said}: give a name and a path")
     options: dict[str, float | int | str] = {}
     for word in words[2:]:

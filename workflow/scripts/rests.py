@@ -11,15 +11,20 @@ from fractions import Fraction
 import numpy as np
 from numba import njit
 
-from workflow.scripts.clean import BAR, COLON, NEWLINE, SPACE
+from workflow.scripts.clean import BAR, COLON, NEWLINE, PERCENT, is_field
 
-LENGTH = r"\d*(?:/+\d*)?"
-REST_BAR = re.compile(rf"((?:[zx]{LENGTH}[ \n]*)+)\|(?![|:\]\d])[ \n]*")
+# No more digits or slashes than music has: numbers of any size take any time.
+LENGTH = r"\d{0,4}(?:/{1,8}\d{0,4})?"
+# All rests in a row, and the plain bar line after them if there is one; without that too, so that none is tried twice.
+REST_BAR = re.compile(rf"((?:[zx]{LENGTH}[ \n]*)+)(\|(?![|:\]\d])[ \n]*)?")
 REST = re.compile(rf"[zx]({LENGTH})")
 VOICE = re.compile(r"^V:[ ]*(\S+).*\n", re.MULTILINE)
-UNHEARD = re.compile(r'^(?:[A-Za-z+]:|%).*|"[^"\n]*"|![^!\n]*!|\[[A-Za-z]:[^\]\n]*\]', re.MULTILINE)
+INLINE_VOICE = re.compile(r"\[V:")
+UNHEARD = re.compile(r'^(?:[A-Za-z+]:|%).*|"[^"\n]*"|![^!\n]*!|\[[A-Za-z]:[^\[\]\n]*\]', re.MULTILINE)
+FOR_ALL = re.compile(r"^[PQ]:|\[[PQ]:", re.MULTILINE)  # the tempo and the parts of all voices, wherever they stand
 NOTE = re.compile("[A-Ga-g]")
 METERS = {"C": Fraction(1), "C|": Fraction(1)}
+RATIO = re.compile(r"\d{1,4}(?:/\d{1,4})?")
 
 
 @njit(cache=True)
@@ -40,11 +45,9 @@ def longest_rests(text, bounds):
                 rests = True
             elif 65 <= byte <= 71 or 97 <= byte <= 103:
                 notes = True
-            elif (
-                byte == NEWLINE and i + 2 < stop and text[i + 2] == COLON and text[i + 1] > SPACE and text[i + 1] != BAR
-            ):
+            elif byte == NEWLINE and i + 2 < stop and (text[i + 1] == PERCENT or is_field(text, i + 1, stop, True)):
                 i += 1
-                while text[i] != NEWLINE:  # a field, which may be of a new voice
+                while i < stop and text[i] != NEWLINE:  # a field, which may be of a new voice, or a directive
                     i += 1
                 run = 0
                 rests = notes = False
@@ -71,11 +74,22 @@ def bar_length(header: str) -> Fraction | None:
     """Length of a bar in units of L:, or None if the header does not say."""
     fields = dict(re.findall(r"^([ML]):[ ]*(\S+)", header, re.MULTILINE))
     try:
-        meter = METERS.get(fields["M"]) or Fraction(fields["M"])
-        unit = Fraction(fields["L"]) if "L" in fields else Fraction(1, 16) if meter < Fraction(3, 4) else Fraction(1, 8)
+        meter = METERS.get(fields["M"]) or ratio(fields["M"])
+        unit = ratio(fields["L"]) if "L" in fields else Fraction(1, 16) if meter < Fraction(3, 4) else Fraction(1, 8)
         return meter / unit
     except (KeyError, ValueError, ZeroDivisionError):
         return None
+
+
+def ratio(text: str) -> Fraction:
+    """A meter or a length such as 6/8.
+
+    Raises:
+        ValueError: it is something else, such as ``1e999999999``, which Fraction would work out.
+    """
+    if not RATIO.fullmatch(text):
+        raise ValueError(text)
+    return Fraction(text)
 
 
 @functools.lru_cache(1 << 14)
@@ -108,7 +122,7 @@ def merge_rests(music: str, bar: Fraction, max_bars: int) -> str:
         opens_bar = match.start() == 0 or music[max(match.start() - 2, 0) : match.start()].rstrip(" ")[-1:] in "|\n"
         if run and match.start() != run[-1].end():
             close()
-        if opens_bar and fills(match[1], bar):
+        if opens_bar and match[2] and fills(match[1], bar):
             run.append(match)
         else:
             close()
@@ -117,13 +131,17 @@ def merge_rests(music: str, bar: Fraction, max_bars: int) -> str:
 
 
 def drop_silent_voices(music: str) -> str:
-    """The body without the parts of voices in which no note is played; all of it if none is."""
+    """The body without the parts of voices in which no note is played; all of it if none is.
+
+    A part reaches from one V: line to the next, so nothing is known of it where voices also change within a line.
+    """
     starts = [*VOICE.finditer(music)]
-    if len(starts) < 2:
+    if len(starts) < 2 or INLINE_VOICE.search(music):
         return music
     ends = [match.start() for match in starts[1:]] + [len(music)]
     parts = [(match[1], music[match.start() : end]) for match, end in zip(starts, ends, strict=True)]
     playing = {voice for voice, part in parts if NOTE.search(UNHEARD.sub("", part))}
     if not playing:
         return music
+    playing |= {voice for voice, part in parts if FOR_ALL.search(part)}
     return music[: starts[0].start()] + "".join(part for voice, part in parts if voice in playing)

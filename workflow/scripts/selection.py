@@ -2,7 +2,8 @@
 
 Each tune has a split of its own, from a hash of its melody, which no other tune can change. A cluster of versions of
 one tune takes the split of its anchor; members whose own split is another are left out. So a cluster never
-crosses a split, and adding tunes moves none between splits (it can only push some out).
+crosses a split, and adding tunes moves none between splits (it can only push some out), as long as the test share
+is the same: where `reach_floor` takes a step, the tunes between the two shares move.
 """
 
 from dataclasses import dataclass
@@ -23,6 +24,10 @@ REASONS = {
 }
 TEST_STEPS = (0.01, 0.02, 0.05, 0.1)  # shares that a too small test split is raised to
 SALTS = {"split": 1, "random": 2, "exact": 3, "cap": 4}
+
+
+class UnusableError(InputError):
+    """The input cannot give a corpus, with whatever patience: nothing of the work on it is worth keeping."""
 
 
 @dataclass(frozen=True)
@@ -89,12 +94,18 @@ def over_cap(source: np.ndarray, chars: np.ndarray, digests: np.ndarray, sources
     """(n,) True for tunes beyond their source's cap or weight: those with the highest hashes.
 
     Weights are met by leaving text out, never by repeating it.
+
+    Raises:
+        UnusableError: a source that has a weight has no text.
     """
     have = np.bincount(source, weights=chars, minlength=len(sources))
     allowed = np.array([min(h, s.cap) if s.cap is not None else h for h, s in zip(have, sources, strict=True)])
     if any(s.weight is not None for s in sources):
-        share = np.array([s.weight or 0 for s in sources]) / sum(s.weight or 0 for s in sources)
-        allowed = share * min(a / s for a, s in zip(allowed, share, strict=True))
+        for size, one in zip(have, sources, strict=True):
+            if not size:
+                raise UnusableError(f"source {one.name} has a weight but no tune of its own")
+        weights = np.array([s.weight for s in sources])
+        allowed = np.rint(weights * min(allowed / weights))  # rounded, that the scarcest source may have all it has
     u = uniform(digests[:, 0], "cap")
     out = np.zeros(len(chars), dtype=bool)
     for i in range(len(sources)):
@@ -138,7 +149,7 @@ def require_all_splits(fate: np.ndarray, name: str) -> None:
     for number, split in enumerate(SPLITS):
         if not (fate == number).any():
             kept = int((fate >= 0).sum())
-            raise InputError(
+            raise UnusableError(
                 f"{name} holds {kept} tunes, too few: the {split} split is empty;"
                 " a larger --val_fraction and --test_fraction can help"
             )

@@ -9,6 +9,7 @@ import dataclasses
 import hashlib
 import itertools
 import json
+import multiprocessing
 import zipfile
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from workflow.scripts.music import HAS_KEY, NOTES, RESTS, VOICES, Music, listen
 from workflow.scripts.near_duplicates import FEATURES, KEY_WIDTH, sketch, window_key
 from workflow.scripts.rests import longest_rests, shorten_rests
 from workflow.scripts.sources import Piece, Rejected
+from workflow.scripts.text_pieces import to_utf8
 
 TUNE = np.dtype(
     [
@@ -101,7 +103,10 @@ class Shard:
 
 def build_file(items: list[Piece | Rejected], rules: Rules, path: Path, key: str) -> None:
     """`build` a shard and save it."""
-    build(items, rules).save(path, key)
+    shard = build(items, rules)
+    parent = multiprocessing.parent_process()
+    if parent is None or parent.is_alive():  # else it was killed, and the next run may be writing the same file
+        shard.save(path, key)
 
 
 def key_of(path: Path) -> str | None:
@@ -135,7 +140,7 @@ def build(items: list[Piece | Rejected], rules: Rules) -> Shard:
             data = item.data
             if item.kind == "midi":
                 try:
-                    data = converter.convert(data)
+                    data, _ = to_utf8(converter.convert(data))
                 except ConversionError as error:
                     rejected.append(Rejected(item.path, 0, error.reason, error.detail))
                     continue

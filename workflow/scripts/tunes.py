@@ -36,8 +36,8 @@ class Tunes:
         return zip(self.paths, self.parts, strict=True)
 
 
-def load_tunes(sources: list[Source], paths: list[Path], origin: list[int], md5: dict) -> Tunes:
-    """Numbers about every tune of the shards; ``md5`` is empty unless the split hangs on it."""
+def load_tunes(sources: list[Source], paths: list[Path], origin: list[int], md5: dict | None) -> Tunes:
+    """Numbers about every tune of the shards; ``md5`` of the files if the split hangs on it, by (source, path)."""
     names: dict[str, int] = {source.name: i for i, source in enumerate(sources) if len(sources) > 1 or source.name}
     columns: dict[str, list[np.ndarray]] = {name: [] for name in ("chars", "notes", "rests", "voices", "digest", "key")}
     source, split, sizes = [], [], []
@@ -52,7 +52,7 @@ def load_tunes(sources: list[Source], paths: list[Path], origin: list[int], md5:
             root_is_file = Path(sources[number].path).is_file()
             of_file = np.array([names.setdefault(part_of(f, root_is_file), len(names)) for f in files], dtype=np.int64)
         source.append(of_file[tunes["file"]] if len(files) else np.zeros(0, np.int64))
-        if md5:
+        if md5 is not None:
             # A file that broke off has no hash; it trains.
             digits = np.array([int(md5.get((number, f), "0")[0], 16) for f in files], dtype=np.int64)
             split.append(selection.split_of_digit(digits[tunes["file"]] if len(files) else np.zeros(0, np.int64)))
@@ -64,7 +64,7 @@ def load_tunes(sources: list[Source], paths: list[Path], origin: list[int], md5:
         **{name: np.concatenate(parts) for name, parts in columns.items()},
         source=np.concatenate(source),
         names=list(names),
-        md5_split=np.concatenate(split) if md5 else None,
+        md5_split=np.concatenate(split) if md5 is not None else None,
     )
 
 
@@ -79,5 +79,7 @@ def gather(tunes: Tunes, feature: str, wanted: np.ndarray, work: Path) -> np.nda
     path = work / f"sketches-{feature}"
     with open(path, "wb") as file:
         for shard, part in tunes.shards():
-            load_part(shard, f"sketch_{feature}")[wanted[part]].tofile(file)
-    return np.memmap(path, dtype=np.uint16, mode="r", shape=(int(wanted.sum()), near_duplicates.N_HASHES))
+            # ndarray.tofile would not say why it failed
+            file.write(np.ascontiguousarray(load_part(shard, f"sketch_{feature}")[wanted[part]]))
+    shape = int(wanted.sum()), near_duplicates.N_HASHES
+    return np.memmap(path, dtype=np.uint16, mode="r", shape=shape) if shape[0] else np.zeros(shape, np.uint16)

@@ -1,20 +1,23 @@
 """Encode the kept tunes and put the corpus in place: all of it or nothing."""
 
 import csv
+import os
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
 
 from workflow.scripts import tokenizer as tokenizers
+from workflow.scripts.cli import InputError
 from workflow.scripts.corpus import SPLITS
 from workflow.scripts.files import sha256, write_json
 from workflow.scripts.pool import Pool
 from workflow.scripts.progress import Progress
 from workflow.scripts.selection import CROSSES_SPLIT, DUPLICATE, OVER_CAP, REASONS, TRAIN, Selection
-from workflow.scripts.shards import Shard
+from workflow.scripts.shards import Shard, load_part
 from workflow.scripts.tokenizer import BpeTokenizer, CharTokenizer
 from workflow.scripts.tunes import Tunes
 
@@ -28,9 +31,14 @@ def vocabulary(counts: Counter, min_count: int) -> tuple[str, dict[str, str]]:
 
     Kept are the most frequent that are seen at least ``min_count`` times. Another becomes its base letter if that
     is kept (``é`` becomes ``e``), else nothing.
+
+    Raises:
+        InputError: no character is seen that often.
     """
     order = sorted(counts, key=lambda char: (-counts[char], char))
     kept = {char for char in order[:MAX_VOCABULARY] if counts[char] >= min_count}
+    if not kept:
+        raise InputError(f"no character is seen {min_count} times, the --min_char_count")
     mapped = {}
     for char in sorted(set(order) - kept):
         base = "".join(c for c in unicodedata.normalize("NFKD", char) if not unicodedata.combining(c))
@@ -55,8 +63,8 @@ def encode(path: Path, fate: np.ndarray, tokenizer: dict, mapped: dict[str, str]
     for number, split in enumerate(SPLITS):
         texts = list(texts_of(shard, np.flatnonzero(fate == number), mapped))
         tokens, lengths = coder.encode_tunes(texts)
-        tokens.tofile(folder / f"{path.stem}.{split}.bin")
-        lengths.astype("<i8").tofile(folder / f"{path.stem}.{split}.len")
+        (folder / f"{path.stem}.{split}.bin").write_bytes(tokens)  # ndarray.tofile would not say why it failed
+        (folder / f"{path.stem}.{split}.len").write_bytes(lengths.astype("<i8"))
         sizes[split] = {"tunes": len(texts), "chars": sum(map(len, texts)), "tokens": len(tokens)}
     return sizes
 
@@ -83,6 +91,13 @@ def places(tunes: Tunes, wanted: np.ndarray) -> dict[int, str]:
     return found
 
 
+def table(file: TextIO, delimiter: str) -> Callable[[Sequence], object]:
+    """Writes a row; csv itself leaves a carriage return bare before Python 3.13, and then cannot read it."""
+    plain = csv.writer(file, delimiter=delimiter, lineterminator="\n")
+    quoted = csv.writer(file, delimiter=delimiter, lineterminator="\n", quoting=csv.QUOTE_ALL)
+    return lambda row: (quoted if any(isinstance(x, str) and "\r" in x for x in row) else plain).writerow(row)
+
+
 def write_tables(tunes: Tunes, chosen: Selection, folder: Path) -> None:
     """tunes.tsv and quarantine.csv."""
     reasons = {
@@ -95,27 +110,26 @@ def write_tables(tunes: Tunes, chosen: Selection, folder: Path) -> None:
         open(folder / "tunes.tsv", "w", encoding="utf-8", newline="") as kept_file,
         open(folder / "quarantine.csv", "w", encoding="utf-8", newline="") as lost_file,
     ):
-        kept = csv.writer(kept_file, delimiter="\t", lineterminator="\n")
-        lost = csv.writer(lost_file, lineterminator="\n")
-        kept.writerow(TUNE_COLUMNS)
-        lost.writerow(["path", "line", "reason", "detail"])
+        keep, lose = table(kept_file, "\t"), table(lost_file, ",")
+        keep(TUNE_COLUMNS)
+        lose(["path", "line", "reason", "detail"])
         for path, part in tunes.shards():
             shard = Shard.load(path)
-            lost.writerows((item.path, item.line, item.reason, item.detail) for item in shard.rejected)
+            for item in shard.rejected:
+                lose([item.path, item.line, item.reason, item.detail])
             clusters = tunes.digest[chosen.anchor[part], 0]
             for i, (tune, fate) in enumerate(zip(shard.tunes, chosen.fate[part].tolist(), strict=True)):
                 file, line = shard.files[tune["file"]], int(tune["line"])
                 if fate >= 0:
                     source = tunes.names[tunes.source[part.start + i]]
-                    kept.writerow(
+                    keep(
                         [file, line, tune["offset"], tune["raw_chars"], source, SPLITS[fate], f"{clusters[i]:016x}",
                          tune["chars"], tune["notes"]]
                     )  # fmt: skip
                 else:
                     detail = reasons.get(fate, "more of the training text than one tune may have")
-                    lost.writerow(
-                        [file, line, REASONS[fate], detail.format(because.get(int(chosen.because[part.start + i])))]
-                    )
+                    place = because.get(int(chosen.because[part.start + i]))
+                    lose([file, line, REASONS[fate], detail.format(place)])
 
 
 def learn_merges(tunes: Tunes, chosen: Selection, vocab_size: int, chars: str, mapped: dict[str, str]) -> BpeTokenizer:
@@ -141,9 +155,7 @@ def write(
     else:
         tokenizer = CharTokenizer(chars)
     folder = work / "out"
-    folder.mkdir(exist_ok=True)
-    for old in folder.iterdir():  # of a run that was killed
-        old.unlink()
+    folder.mkdir()
     splits = {split: {"tunes": 0, "chars": 0, "tokens": 0} for split in SPLITS}
     with Progress("encode", len(tunes.paths), "shards") as progress:
         tasks = ((path, chosen.fate[part], tokenizer.to_dict(), mapped, work) for path, part in tunes.shards())
@@ -156,7 +168,7 @@ def write(
         join([work / f"{path.stem}.{split}.bin" for path in tunes.paths], folder / f"{split}.bin")
         lengths = [work / f"{path.stem}.{split}.len" for path in tunes.paths]
         starts = np.cumsum(np.concatenate([[0], *(np.fromfile(path, "<i8") for path in lengths)]), dtype=np.uint64)
-        starts.astype("<u8").tofile(folder / f"{split}.idx")
+        (folder / f"{split}.idx").write_bytes(starts.astype("<u8"))
         for path in lengths:
             path.unlink()
     tokenizer.save(folder / "tokenizer.json")
@@ -176,6 +188,9 @@ def write(
         "content_sha256": sha256(folder / "tokenizer.json", *(folder / f"{split}.bin" for split in SPLITS)),
     }
     write_json(folder / "corpus.json", report)
+    for path in folder.iterdir():
+        with open(path, "rb") as file:
+            os.fsync(file.fileno())
     # corpus.json goes last: its presence says that the rest is whole.
     (output / "corpus.json").unlink(missing_ok=True)
     for path in sorted(folder.iterdir(), key=lambda path: path.name == "corpus.json"):
@@ -185,7 +200,12 @@ def write(
 
 def count_files(tunes: Tunes, chosen: Selection) -> int:
     """Files that gave at least one kept tune."""
-    total = 0
+    total, last = 0, None
     for path, part in tunes.shards():
-        total += len(np.unique(Shard.load(path).tunes["file"][chosen.fate[part] >= 0]))
+        kept = chosen.fate[part] >= 0
+        numbers = np.unique(load_part(path, "tunes")["file"][kept])
+        if len(numbers):
+            names, source = Shard.load_said(path)["files"], int(tunes.source[part][kept][0])
+            total += len(numbers) - ((source, names[numbers[0]]) == last)  # a large file goes on in the next shard
+            last = int(tunes.source[part][kept][-1]), names[numbers[-1]]
     return total
