@@ -88,9 +88,10 @@ def body(text: str, cleaning: Cleaning = DEFAULT) -> str:
 def abc_ish(n: int, seed: int) -> Iterator[str]:
     """Short texts of what ABC is made of, mostly malformed."""
     draw = random.Random(seed)
-    atoms = [*"ABCGabcgzxZXyKVTMwW:|[]{}()<>\"'!%\\^_=,/&~-+*$#@ \t0123456789\n\n\n\n", "\n", "\n\n", "\nK:G\n", "\nX:2\n",
-             "\nV:1\n", "[V:2]", "\n+:", "%%MIDI", "\n%%", "\n%", "\\\n", "\\%", "z8|", "\nw:", "\n%%begintext\n", "\n%%end",
-             "\0", "\x01", "\x7f", "\x85", "\xa0", "\ufeff", "\ufffd", "é", "Ã\x89", "春"]  # fmt: skip
+    atoms = [*"ABCGabcgzxZXyKVTMwW:|[]{}()<>\"'!%\\^_=,/&~-+*$#@ \t0123456789\n\n\n\n\n", "\n\n", "\nK:G\n",
+             "\nX:2\n", "\nV:1\n", "[V:2]", "\n+:", "%%MIDI", "\n%%", "\n%", "\\\n", "\\%", "z8|", "\nw:",
+             "\n%%begintext\n", "\n%%end", "\0", "\x01", "\x7f", "\x85", "\xa0", "\ufeff", "\ufffd", "é", "Ã\x89",
+             "春"]  # fmt: skip
     for _ in range(n):
         yield "X:" * (draw.random() < 0.9) + "".join(draw.choices(atoms, k=draw.randrange(40)))
 
@@ -389,12 +390,12 @@ def seconds(text: str) -> float:
 
 
 @pytest.mark.parametrize(
-    "unit", ["é" + "a" * 50, "\\\n", "%", "V:1\n", "\\\nV:1\n", "X:1\nK:C\nc|\n", "é\x81\n", "\xa0"]
+    "unit", ["é" + "a" * 50, "\\\n", "\\", "\n", "%", "V:1\n", "\\\nV:1\n", "X:1\nK:C\nc|\n", "é\x81\n", "\xa0"]
 )
 def test_time_is_linear(unit):
     """Where it went with the square, four times the text took 16 times as long."""
     seconds("X:1\nK:C\né\x81")
-    short, long = (seconds("X:1\nK:C\n" + unit * (size // len(unit))) for size in (250_000, 1_000_000))
+    short, long = (seconds("X:1\nK:C\n" + unit * (size // len(unit))) for size in (100_000, 400_000))
     assert long < 9 * short + 0.05
 
 
@@ -412,7 +413,7 @@ try:
 except IndexError:
     print("checked")
 n = 0
-for raw in abc_ish(2000, seed=3):
+for raw in abc_ish(1500, seed=3):
     data = raw.encode()
     found = find_tunes(np.frombuffer(data, np.uint8))
     n += len(found)
@@ -431,4 +432,4 @@ print(n)
     assert done.returncode == 0, done.stderr
     checked, n = done.stdout.split()
     assert checked == "checked"
-    assert int(n) > 2000
+    assert int(n) > 1500

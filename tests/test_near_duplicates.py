@@ -104,6 +104,20 @@ def test_every_pair_alike_by_half_ends_in_one_cluster(two_books, alike):
         assert [(i, j) for i, j in close if cluster[i] != cluster[j]] == [], name
 
 
+def test_pairs_at_a_threshold_meet_and_those_well_below_never_do():
+    rng = np.random.default_rng(4)
+    n, least = 1000, int(np.ceil(FEATURES["steps"].threshold * N_HASHES))
+    for agreeing, low, high in ((least, 0.985, 1), (least - 7, 0, 0)):  # a few hashes more agree by chance
+        one, other = rng.integers(1, 1 << 16, (2, n, N_HASHES), dtype=np.uint16)
+        where = rng.random((n, N_HASHES)).argsort(axis=1)[:, :agreeing]
+        np.put_along_axis(other, where, np.take_along_axis(one, where, 1), 1)
+        sketches = {name: np.zeros((2 * n, N_HASHES), np.uint16) for name in FEATURES}
+        sketches["steps"] = np.concatenate([one, other])
+        cluster = clusters(sketches)
+        assert low <= np.mean(cluster[n:] == np.arange(n)) <= high
+        assert (cluster[:n] == np.arange(n)).all()
+
+
 def test_clusters_are_no_chains_of_everything(two_books):
     cluster = clusters(two_books[0])
     sizes = np.bincount(cluster)

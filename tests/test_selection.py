@@ -325,7 +325,8 @@ def test_a_cap_below_every_tune_leaves_nothing(pieces, tmp_path):
         ("book.abc", True, "book"),
         ("folk/a/b.abc", False, "folk"),
         ("a.abc", False, "."),
-        ("lmd.tar.gz/lmd_full/0/x.mid", True, "lmd_full"),
+        ("lmd.tar.gz/lmd_full/0/x.mid", True, "0"),
+        ("folk.zip/folk/x.abc", True, "folk"),
         ("lmd.tar.gz/x.mid", True, "lmd"),
     ],
 )

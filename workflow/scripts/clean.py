@@ -154,9 +154,8 @@ def copy_line(text, a, b, out, o, keep_comments):
     i = a
     while i < b:
         byte = text[i]
-        if byte == PERCENT and not keep_comments and o > first and out[o - 1] != BACKSLASH:
-            if o > first + 1 or out[first] != PERCENT:  # the second of %% is none either
-                break
+        if byte == PERCENT and not keep_comments and o > first + (out[first] == PERCENT) and out[o - 1] != BACKSLASH:
+            break
         if byte == 0xC2 and i + 1 < b and text[i + 1] < 0xA0:  # C1 control codes
             i += 2
             continue

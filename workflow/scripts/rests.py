@@ -11,7 +11,7 @@ from fractions import Fraction
 import numpy as np
 from numba import njit
 
-from workflow.scripts.clean import BAR, COLON, NEWLINE, PERCENT, is_field
+from workflow.scripts.clean import BAR, NEWLINE, PERCENT, is_field
 
 # No more digits or slashes than music has: numbers of any size take any time.
 LENGTH = r"\d{0,4}(?:/{1,8}\d{0,4})?"

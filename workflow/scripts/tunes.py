@@ -69,9 +69,14 @@ def load_tunes(sources: list[Source], paths: list[Path], origin: list[int], md5:
 
 
 def part_of(path: str, root_is_file: bool) -> str:
-    """What part of a single input a file belongs to: its first folder, or the input's own name."""
-    parts = path.split("/")[1 if root_is_file else 0 :]
-    return parts[0] if len(parts) > 1 else path.split("/")[0].split(".")[0] if root_is_file else "."
+    """What part of a single input a file belongs to: its first folder, or the input's own name.
+
+    An archive's one folder at the top mostly says no more than its name, so there the next one counts.
+    """
+    first, *folders = path.split("/")[:-1] or [path]
+    if not root_is_file:
+        return first if "/" in path else "."
+    return (folders[1:] or folders or [first.split(".")[0]])[0]
 
 
 def gather(tunes: Tunes, feature: str, wanted: np.ndarray, work: Path) -> np.ndarray:
