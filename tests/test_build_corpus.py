@@ -21,8 +21,8 @@ from pathlib import Path
 
 import pytest
 
-from workflow.scripts import build_corpus, shards, text_pieces
-from workflow.scripts.build_corpus import WORK, Options, batches, build, fingerprint, in_two
+from workflow.scripts import build_corpus, shards, text_pieces, workplace
+from workflow.scripts.build_corpus import Options, batches, build, fingerprint, in_two
 from workflow.scripts.clean import Cleaning
 from workflow.scripts.cli import InputError
 from workflow.scripts.corpus import SPLITS, Corpus
@@ -31,6 +31,7 @@ from workflow.scripts.progress import Progress
 from workflow.scripts.selection import Source
 from workflow.scripts.shards import Rules, key_of
 from workflow.scripts.sources import Piece, Rejected
+from workflow.scripts.workplace import WORK
 
 ROOT = Path(__file__).parents[1]
 OUTPUTS = {f"{s}.{e}" for s in SPLITS for e in ("bin", "idx")} | {
@@ -306,8 +307,8 @@ def test_a_lock_whose_file_was_taken_away_is_none(tmp_path, monkeypatch):
             shutil.rmtree(path.parent)
         return held
 
-    monkeypatch.setattr(build_corpus, "lock", late)
-    held = build_corpus.occupy(tmp_path / WORK)
+    monkeypatch.setattr(workplace, "lock", late)
+    held = workplace.occupy(tmp_path / WORK)
     assert held != taken
     assert os.path.samestat(os.fstat(held), os.stat(tmp_path / WORK / "lock"))
     assert lock(tmp_path / WORK / "lock", exclusive=True) is None

@@ -366,6 +366,11 @@ def test_text_that_was_encoded_twice_is_repaired(title, codec):
     assert cleaned(f"X:1\nT:{title}\nK:G\nabc|\n") == f"X:1\nT:{title}\nK:G\nabc|\n"
 
 
+def test_text_that_was_encoded_twice_is_repaired_beside_other_text():
+    twice = "Étude".encode().decode("latin-1")
+    assert repair(f"T:{twice}\nC:春\nZ:Jos\xe9\n") == "T:Étude\nC:春\nZ:José\n"
+
+
 def test_dos_text_is_repaired_line_by_line():
     assert repair("Gr\x81n ist die Heide\nsch\x94n \x9a\nÜber\n") == "Grün ist die Heide\nschön Ü\nÜber\n"
 

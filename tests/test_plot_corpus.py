@@ -12,7 +12,8 @@ from matplotlib.text import Text
 from tests.conftest import command
 from workflow.scripts import plot_corpus
 from workflow.scripts.cli import InputError
-from workflow.scripts.plot_corpus import LOOK, check, draw, main, percent, plain, visible
+from workflow.scripts.corpus_panels import percent, plain, visible
+from workflow.scripts.plot_corpus import LOOK, check, draw, main
 from workflow.scripts.wilson import wilson
 
 HOSTILE = (

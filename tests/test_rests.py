@@ -339,8 +339,8 @@ def test_real_tunes_with_rests_last_as_long_as_before(shared):
             bar = bar_length(before)
             if after == before or bar is None:
                 continue
-            lasting = durations(after, int(bar))
-            assert {voice: durations(before, int(bar))[voice] for voice in lasting} == lasting
+            lasted, lasting = durations(before, int(bar)), durations(after, int(bar))
+            assert {voice: lasted[voice] for voice in lasting} == lasting
             said = [
                 listen(np.frombuffer(tune.encode(), np.uint8), np.array([0, len(tune)])) for tune in (before, after)
             ]

@@ -6,12 +6,10 @@ not by their text.
 """
 
 import collections
-import contextlib
 import dataclasses
 import hashlib
 import os
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,21 +17,19 @@ import numpy as np
 
 from workflow.scripts import audit, leakage, near_duplicates, selection, study
 from workflow.scripts.cli import InputError
-from workflow.scripts.files import lock
 from workflow.scripts.pool import Pool
 from workflow.scripts.progress import Progress
 from workflow.scripts.selection import REASONS, TRAIN, Source, UnusableError
 from workflow.scripts.shards import Rules, Shard, build_file, key_of
 from workflow.scripts.sources import MUSIC21, Piece, Rejected, input_bytes, read_pieces, require_files
 from workflow.scripts.tunes import Tunes, gather, load_tunes
+from workflow.scripts.workplace import workplace
 from workflow.scripts.write_corpus import write
 
 SHARD_BYTES = 8 << 20  # of text in a shard
 MIDI_WEIGHT = 128 << 10  # what a MIDI file counts for: its conversion takes as long as cleaning this much text
 PROBE = "probe.npz"
-LOCK = "lock"
 MAX_CUTS = 100  # of the pieces of a shard, to find the tunes that workers die of
-WORK = ".prepare"  # folder under the output for what is not finished
 LICENCE = {MUSIC21: "as distributed with music21, partly for non-commercial use only: see data/README.md"}
 
 
@@ -254,60 +250,6 @@ def text_of(path: str) -> str:
 def source_report(source: Source) -> dict:
     licence = source.licence or LICENCE.get(source.path, "")
     return dataclasses.asdict(source) | {"path": text_of(source.path), "licence": licence}
-
-
-@contextlib.contextmanager
-def workplace(output: Path) -> Iterator[Path]:
-    """The folder for what is not finished, for one process at a time.
-
-    Of a run that fails or is interrupted, the finished shards stay there for the next, except where the input
-    turned out to be useless. Where nothing stays, the folders that were made for it go too.
-    """
-    made = [folder for folder in (output, *output.parents) if not folder.exists()]
-    work = output / WORK
-    held = occupy(work)
-    try:
-        clear(work, keep_shards=True)  # a killed run could not do so
-        yield work
-    except BaseException as error:
-        clear(work, keep_shards=not isinstance(error, UnusableError))
-        raise
-    else:
-        clear(work, keep_shards=False)
-    finally:
-        if [path.name for path in work.iterdir()] == [LOCK]:
-            (work / LOCK).unlink()
-            with contextlib.suppress(OSError):  # something is in it
-                for folder in (work, *made):
-                    folder.rmdir()
-        os.close(held)
-
-
-def occupy(work: Path) -> int:
-    """The lock on a folder, which is made if need be.
-
-    Raises:
-        InputError: another process has it.
-    """
-    while True:
-        work.mkdir(parents=True, exist_ok=True)
-        with contextlib.suppress(FileNotFoundError):  # a process that is done takes lock and folder away
-            if (held := lock(work / LOCK, exclusive=True)) is None:
-                raise InputError(f"another process is preparing {work.parent}")
-            try:
-                if os.path.samestat(os.fstat(held), os.stat(work / LOCK)):
-                    return held
-            except FileNotFoundError:
-                pass
-            os.close(held)
-
-
-def clear(work: Path, keep_shards: bool) -> None:
-    for path in work.iterdir():
-        if path.is_dir():
-            shutil.rmtree(path)
-        elif path.name != LOCK and not (keep_shards and path.match("shard-*.npz")):
-            path.unlink()
 
 
 def cluster_report(chosen: selection.Selection) -> dict:
