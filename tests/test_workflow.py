@@ -188,7 +188,7 @@ def test_snakemake_killed_in_the_middle_loses_nothing(study, tmp_path):
         (["--config", "n_layers=3"], "config: unknown key 'n_layers'"),
         (["results/models/gpt_z/8192-seed0/perplexity.json"], "no model 'gpt_z' in the config"),
         (["--config", "corpus=data/nothing"], "data/nothing: no such file or folder"),
-        (["--config", "corpus=profiles"], "profiles holds no .abc, .abc.gz or .zip file"),
+        (["--config", "corpus=profiles"], "profiles holds no .abc, .mid or .midi file"),
     ],
 )
 def test_a_wrong_request_is_one_sentence_and_touches_nothing(study, args, sentence):
