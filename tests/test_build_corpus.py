@@ -495,7 +495,6 @@ def test_input_of_no_use_leaves_the_old_corpus(here, folk, tmp_path):
         ([("a", None, 1)], {}, "holds 0 tunes, too few"),
         ([("a", None, None)], {"val_fraction": 0.0}, "the val split is empty"),
         ([("a", None, None)], {"max_tune_share": 0.001}, "more than --max_tune_share 0.001"),
-        ([("a", None, None)], {"min_char_count": 10**8}, "no character is seen 100000000 times"),
         ([("a", None, None)], {"tokenizer": "bpe", "vocab_size": 5}, "a vocabulary of 5 tokens is too small"),
     ],
 )

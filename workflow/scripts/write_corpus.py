@@ -11,7 +11,6 @@ from typing import TextIO
 import numpy as np
 
 from workflow.scripts import tokenizer as tokenizers
-from workflow.scripts.cli import InputError
 from workflow.scripts.corpus import SPLITS
 from workflow.scripts.files import sha256, write_json
 from workflow.scripts.pool import Pool
@@ -26,19 +25,20 @@ BPE_CHARS = 16 << 20  # of training text that merges are learnt from
 TUNE_COLUMNS = ("path", "line", "offset", "chars", "source", "split", "cluster", "text_chars", "notes")
 
 
+def means_music(char: str) -> bool:
+    """Whether a character can change what a tune sounds like: nearly all of ASCII can."""
+    return char.isascii() and char not in "$*;?@\\`"
+
+
 def vocabulary(counts: Counter, min_count: int) -> tuple[str, dict[str, str]]:
     """(characters of the vocabulary, what each other character becomes).
 
-    Kept are the most frequent that are seen at least ``min_count`` times. Another becomes its base letter if that
-    is kept (``é`` becomes ``e``), else nothing.
-
-    Raises:
-        InputError: no character is seen that often.
+    Kept are the characters that ABC gives a meaning to, which without one would be other music, and the most frequent
+    of the rest that are seen at least ``min_count`` times. Another becomes its base letter if that is kept (``é``
+    becomes ``e``), else nothing.
     """
-    order = sorted(counts, key=lambda char: (-counts[char], char))
-    kept = {char for char in order[:MAX_VOCABULARY] if counts[char] >= min_count}
-    if not kept:
-        raise InputError(f"no character is seen {min_count} times, the --min_char_count")
+    order = sorted(counts, key=lambda char: (not means_music(char), -counts[char], char))
+    kept = {char for char in order[:MAX_VOCABULARY] if means_music(char) or counts[char] >= min_count}
     mapped = {}
     for char in sorted(set(order) - kept):
         base = "".join(c for c in unicodedata.normalize("NFKD", char) if not unicodedata.combining(c))
