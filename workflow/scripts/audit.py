@@ -43,7 +43,7 @@ def survey(path: Path, kept: np.ndarray, source: np.ndarray) -> Survey:
     rows = np.flatnonzero(kept)
     bits = np.zeros(len(rows), dtype=np.float32)
     texts: dict[int, list[bytes]] = {}
-    meters, keys, programs = Counter(), Counter(), Counter()
+    meters, keys = Counter(), Counter()
     for k, i in enumerate(rows.tolist()):
         tune = data[shard.bounds[i] : shard.bounds[i + 1]]
         texts.setdefault(int(source[i]), []).append(tune)
@@ -51,7 +51,7 @@ def survey(path: Path, kept: np.ndarray, source: np.ndarray) -> Survey:
         meters[match[1] if (match := METER.search(tune)) else b"none"] += 1
         keys[(match[1] if (match := KEY.search(tune)) else None) or b"none"] += 1
         if b"%%MIDI program" in tune:
-            programs.update(set(map(int, PROGRAM.findall(tune))))
+            found.programs.update(set(map(int, PROGRAM.findall(tune))))
     for number, tunes in texts.items():
         text = b"".join(tunes)
         found.compressed[number] += 8 * len(whole.compress(text))
@@ -60,7 +60,6 @@ def survey(path: Path, kept: np.ndarray, source: np.ndarray) -> Survey:
         found.meters[name.decode("utf-8", "replace")] += count
     for name, count in keys.items():
         found.keys[plain_key(name.decode("utf-8", "replace"))] += count
-    found.programs = programs
     found.bits = bits
     order = np.argsort(bits, kind="stable")
     for k in {*order[:OUTLIERS].tolist(), *order[-OUTLIERS:].tolist()}:

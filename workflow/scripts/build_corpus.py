@@ -8,7 +8,6 @@ not by their text.
 import collections
 import dataclasses
 import hashlib
-import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,11 +16,12 @@ import numpy as np
 
 from workflow.scripts import audit, leakage, near_duplicates, selection, study
 from workflow.scripts.cli import InputError
+from workflow.scripts.files import sha256
 from workflow.scripts.pool import Pool
 from workflow.scripts.progress import Progress
 from workflow.scripts.selection import REASONS, TRAIN, Source, UnusableError
 from workflow.scripts.shards import Rules, Shard, build_file, key_of
-from workflow.scripts.sources import MUSIC21, Piece, Rejected, input_bytes, read_pieces, require_files
+from workflow.scripts.sources import MUSIC21, Piece, Rejected, input_bytes, read_pieces, require_files, text_of
 from workflow.scripts.tunes import Tunes, gather, load_tunes
 from workflow.scripts.workplace import workplace
 from workflow.scripts.write_corpus import write
@@ -89,10 +89,7 @@ def in_two(piece: Piece) -> list[Piece]:
 
 def build_shards(sources: list[Source], options: Options, work: Path, pool: Pool) -> tuple[list[Path], list[int], dict]:
     """(shards, source of each, MD5 by (source, path) where asked for), from the input or an interrupted run."""
-    code = hashlib.sha256()
-    for name in study.code_files("shards"):
-        code.update(Path(name).read_bytes())
-    salt = repr((options.rules, code.hexdigest()))
+    salt = repr((options.rules, sha256(*map(Path, study.code_files("shards")))))
     paths: list[Path] = []
     origin: list[int] = []
     md5: dict[tuple[int, str], str] = {}
@@ -240,11 +237,6 @@ def build(sources: list[Source], output_dir: str, options: Options, workers: int
             ),
         }
         return write(tunes, chosen, found.chars, options, report, work, output, pool)
-
-
-def text_of(path: str) -> str:
-    """A path for a report in UTF-8; its own bytes need not be text."""
-    return os.fsencode(path).decode("utf-8", "replace")
 
 
 def source_report(source: Source) -> dict:

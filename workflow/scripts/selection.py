@@ -80,14 +80,19 @@ def split_of_digit(digits: np.ndarray) -> np.ndarray:
     return np.where(digits == 15, TEST, np.where(digits == 14, VAL, TRAIN))
 
 
+def first_of_run(order: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    """(n,) for each tune the one that opens its run, where ``starts`` marks in ``order`` the tunes that open one."""
+    first = np.empty(len(order), dtype=np.int64)
+    first[order] = order[np.maximum.accumulate(np.where(starts, np.arange(len(order)), 0))]
+    return first
+
+
 def first_with_digest(digests: np.ndarray) -> np.ndarray:
     """(n,) for each tune the first in the input with the same digest."""
     order = np.lexsort((np.arange(len(digests)), digests[:, 1], digests[:, 0]))
     starts = np.ones(len(order), dtype=bool)
     starts[1:] = (digests[order[1:]] != digests[order[:-1]]).any(axis=1)
-    first = np.empty(len(order), dtype=np.int64)
-    first[order] = order[np.maximum.accumulate(np.where(starts, np.arange(len(order)), 0))]
-    return first
+    return first_of_run(order, starts)
 
 
 def over_cap(source: np.ndarray, chars: np.ndarray, digests: np.ndarray, sources: list[Source]) -> np.ndarray:
@@ -130,9 +135,7 @@ def anchors(cluster: np.ndarray, digests: np.ndarray) -> np.ndarray:
     """(n,) the member with the least digest of each tune's cluster: any member is as likely as another."""
     order = np.lexsort((digests[:, 1], digests[:, 0], cluster))
     starts = np.concatenate(([True], np.diff(cluster[order]) != 0))
-    anchor = np.empty(len(cluster), dtype=np.int64)
-    anchor[order] = order[np.maximum.accumulate(np.where(starts, np.arange(len(order)), 0))]
-    return anchor
+    return first_of_run(order, starts)
 
 
 def too_large(chars: np.ndarray, max_share: float) -> int | float:

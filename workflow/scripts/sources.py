@@ -258,6 +258,11 @@ def read_file(path: Path, shown: str, want_md5: bool, on_bytes: Callable[[int], 
             yield from read_member(shown, kind, lambda: stream, want_md5)
 
 
+def text_of(path: str) -> str:
+    """A path as text for people and reports; its own bytes need not be any."""
+    return os.fsencode(path).decode("utf-8", "replace")
+
+
 def input_bytes(input_path: str) -> int:
     """Size on disk of all that `read_pieces` will read."""
     return sum(path.stat().st_size for path in list_files(root_of(input_path)) if path.exists())
@@ -275,8 +280,7 @@ def read_pieces(
     """
     root = root_of(input_path)
     for path, reason, detail in list(walk(root)):  # first, so that a file that appears meanwhile changes nothing
-        shown = path.name if path == root else path.relative_to(root).as_posix()
-        shown = os.fsencode(shown).decode("utf-8", "replace")  # a name need not be text
+        shown = text_of(path.name if path == root else path.relative_to(root).as_posix())
         if reason:
             yield Rejected(shown, 0, reason, detail)
         else:

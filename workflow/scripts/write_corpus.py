@@ -2,6 +2,7 @@
 
 import csv
 import os
+import shutil
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -73,8 +74,7 @@ def join(parts: list[Path], target: Path) -> None:
     with open(target, "wb") as out:
         for part in parts:
             with open(part, "rb") as file:
-                while block := file.read(1 << 20):
-                    out.write(block)
+                shutil.copyfileobj(file, out)
             part.unlink()
 
 
