@@ -6,13 +6,14 @@ rule runs_table:
         config=expand("{run}/config.json", run=RUN_DIRS),
         history=expand("{run}/history.csv", run=RUN_DIRS),
         perplexity=expand("{run}/perplexity.json", run=RUN_DIRS),
-        validity=expand("{run}/validity.json", run=RUN_DIRS),
+        validity=expand("{run}/validity.json", run=SAMPLED_DIRS),
         code=code("collect_runs"),
     output:
         runs="<results>/runs.csv",
         curves="<results>/curves.csv",
     params:
         folders=lambda wildcards, input: folders_of(input.config),
+        sampled=lambda wildcards, input: folders_of(input.validity),
     log:
         "<results>/logs/runs_table.log",
     conda:
@@ -21,6 +22,7 @@ rule runs_table:
         """
         python -m workflow.scripts.collect_runs \
             --folders {params.folders:q} \
+            --sampled {params.sampled:q} \
             --runs {output.runs:q} \
             --curves {output.curves:q} \
             > {log} 2>&1
@@ -104,29 +106,32 @@ rule summary:
         """
 
 
-rule lr_sweep:
+rule lr_transfer:
     input:
-        config=expand("{run}/config.json", run=SWEEP_DIRS),
-        perplexity=expand("{run}/perplexity.json", run=SWEEP_DIRS),
-        code=code("collect_sweep"),
+        config=expand("{run}/config.json", run=TRIAL_DIRS),
+        perplexity=expand("{run}/perplexity.json", run=TRIAL_DIRS),
+        code=code("collect_transfer"),
     output:
-        table="<results>/lr_sweep.csv",
+        table="<results>/lr_transfer.csv",
+        summary="<results>/lr_transfer.json",
         figure=report(
-            "<results>/lr_sweep.png",
-            caption="../workflow/report/lr_sweep.rst",
+            "<results>/lr_transfer.png",
+            caption="../workflow/report/lr_transfer.rst",
             category="Figures",
         ),
-        pdf="<results>/lr_sweep.pdf",
+        pdf="<results>/lr_transfer.pdf",
     params:
         folders=lambda wildcards, input: folders_of(input.config),
+        rates=[f"{arch}={rate}" for arch, rate in config["learning_rates"].items()],
     log:
-        "<results>/logs/lr_sweep.log",
+        "<results>/logs/lr_transfer.log",
     conda:
         "../envs/environment.yaml"
     shell:
         """
-        python -m workflow.scripts.collect_sweep \
+        python -m workflow.scripts.collect_transfer \
             --folders {params.folders:q} \
+            --rates {params.rates:q} \
             --table {output.table:q} \
             > {log} 2>&1
         """

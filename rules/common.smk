@@ -1,5 +1,6 @@
 # Needs the merged config; makes the names and helpers that the rules share.
 import os
+import shlex
 import sys
 
 sys.path.insert(0, workflow.basedir)  # wherever Snakemake was started
@@ -11,6 +12,7 @@ from snakemake.exceptions import WorkflowError
 from workflow.scripts import study
 from workflow.scripts.cli import InputError
 from workflow.scripts.corpus import SPLITS
+from workflow.scripts.imports import code_files
 from workflow.scripts.sources import MUSIC21, list_files, require_files
 
 study.share_environment()
@@ -35,7 +37,15 @@ CORPUS_FILES = [
 ] + [f"{CORPUS}/tokenizer.json"]
 FIGURES = ["scaling_plot", "loss_curves", "loss_compute", "validity"]
 RUN_DIRS = [f"<results>/models/{run}" for run in study.runs(config)]
-SWEEP_DIRS = [f"<results>/lr_sweep/{run}" for run in study.sweep_runs(config)]
+# Tunes are drawn from the runs at the largest budget alone: judging them takes longer than a short cooldown.
+SAMPLED_DIRS = [f"<results>/models/{run}" for run in study.runs(config, [max(config["tokens"])])]
+TRIAL_DIRS = [f"<results>/lr_transfer/{run}" for run in study.trials(config)]
+# What training starts with, and the GPUs it asks for; other jobs ask for one.
+one_gpu = int(config["device"].startswith("cuda"))
+gpus = one_gpu * config["gpus_per_job"]
+launch = (
+    f"torchrun --standalone --nproc_per_node {gpus}" if gpus > 1 else "python"
+)
 
 # Said here because Snakemake would take old results for sources and call everything up to date; `figures`
 # alone needs no corpus.
@@ -54,7 +64,7 @@ wildcard_constraints:
 def code(*modules):
     """Code files of a job as its input: the modules named and all that they import."""
     # Relative, so that a study whose folder is moved is still up to date.
-    return lambda wildcards: list(map(os.path.relpath, study.code_files(*modules)))
+    return lambda wildcards: list(map(os.path.relpath, code_files(*modules)))
 
 
 def model_code(command):
@@ -65,9 +75,24 @@ def model_code(command):
 
 
 def train_flags(wildcards):
-    """Flags of train for the run that the wildcards name; a sweep's wildcards also set the rate."""
+    """Flags of train for the run that the wildcards name; a trial's wildcards also set the rate."""
     rate = {"learning_rate": wildcards.rate} if "rate" in wildcards.keys() else {}
     return ask(study.train_flags, config, wildcards.model, **rate)
+
+
+def branch_of(wildcards):
+    """The branch that a run's cooldown starts from; a budget that is not the study's is trained from its first step."""
+    if int(wildcards.tokens) not in config["tokens"]:
+        return []
+    return f"{RESULTS}/trunks/{wildcards.model}/seed{wildcards.seed}/branch-{wildcards.tokens}.pt"
+
+
+def branch_flag(wildcards, input):
+    return f"--branch {shlex.quote(str(input.branch))}" if input.branch else ""
+
+
+def vram_mb(wildcards):
+    return ask(study.vram_mb, config, wildcards.model)
 
 
 def corpus_paths():

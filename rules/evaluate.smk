@@ -18,7 +18,8 @@ rule perplexity:
         "<results>/logs/perplexity/{model}-{tokens}-seed{seed}.log",
     threads: config["threads_per_job"]
     resources:
-        gpu=int(config["device"].startswith("cuda")),
+        gpu=one_gpu,
+        vram_mb=vram_mb,
     conda:
         "../envs/environment.yaml"
     shell:
@@ -29,26 +30,27 @@ rule perplexity:
             --split {params.split} \
             --output {output.summary:q} \
             --device {params.device} \
+            --vram_mb {resources.vram_mb} \
             --threads {threads} \
             > {log} 2>&1
         """
 
 
-use rule perplexity as perplexity_at_rate with:
+use rule perplexity as trial_loss with:
     input:
-        weights="<results>/lr_sweep/{model}/{tokens}-seed{seed}-lr{rate}/model.safetensors",
-        config="<results>/lr_sweep/{model}/{tokens}-seed{seed}-lr{rate}/config.json",
+        weights="<results>/lr_transfer/{model}/{tokens}-seed{seed}-lr{rate}/model.safetensors",
+        config="<results>/lr_transfer/{model}/{tokens}-seed{seed}-lr{rate}/config.json",
         corpus=f"{CORPUS}/corpus.json",
         code=model_code("calc_perplexity"),
     output:
-        summary="<results>/lr_sweep/{model}/{tokens}-seed{seed}-lr{rate}/perplexity.json",
-        tunes="<results>/lr_sweep/{model}/{tokens}-seed{seed}-lr{rate}/perplexity_tunes.csv",
+        summary="<results>/lr_transfer/{model}/{tokens}-seed{seed}-lr{rate}/perplexity.json",
+        tunes="<results>/lr_transfer/{model}/{tokens}-seed{seed}-lr{rate}/perplexity_tunes.csv",
     params:
         data=subpath(input.corpus, parent=True),
         split="val",
         device=config["device"],
     log:
-        "<results>/logs/lr_sweep/perplexity-{model}-{tokens}-seed{seed}-lr{rate}.log",
+        "<results>/logs/lr_transfer/perplexity-{model}-{tokens}-seed{seed}-lr{rate}.log",
 
 
 rule sample:
@@ -69,7 +71,8 @@ rule sample:
         "<results>/logs/sample/{model}-{tokens}-seed{seed}.log",
     threads: config["threads_per_job"]
     resources:
-        gpu=int(config["device"].startswith("cuda")),
+        gpu=one_gpu,
+        vram_mb=vram_mb,
     conda:
         "../envs/environment.yaml"
     shell:
@@ -84,6 +87,7 @@ rule sample:
             --top_p {params.top_p} \
             --seed {wildcards.seed} \
             --device {params.device} \
+            --vram_mb {resources.vram_mb} \
             --threads {threads} \
             > {log} 2>&1
         """

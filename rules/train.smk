@@ -1,46 +1,100 @@
-# Needs a prepared corpus; makes the trained models, and the sweep that their learning rates come from.
+# Needs a prepared corpus; makes the trained models: of each model and seed one trunk, and off it one cooldown a
+# budget. And the trials that the learning rates come from.
 
 
-rule train:
+rule trunk:
     input:
         # The report's content hash stands for the token files: they are rewritten with it.
         corpus=f"{CORPUS}/corpus.json",
         tokens=ancient(CORPUS_FILES),
         code=model_code("train"),
     output:
-        weights="<results>/models/{model}/{tokens}-seed{seed}/model.safetensors",
-        config="<results>/models/{model}/{tokens}-seed{seed}/config.json",
-        history="<results>/models/{model}/{tokens}-seed{seed}/history.csv",
+        # As large as three models each, and of no use once the cooldowns are done (--notemp keeps them).
+        branches=[
+            temp(f"<results>/trunks/{{model}}/seed{{seed}}/branch-{tokens}.pt")
+            for tokens in config["tokens"]
+        ],
+        record="<results>/trunks/{model}/seed{seed}/trunk.json",
     params:
+        launch=launch,
         flags=train_flags,
+        budgets=config["tokens"],
         data=subpath(input.corpus, parent=True),
         # Holds the undeclared checkpoint.pt from which a killed job goes on.
-        folder=subpath(output.weights, parent=True),
+        folder=subpath(output.record, parent=True),
     log:
-        "<results>/logs/train/{model}-{tokens}-seed{seed}.log",
+        "<results>/logs/trunk/{model}-seed{seed}.log",
     threads: config["threads_per_job"]
     resources:
-        gpu=int(config["device"].startswith("cuda")),
+        gpu=gpus,
+        vram_mb=vram_mb,
     conda:
         "../envs/environment.yaml"
     shell:
         """
-        python -m workflow.scripts.train \
+        {params.launch} -m workflow.scripts.train \
             --model_name {wildcards.model} {params.flags} \
-            --tokens {wildcards.tokens} \
+            --trunk_for {params.budgets} \
             --seed {wildcards.seed} \
             --data_dir {params.data:q} \
             --output_dir {params.folder:q} \
+            --vram_mb {resources.vram_mb} \
             --threads {threads} \
             --wait \
             > {log} 2>&1
         """
 
 
-use rule train as train_at_rate with:
+rule cooldown:
+    input:
+        corpus=f"{CORPUS}/corpus.json",
+        tokens=ancient(CORPUS_FILES),
+        code=model_code("train"),
+        # A short cut to the same weights, whose age says nothing: all that they depend on stands above.
+        branch=ancient(branch_of),
     output:
-        weights="<results>/lr_sweep/{model}/{tokens}-seed{seed}-lr{rate}/model.safetensors",
-        config="<results>/lr_sweep/{model}/{tokens}-seed{seed}-lr{rate}/config.json",
-        history="<results>/lr_sweep/{model}/{tokens}-seed{seed}-lr{rate}/history.csv",
+        weights="<results>/models/{model}/{tokens}-seed{seed}/model.safetensors",
+        config="<results>/models/{model}/{tokens}-seed{seed}/config.json",
+        history="<results>/models/{model}/{tokens}-seed{seed}/history.csv",
+    params:
+        launch=launch,
+        flags=train_flags,
+        branch=branch_flag,
+        data=subpath(input.corpus, parent=True),
+        folder=subpath(output.weights, parent=True),
     log:
-        "<results>/logs/lr_sweep/{model}-{tokens}-seed{seed}-lr{rate}.log",
+        "<results>/logs/cooldown/{model}-{tokens}-seed{seed}.log",
+    threads: config["threads_per_job"]
+    resources:
+        gpu=gpus,
+        vram_mb=vram_mb,
+    conda:
+        "../envs/environment.yaml"
+    shell:
+        """
+        {params.launch} -m workflow.scripts.train \
+            --model_name {wildcards.model} {params.flags} \
+            --tokens {wildcards.tokens} {params.branch} \
+            --seed {wildcards.seed} \
+            --data_dir {params.data:q} \
+            --output_dir {params.folder:q} \
+            --vram_mb {resources.vram_mb} \
+            --threads {threads} \
+            --wait \
+            > {log} 2>&1
+        """
+
+
+# A trial of the learning rate, trained from its first step: trials share no trunk.
+use rule cooldown as trial with:
+    input:
+        corpus=f"{CORPUS}/corpus.json",
+        tokens=ancient(CORPUS_FILES),
+        code=model_code("train"),
+        branch=[],
+    output:
+        weights="<results>/lr_transfer/{model}/{tokens}-seed{seed}-lr{rate}/model.safetensors",
+        config="<results>/lr_transfer/{model}/{tokens}-seed{seed}-lr{rate}/config.json",
+        history="<results>/lr_transfer/{model}/{tokens}-seed{seed}-lr{rate}/history.csv",
+    log:
+        "<results>/logs/lr_transfer/{model}-{tokens}-seed{seed}-lr{rate}.log",

@@ -69,8 +69,8 @@ def train_both(data_dir: Path, tmp_path_factory, iters: int) -> dict[str, Path]:
         folder = tmp_path_factory.mktemp(arch)
         done = command("train", "--arch", arch, "--model_name", f"{arch}_test", "--n_layer", 2, "--n_embd", width,
                        "--n_head", 2, "--context_size", 32, "--max_iters", iters, "--batch_size", 8,
-                       "--learning_rate", 0.01, "--data_dir", data_dir, "--output_dir", folder,
-                       "--threads", 1)  # fmt: skip
+                       "--learning_rate", 0.01, "--precision", "float32", "--data_dir", data_dir,
+                       "--output_dir", folder, "--threads", 1)  # fmt: skip
         assert done.returncode == 0, done.stderr
         folders[arch] = folder
     return folders
@@ -94,11 +94,17 @@ def bpe_corpus_dir(corpus_dir, tmp_path_factory) -> Path:
         texts[name] = [source.tokenizer.decode(split.tune(i)) for i in range(split.n_tunes)]
     tokenizer = BpeTokenizer.train(texts["train"], 400, source.tokenizer.chars)
     tokenizer.save(folder / "tokenizer.json")
+    sizes = {}
     for name in SPLITS:
         tokens, lengths = tokenizer.encode_tunes(texts[name])
+        sizes[name] = source.info["splits"][name] | {"tokens": len(tokens)}
         tokens.tofile(folder / f"{name}.bin")
         np.cumsum([0, *lengths]).astype(np.uint64).tofile(folder / f"{name}.idx")
-    info = source.info | {"vocab_size": tokenizer.vocab_size, "content_sha256": f"bpe of {source.content_sha256}"}
+    info = source.info | {
+        "splits": sizes,
+        "vocab_size": tokenizer.vocab_size,
+        "content_sha256": f"bpe of {source.content_sha256}",
+    }
     (folder / "corpus.json").write_text(json.dumps(info))
     return folder
 

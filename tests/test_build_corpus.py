@@ -671,9 +671,9 @@ def test_a_key_of_shards_is_of_the_code_that_made_them(here, small, folk, tmp_pa
     keys = {path.name: key_of(path) for path in (interrupted / WORK).glob("shard-*")}
     assert None not in keys.values()
     assert len(set(keys.values())) == len(keys)
-    real = build_corpus.study.code_files
+    real = build_corpus.code_files
     (tmp_path / "new.py").write_text("")
-    monkeypatch.setattr(build_corpus.study, "code_files", lambda *names: [*real(*names), str(tmp_path / "new.py")])
+    monkeypatch.setattr(build_corpus, "code_files", lambda *names: [*real(*names), str(tmp_path / "new.py")])
     (tmp_path / "new.py").write_text("# changed")
     build([Source("", str(folk))], interrupted, OPTIONS, 1)
     assert len(done) == len(keys)

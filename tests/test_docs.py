@@ -1,8 +1,11 @@
 """What the pages point to is there."""
 
+import json
 import re
 
+import pandas as pd
 import pytest
+import yaml
 
 from tests.conftest import ROOT
 
@@ -17,21 +20,37 @@ def test_relative_links_exist(page):
 
 def test_the_recorded_study_is_the_default_one():
     """The figure in the README is of the suite, rates and budget that config.yaml has."""
-    import pandas as pd
-    import yaml
-
     config = yaml.safe_load((ROOT / "config.yaml").read_text())
     runs = pd.read_csv(ROOT / "docs/default-study/runs.csv")
     assert set(runs["model"]) == set(config["suite"])
     assert set(runs["seed"]) == set(config["seeds"])
     assert set(runs["tokens"]) == set(config["tokens"])
-    sweep, rates = pd.read_csv(ROOT / "docs/default-study/lr_sweep.csv"), sorted(config["lr_sweep"])
-    assert len(sweep) == len(rates) * len(config["suite"])
-    for name in config["suite"]:
-        taken = config["models"][name]["learning_rate"]
-        assert set(runs[runs["model"] == name]["learning_rate"]) == {taken}
-        losses = sweep[sweep["model"] == name].set_index("learning_rate")["val_loss"]
-        best = losses.idxmin()
-        assert rates[0] < best < rates[-1]  # a best at the end of the range would be no optimum
-        assert abs(rates.index(taken) - rates.index(best)) <= 1
-        assert losses[taken] - losses[best] < 0.02
+    for arch, rows in runs.groupby("arch"):
+        assert set(rows["learning_rate"]) == {config["learning_rates"][arch]}
+
+
+def test_the_modern_study_compares_with_the_recorded_transformers():
+    """Both pages tell of the same Transformers, to the last digit, and of the suite that the study's file names."""
+    study = yaml.safe_load((ROOT / "studies/modern.yaml").read_text())
+    default, modern = (pd.read_csv(ROOT / f"docs/{name}-study/runs.csv") for name in ("default", "modern"))
+    assert set(modern["model"]) == set(study["suite"])
+    keys = ["model", "tokens", "seed"]
+    both = modern.merge(default, on=keys, suffixes=("", "_default"))
+    assert len(both) == (modern["arch"] == "gpt").sum() > 0
+    assert (both["test_loss"] == both["test_loss_default"]).all()
+
+
+def test_the_learning_rates_are_those_of_the_recorded_trials():
+    """The rate in use is within a factor of 2 of the optimum at every width, and costs at most 0.02 nats there."""
+    config = yaml.safe_load((ROOT / "config.yaml").read_text())
+    transfer = json.loads((ROOT / "docs/default-study/lr_transfer.json").read_text())
+    models = {model["model"]: model for model in transfer["models"]}
+    assert set(models) == set(config["lr_transfer_models"])
+    assert transfer["archs"]["gpt"]["trials"] == transfer["archs"]["lstm"]["trials"]
+    for arch, moves in transfer["archs"].items():
+        assert moves["rate_in_use"] == config["learning_rates"][arch]
+        assert len(moves["width"]["models"]) >= 3
+        assert moves["width"]["all_bracketed"]  # a best rate at the end of the range would be no optimum
+        for name in moves["width"]["models"]:
+            assert 1 / 2 <= models[name]["optimum"] / moves["rate_in_use"] <= 2
+            assert models[name]["lost_at_rate_in_use"] < 0.02

@@ -4,9 +4,11 @@ import pytest
 import torch
 from torch import nn
 
-from workflow.scripts import models
+from workflow.scripts import attention, models
 from workflow.scripts.cli import InputError
-from workflow.scripts.models import ModelConfig, gpt, lstm
+from workflow.scripts.models import ModelConfig, gpt, lstm, modern
+
+ARCHS = models.names()
 
 
 def build(arch: str, **changes) -> nn.Module:
@@ -21,7 +23,7 @@ def idx():
 
 
 def test_attention_is_torchs_multihead_attention_where_rotation_is_none():
-    block = build("gpt").blocks[0]
+    block = build("gpt", parametrization="standard").blocks[0]
     theirs = nn.MultiheadAttention(24, 3, bias=False, batch_first=True).double()
     theirs.load_state_dict({"in_proj_weight": block.qkv.weight, "out_proj.weight": block.attn_out.weight})
     x = torch.randn(2, 16, 24, dtype=torch.double)
@@ -31,9 +33,53 @@ def test_attention_is_torchs_multihead_attention_where_rotation_is_none():
     torch.testing.assert_close(block.attn_out(block.attend(x, *still, None, 0)), expected)
 
 
-def test_gpt_is_its_formula_written_out(idx):
+@pytest.mark.parametrize("length", [1, 63, 64, 65, 150])
+def test_causal_attention_and_its_gradient_are_torchs(length):
+    """Against torch's own kernel and its gradient, where blocks of queries fill and where the last one is short."""
+    q, k, v = torch.randn(3, 6, 8, length).double().unbind()
+    weights = torch.randn(6, 8, length).double()
+    results = []
+    for ours in (True, False):
+        leaves = [x.clone().requires_grad_() for x in (q, k, v)]
+        if ours:
+            y = attention.CausalAttention.apply(*leaves, 0.3)
+        else:
+            rows = [x.mT for x in leaves]
+            y = nn.functional.scaled_dot_product_attention(*rows, is_causal=True, scale=0.3).mT
+        (y * weights).sum().backward()
+        results.append([y.detach(), *(x.grad for x in leaves)])
+    torch.testing.assert_close(*results)
+
+
+def test_gradients_of_heads_and_attention_are_those_of_finite_differences(monkeypatch):
+    monkeypatch.setattr(attention, "QUERIES", 2)
+    angles = torch.rand(5, 2, dtype=torch.double)
+    products = torch.randn(3, 2, 4, 2, 5, dtype=torch.double, requires_grad=True)  # (3, H, D, B, T)
+    torch.autograd.gradcheck(
+        lambda x: attention.CausalAttention.apply(*attention.Heads.apply(x, angles.cos(), angles.sin()), 0.5), products
+    )
+
+
+def test_bfloat16_stays_near_single_precision():
+    model = build("gpt", block_size=100).float()
+    idx = torch.randint(0, 50, (4, 100), generator=torch.Generator().manual_seed(1))
+    with torch.autocast("cpu", torch.bfloat16):
+        rough = model(idx)[0]
+    assert rough.dtype == torch.bfloat16
+    exact = model(idx)[0]
+    assert (rough - exact).abs().max() < 0.05 * exact.abs().max()
+
+
+@pytest.mark.parametrize("parametrization", models.PARAMETRIZATIONS)
+@pytest.mark.parametrize("arch", ["gpt", "modern"])
+def test_a_transformer_is_its_formula_written_out(arch, parametrization, idx):
     """Every operation once more from its definition: complex rotations, explicit softmax, one head at a time."""
-    model = build("gpt")
+    model = build(arch, n_layer=3, parametrization=parametrization)
+    logit_scale, branch_scale, output_scale = 8**-0.5, 1.0, 1.0
+    if parametrization == "mup":
+        logit_scale, branch_scale, output_scale = gpt.BASE_HEAD**0.5 / 8, gpt.BASE_DEPTH / 3, gpt.BASE_WIDTH / 24
+    if arch == "modern":
+        logit_scale *= modern.LOGIT_GAIN
 
     def norm(x):
         return (x - x.mean(-1, keepdim=True)) / (x.var(-1, unbiased=False, keepdim=True) + 1e-5).sqrt()
@@ -45,24 +91,30 @@ def test_gpt_is_its_formula_written_out(idx):
         z = torch.complex(x[..., :half], x[..., half:]) * turn
         return torch.cat((z.real, z.imag), -1)
 
+    def sized(x):  # to a root mean square of 1, in modern alone
+        return x / x.square().mean(-1, keepdim=True).sqrt() if arch == "modern" else x
+
+    def activated(x):
+        return x * (x > 0) * x if arch == "modern" else x * 0.5 * (1 + torch.erf(x / 2**0.5))
+
     x = norm(model.wte.weight[idx])
     for block in model.blocks:
         q, k, v = (norm(x) @ block.qkv.weight.T).split(24, dim=-1)
         heads = []
         for h in range(3):
             cut = slice(8 * h, 8 * h + 8)
-            scores = rotated(q[..., cut]) @ rotated(k[..., cut]).transpose(1, 2) / 8**0.5
+            scores = rotated(sized(q[..., cut])) @ rotated(sized(k[..., cut])).transpose(1, 2) * logit_scale
             future = torch.triu(torch.ones(16, 16, dtype=torch.bool), 1)
             heads.append(scores.masked_fill(future, -torch.inf).softmax(-1) @ v[..., cut])
-        x = x + torch.cat(heads, -1) @ block.attn_out.weight.T
-        inner = norm(x) @ block.mlp_in.weight.T
-        x = x + (inner * 0.5 * (1 + torch.erf(inner / 2**0.5))) @ block.mlp_out.weight.T
+        x = x + branch_scale * torch.cat(heads, -1) @ block.attn_out.weight.T
+        x = x + branch_scale * activated(norm(x) @ block.mlp_in.weight.T) @ block.mlp_out.weight.T
     # The buffers of angles are made in single precision.
-    torch.testing.assert_close(model(idx)[0], norm(x) @ model.wte.weight.T, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(model(idx)[0], output_scale * norm(x) @ model.wte.weight.T, atol=1e-5, rtol=1e-5)
 
 
-def test_lstm_is_torchs_cell_step_by_step(idx):
-    model = build("lstm")
+@pytest.mark.parametrize(("parametrization", "output_scale"), [("mup", lstm.BASE_WIDTH / 24), ("standard", 1.0)])
+def test_lstm_is_torchs_cell_step_by_step(parametrization, output_scale, idx):
+    model = build("lstm", parametrization=parametrization)
     cells = []
     for layer in range(2):
         cell = nn.LSTMCell(24, 24).double()
@@ -75,10 +127,12 @@ def test_lstm_is_torchs_cell_step_by_step(idx):
         for layer, cell in enumerate(cells):
             states[layer] = cell(x, states[layer])
             x = states[layer][0]
-        torch.testing.assert_close(model(idx[:, : t + 1])[0][:, -1], x @ model.wte.weight.T)
+        torch.testing.assert_close(
+            model(idx[:, : t + 1])[0][:, -1], lstm.OUTPUT_GAIN * output_scale * x @ model.wte.weight.T
+        )
 
 
-@pytest.mark.parametrize("arch", ["gpt", "lstm"])
+@pytest.mark.parametrize("arch", ARCHS)
 def test_state_continues_where_it_left_off(arch, idx):
     """One token at a time with a KV cache or a state gives the logits of the whole at once."""
     model = build(arch)
@@ -89,10 +143,10 @@ def test_state_continues_where_it_left_off(arch, idx):
         logits, state = model(idx[:, t : t + 1], state)
         steps.append(logits)
     torch.testing.assert_close(torch.cat(steps, 1), expected)
-    assert model.is_full(state) == (arch == "gpt")
+    assert model.is_full(state) == (arch != "lstm")
 
 
-@pytest.mark.parametrize("arch", ["gpt", "lstm"])
+@pytest.mark.parametrize("arch", ARCHS)
 def test_the_future_is_not_seen(arch, idx):
     model = build(arch)
     changed = idx.clone()
@@ -133,13 +187,22 @@ def test_lstm_counts(n_layer, n_embd, hidden):
     assert lstm.flops_per_token(config) == 6 * hidden + 6 * 121 * n_embd
 
 
-@pytest.mark.parametrize("arch", ["gpt", "lstm"])
+@pytest.mark.parametrize("arch", ARCHS)
 def test_counts_are_what_torch_holds(arch):
     model = build(arch)
     hidden, total = models.module_for(arch).count_params(model.config)
     assert total == sum(p.numel() for p in model.parameters())
     matrices = [p for name, p in model.named_parameters() if p.ndim == 2 and not name.startswith("wte")]
     assert hidden == sum(p.numel() for p in matrices)
+
+
+@pytest.mark.parametrize("parametrization", models.PARAMETRIZATIONS)
+@pytest.mark.parametrize("arch", ARCHS)
+def test_every_parameter_is_in_one_group(arch, parametrization):
+    model = build(arch, parametrization=parametrization)
+    grouped = [p for group in model.param_groups() for p in group.params]
+    assert len(grouped) == len(set(grouped))
+    assert set(grouped) == set(model.parameters())
 
 
 def test_attention_weighs_most_in_small_models():
@@ -152,5 +215,22 @@ def test_attention_weighs_most_in_small_models():
 def test_bad_shapes_and_names_are_refused():
     with pytest.raises(InputError, match="must be a multiple of 2 x n_head"):
         build("gpt", n_head=5)
-    with pytest.raises(InputError, match="unknown arch 'rnn': choose one of gpt, lstm"):
+    with pytest.raises(InputError, match="unknown arch 'rnn': choose one of gpt, lstm, modern"):
         models.module_for("rnn")
+
+
+def test_an_lstm_in_bfloat16_is_the_float32_one_but_for_rounding(idx):
+    model = build("lstm").float()
+    state = tuple(torch.randn(2, 4, 24, generator=torch.Generator().manual_seed(2)) for _ in range(2))
+    expected, ends = model(idx, state)
+    expected.square().mean().backward()
+    exact = [p.grad.clone() for p in model.parameters()]
+    model.zero_grad()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        logits, rounded_ends = model(idx, state)
+    logits.float().square().mean().backward()
+    assert rounded_ends[0].dtype == torch.float32
+    for a, b in zip((logits.float(), *rounded_ends), (expected, *ends), strict=True):
+        assert 0 < (a - b).norm() / b.norm() < 0.02
+    for a, b in zip(model.parameters(), exact, strict=True):
+        assert 0 < (a.grad - b).norm() / b.norm() < 0.05

@@ -8,6 +8,7 @@ import pytest
 
 from tests.conftest import command
 from workflow.scripts.figures import short
+from workflow.scripts.write_summary import seconds_spent
 
 FIGURES = ("scaling_plot", "loss_curves", "loss_compute", "validity")
 
@@ -24,7 +25,7 @@ def results(tmp_path):
                        "params_non_embedding": n, "tokens": 2**20, "unique_tokens": 2**20, "flops": 6 * n * 2**20,
                        "seed": seed, "learning_rate": 0.01, "test_loss": loss, "test_loss_se": 0.01,
                        "perplexity": np.exp(loss), "bits_per_char": loss / np.log(2), "samples": 24, "seconds": 9.0,
-                       "device": "cpu"}  # fmt: skip
+                       "trunk_seconds": 7.0, "device": "cpu"}  # fmt: skip
                 for kind in ("music21", "abc2midi", "valid"):
                     run |= {f"{kind}_rate": 0.0 if i == 0 else 0.5, f"{kind}_low": 0.0, f"{kind}_high": 0.6}
                 rows.append(run)
@@ -96,6 +97,14 @@ def test_the_summary_takes_its_numbers_from_the_tables(results, corpus_dir):
     for arch in ("gpt", "lstm"):
         assert f"{fit['groups'][arch]['power']['alpha']:.3f}" in text
     assert text.count("| gpt_") == text.count("| lstm_") == 8
+
+
+def test_a_trunk_that_runs_share_is_paid_once():
+    """Runs that left one trunk after 8 and after 4 seconds cost what they took from there, and the trunk its 8."""
+    runs = pd.DataFrame(
+        {"model": ["a", "a", "b"], "seed": 0, "seconds": [10.0, 6.0, 3.0], "trunk_seconds": [8.0, 4.0, 0.0]}
+    )
+    assert seconds_spent(runs) == 8 + (10 - 8) + (6 - 4) + 3
 
 
 @pytest.mark.parametrize(

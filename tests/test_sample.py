@@ -6,7 +6,7 @@ import torch
 
 from tests.conftest import command
 from workflow.scripts.checkpoint import load_model
-from workflow.scripts.sample import filtered, generate
+from workflow.scripts.sample import filtered, generate, ready_to_write
 from workflow.scripts.tokenizer import BEGIN, END
 
 CPU = torch.device("cpu")
@@ -52,6 +52,26 @@ def test_a_sample_is_the_same_however_many_are_drawn(arch, trained):
     assert len({tuple(sample) for sample in many}) > 1
     for sample in many:
         assert END not in sample[:-1]
+
+
+@pytest.mark.parametrize("arch", ["gpt", "lstm"])
+def test_a_model_ready_to_write_gives_the_logits_it_was_trained_to(arch, trained):
+    idx = torch.arange(2, 22).view(2, 10)
+    expected = load_model(trained[arch], CPU)[0](idx)[0].detach()
+    for precision, tolerance in (("float32", 1e-4), ("bfloat16", 0.1), ("auto", 0.1)):
+        model = ready_to_write(load_model(trained[arch], CPU)[0], precision, 8)
+        with torch.inference_mode():
+            first, state = model(idx[:, :9], model.empty_state(2))
+            last, _ = model(idx[:, 9:], state)
+        torch.testing.assert_close(torch.cat((first, last), 1).float(), expected, atol=tolerance, rtol=tolerance)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_a_sample_is_the_same_in_any_batch_of_a_model_ready_to_write(precision, trained):
+    model = ready_to_write(load_model(trained["gpt"], CPU)[0], precision, 8)
+    many, few, one = (generate(model, [BEGIN], n, 100, seed=5) for n in (7, 2, 1))
+    assert many[:2] == few
+    assert many[:1] == one
 
 
 def test_draws_follow_the_models_distribution(trained):

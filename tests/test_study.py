@@ -5,7 +5,7 @@ import pytest
 import yaml
 
 from tests.conftest import ROOT
-from workflow.scripts import models, study
+from workflow.scripts import imports, models, study
 from workflow.scripts.cli import InputError
 
 
@@ -40,7 +40,14 @@ def test_the_default_suite_is_matched_and_spans_fifteenfold(config):
         assert values == sorted(values)
         assert values[-1] / values[0] >= 15
     assert len(config["seeds"]) >= 2
-    assert config["lr_sweep_seed"] not in config["seeds"]
+    assert config["lr_transfer_seed"] not in config["seeds"]
+
+
+def test_both_architectures_are_tuned_with_as_many_trials(config):
+    trials = {"gpt": 0, "lstm": 0, "modern": 0}
+    for trial in study.trials(config):
+        trials[config["models"][trial.split("/")[0]]["arch"]] += 1
+    assert trials["gpt"] == trials["lstm"] > 0
 
 
 @pytest.mark.parametrize(
@@ -55,7 +62,8 @@ def test_the_default_suite_is_matched_and_spans_fifteenfold(config):
         ({"pathvars": {"reslts": "x"}}, "config: pathvars: unknown key 'reslts' .did you mean 'results'"),
         ({"val_fraction": 2}, "config: val_fraction is 2: must be a number from 0 to 1"),
         ({"models": {"gpt_tiny": {"grad_accum": 2}}}, "must read the same tokens a step"),
-        ({"models": {"gpt_tiny": {"arch": "rnn"}}}, "unknown arch 'rnn': choose one of gpt, lstm"),
+        ({"lr_transfer_models": ["gpt_wid"]}, "lr_transfer_models names 'gpt_wid', which is not .* mean 'gpt_wide'"),
+        ({"models": {"gpt_tiny": {"arch": "rnn"}}}, "unknown arch 'rnn': choose one of gpt, lstm, modern"),
     ],
 )
 def test_a_wrong_config_is_one_sentence(config, change, sentence):
@@ -65,18 +73,26 @@ def test_a_wrong_config_is_one_sentence(config, change, sentence):
 
 
 def test_runs_and_flags(config):
-    assert study.runs(config)[:2] == ["gpt_tiny/1048576-seed0", "gpt_tiny/1048576-seed1"]
-    assert len(study.runs(config)) == 20
+    assert study.runs(config)[:2] == ["gpt_tiny/131072-seed0", "gpt_tiny/131072-seed1"]
+    assert len(study.runs(config)) == 80
+    assert len(study.runs(config, [max(config["tokens"])])) == 20
     flags = study.train_flags(config, "gpt_tiny", learning_rate="0.5")
     assert "--n_embd 24 --n_head 2 --context_size 128" in flags
     assert "--learning_rate 0.5" in flags
+    assert f"--learning_rate {config['learning_rates']['lstm']}" in study.train_flags(config, "lstm_xl")
     with pytest.raises(InputError, match="no model 'gpt' in the config"):
         study.train_flags(config, "gpt")
 
 
+def test_gpus_are_whole_unless_they_are_to_be_shared(config):
+    assert study.vram_mb(config, "gpt_tiny") == 0
+    shared = config | {"share_gpus": True}
+    assert 600 < study.vram_mb(shared, "gpt_tiny") < 1500 < study.vram_mb(shared | {"block_size": 65536}, "gpt_xl")
+
+
 def test_code_of_a_job_is_what_it_imports_and_no_more():
     def names(*modules):
-        return {str(Path(path).relative_to(study.SCRIPTS)) for path in study.code_files(*modules)}
+        return {str(Path(path).relative_to(imports.SCRIPTS)) for path in imports.code_files(*modules)}
 
     train = names("train", "models/gpt")
     assert {"train.py", "models/gpt.py", "models/__init__.py", "optim.py", "scoring.py", "files.py"} <= train

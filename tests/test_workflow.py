@@ -26,7 +26,7 @@ models:
   lstm_a: {{arch: lstm, n_layer: 1, n_embd: 10, learning_rate: 0.01}}
   lstm_b: {{arch: lstm, n_layer: 1, n_embd: 15, learning_rate: 0.01}}
   lstm_c: {{arch: lstm, n_layer: 1, n_embd: 20, learning_rate: 0.01}}
-tokens: [8192]
+tokens: [4096, 8192]
 seeds: [0]
 block_size: 32
 num_samples: 2
@@ -84,9 +84,13 @@ def study(book, tmp_path_factory):
 
 def test_every_run_has_a_row_with_a_finite_loss(study):
     runs = pd.read_csv(study.folder / "results" / "runs.csv")
-    assert len(runs) == 6
+    assert len(runs) == 12
     assert runs["test_loss"].between(1, 4.8).all()
-    assert runs["corpus"].nunique() == runs["tokens"].nunique() == 1
+    assert runs["corpus"].nunique() == 1
+    assert runs.groupby("tokens").size().to_dict() == {4096: 6, 8192: 6}
+    assert (runs[runs["tokens"] == 8192]["samples"] == 2).all()
+    assert runs[runs["tokens"] == 4096]["valid_rate"].isna().all()
+    assert (runs["trunk_seconds"] > 0).all()
     for name in ("scaling_plot.pdf", "scaling_plot.png", "validity.pdf", "fit.json", "summary.md"):
         assert (study.folder / "results" / name).stat().st_size > 500
 
@@ -101,7 +105,7 @@ def test_a_second_run_does_nothing(study):
 @pytest.mark.parametrize(
     ("module", "jobs"),
     [
-        ("models/lstm", {"train": 3, "perplexity": 3, "sample": 3, "syntax": 3}),
+        ("models/lstm", {"trunk": 3, "cooldown": 6, "perplexity": 6, "sample": 3, "syntax": 3}),
         ("eval_syntax", {"syntax": 6}),
         ("sample", {"sample": 6, "syntax": 6}),
         ("fit_scaling", {"fit": 1, "plots": 1, "summary": 1}),
@@ -125,7 +129,23 @@ def test_editing_a_module_reruns_the_jobs_that_run_it(study, module, jobs):
 
 def test_one_model_is_rerun_alone(study):
     target = "results/models/gpt_b/8192-seed0/perplexity.json"
-    assert study.planned("--forcerun", "train", "--", target) == {"train": 1, "perplexity": 1}
+    assert study.planned("--forcerun", "trunk", "--", target) == {"trunk": 1, "cooldown": 1, "perplexity": 1}
+
+
+def test_branches_go_when_their_cooldowns_are_done_and_one_cooldown_alone_comes_back_the_same(study):
+    assert not list(study.folder.glob("results/trunks/*/*/branch-*.pt"))
+    target = "results/models/gpt_b/4096-seed0/model.safetensors"
+    before = (study.folder / target).read_bytes()
+    (study.folder / target).unlink()
+    assert study.planned(target) == {"trunk": 1, "cooldown": 1}
+    study.run(target)
+    assert (study.folder / target).read_bytes() == before
+    assert not list(study.folder.glob("results/trunks/*/*/branch-*.pt"))
+
+
+def test_a_budget_of_ones_own_is_trained_from_its_first_step(study):
+    target = "results/models/gpt_b/2048-seed0/history.csv"
+    assert study.planned(target) == {"cooldown": 1}
 
 
 def test_figures_are_redrawn_without_models_or_training(study):
@@ -157,28 +177,30 @@ def test_it_runs_from_another_folder(study, tmp_path):
 
 
 def test_snakemake_killed_in_the_middle_loses_nothing(study, tmp_path):
-    """SIGKILL to Snakemake and all its jobs while a model trains; the next run ends with the same weights."""
+    """SIGKILL to Snakemake and all its jobs while a trunk trains, and a cooldown; the next ends the same."""
     folder = tmp_path / "copy"
     shutil.copytree(study.folder, folder, ignore=shutil.ignore_patterns("results", ".snakemake", "__pycache__"))
-    (folder / "study.yaml").write_text((folder / "study.yaml").read_text().replace("[8192]", "[524288]"))
+    (folder / "study.yaml").write_text((folder / "study.yaml").read_text().replace("[4096, 8192]", "[262144, 524288]"))
     killed, run = Study(folder), "results/models/lstm_a/524288-seed0"
     reference = killed.folder / "reference.safetensors"
     killed.run(f"{run}/model.safetensors")
     shutil.move(folder / run / "model.safetensors", reference)
     shutil.rmtree(folder / "results")
 
-    process = subprocess.Popen(
-        killed.command(f"{run}/model.safetensors"),
-        cwd=folder, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    while process.poll() is None and not (folder / run / "checkpoint.pt").exists():
-        time.sleep(0.02)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    assert (folder / run / "checkpoint.pt").exists()
-    assert not (folder / run / "model.safetensors").exists()
+    trunk = folder / "results/trunks/lstm_a/seed0"
+    for state in (trunk / "checkpoint.pt", trunk / ".branch-262144.pt", folder / run / "checkpoint.pt"):
+        process = subprocess.Popen(
+            killed.command(f"{run}/model.safetensors"),
+            cwd=folder, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        while process.poll() is None and not state.exists():
+            time.sleep(0.02)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        assert state.exists()
+        assert not (folder / run / "model.safetensors").exists()
     killed.run(f"{run}/model.safetensors")
-    assert "resuming from step" in (folder / "results/logs/train/lstm_a-524288-seed0.log").read_text()
+    assert "resuming from step" in (folder / "results/logs/cooldown/lstm_a-524288-seed0.log").read_text()
     assert (folder / run / "model.safetensors").read_bytes() == reference.read_bytes()
 
 

@@ -14,9 +14,10 @@ from pathlib import Path
 
 import numpy as np
 
-from workflow.scripts import audit, leakage, near_duplicates, selection, study
+from workflow.scripts import audit, leakage, near_duplicates, selection
 from workflow.scripts.cli import InputError
 from workflow.scripts.files import sha256
+from workflow.scripts.imports import code_files
 from workflow.scripts.pool import Pool
 from workflow.scripts.progress import Progress
 from workflow.scripts.selection import REASONS, TRAIN, Source, UnusableError
@@ -89,7 +90,7 @@ def in_two(piece: Piece) -> list[Piece]:
 
 def build_shards(sources: list[Source], options: Options, work: Path, pool: Pool) -> tuple[list[Path], list[int], dict]:
     """(shards, source of each, MD5 by (source, path) where asked for), from the input or an interrupted run."""
-    salt = repr((options.rules, sha256(*map(Path, study.code_files("shards")))))
+    salt = repr((options.rules, sha256(*map(Path, code_files("shards")))))
     paths: list[Path] = []
     origin: list[int] = []
     md5: dict[tuple[int, str], str] = {}

@@ -22,7 +22,7 @@ from workflow.scripts import cli
 from workflow.scripts.checkpoint import load_model
 from workflow.scripts.cli import InputError
 from workflow.scripts.corpus import SPLITS, Corpus
-from workflow.scripts.device import pick_device
+from workflow.scripts.device import pick_device, set_up_cpu
 from workflow.scripts.files import write_json, write_text
 from workflow.scripts.scoring import mean_and_error, score_tunes
 
@@ -72,12 +72,13 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--output", help="JSON to write (default: beside the weights)")
     parser.add_argument("--batch_size", type=cli.positive_int, default=32, help="windows in one forward pass")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps")
+    parser.add_argument("--vram_mb", type=cli.non_negative_int, default=0, help="share of a GPU to take; 0: all of it")
     parser.add_argument("--threads", type=cli.positive_int, default=os.cpu_count(), help="CPU threads")
     args = parser.parse_args(argv)
 
-    torch.set_num_threads(args.threads)
+    set_up_cpu(args.threads)
     summary, tokens, chars, nats = evaluate(
-        args.checkpoint, args.data_dir, args.split, pick_device(args.device), args.batch_size
+        args.checkpoint, args.data_dir, args.split, pick_device(args.device, args.vram_mb), args.batch_size
     )
     checkpoint = Path(args.checkpoint)
     folder = checkpoint.parent if checkpoint.is_file() else checkpoint

@@ -1,7 +1,7 @@
 """A trained model on disk, and the state from which an unfinished run goes on.
 
-A model is ``model.safetensors`` and ``config.json`` in one folder. The resume state is one file that
-only its own run can read back: it opens with `weights_only=True` and carries a fingerprint.
+A model is ``model.safetensors`` and ``config.json`` in one folder. A state of training is one file that
+only its own run takes back: it opens with `weights_only=True`, carries a fingerprint, and ends with its hash.
 """
 
 import hashlib
@@ -9,6 +9,7 @@ import json
 import pickle
 from dataclasses import asdict
 from pathlib import Path
+from typing import BinaryIO
 
 import torch
 from safetensors import SafetensorError
@@ -82,25 +83,56 @@ def fingerprint(*parts: object) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
 
 
+class _Hashing:
+    """A file open for writing that keeps the digest of what went through it."""
+
+    def __init__(self, file: BinaryIO):
+        self.file = file
+        self.digest = hashlib.sha256()
+
+    def write(self, data: bytes) -> int:
+        self.digest.update(data)
+        return self.file.write(data)
+
+    def flush(self) -> None:
+        self.file.flush()
+
+
 def save_state(path: Path, state: dict) -> None:
+    """Write a state of training, closed by its SHA-256: torch itself loads a damaged file without a word."""
     try:
-        with atomic_path(path) as temporary:
-            torch.save(state, temporary)
-    except RuntimeError as error:  # what torch makes of a failed write
-        raise InputError(f"{path} could not be written; is the disk full? The last one is kept ({error})") from error
+        with atomic_path(path) as temporary, open(temporary, "wb") as file:
+            hashing = _Hashing(file)
+            torch.save(state, hashing)
+            file.write(hashing.digest.digest())
+    except (OSError, RuntimeError) as error:  # torch makes a RuntimeError of some failed writes
+        kept = "; the last one is kept" if path.exists() else ""
+        raise InputError(
+            f"{path} could not be written ({error}){kept}: make room on the disk and run the same command again"
+        ) from error
 
 
-def load_state(path: Path, expected: str) -> dict | None:
-    """The state to resume from, or None, with the reason on stdout, if there is none that fits."""
+def load_state(path: Path, expected: str) -> dict:
+    """A state that `save_state` wrote under the fingerprint expected.
+
+    Raises:
+        InputError: there is none, it is cut short or damaged, or it is another run's. Nothing of it is used then.
+    """
     if not path.exists():
-        return None
+        raise InputError(f"{path} does not exist")
+    digest, size = hashlib.sha256(), path.stat().st_size
+    with open(path, "rb") as file:
+        left = size - digest.digest_size
+        while left > 0 and (block := file.read(min(left, 1 << 20))):
+            digest.update(block)
+            left -= len(block)
+        if digest.digest() != file.read():
+            raise InputError(f"{path} is damaged or cut short")
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
         found = state["fingerprint"]
-    except (RuntimeError, OSError, EOFError, KeyError, TypeError, ValueError, pickle.UnpicklingError) as error:
-        print(f"{path} is not readable ({type(error).__name__}): starting from step 0", flush=True)
-        return None
+    except (RuntimeError, EOFError, KeyError, TypeError, ValueError, pickle.UnpicklingError) as error:
+        raise InputError(f"{path} is not a state of training ({type(error).__name__})") from error
     if found != expected:
-        print(f"{path} belongs to another configuration, corpus or code: starting from step 0", flush=True)
-        return None
+        raise InputError(f"{path} belongs to another configuration, corpus or code")
     return state

@@ -17,13 +17,16 @@ from workflow.scripts.cli import InputError
 from workflow.scripts.files import read_json, write_text
 from workflow.scripts.tables import read_csv
 
+JUDGED = ("music21", "abc2midi", "valid")
+NOT_JUDGED = {"n": 0, "rate": None, "ci95": (None, None)}
 
-def read_run(folder: Path) -> dict:
-    """One row of runs.csv."""
+
+def read_run(folder: Path, sampled: bool) -> dict:
+    """One row of runs.csv; without rates of validity where no tunes were drawn."""
     config = read_json(folder / "config.json")
     if (perplexity := read_json(folder / "perplexity.json"))["split"] != "test":
         raise InputError(f"{folder / 'perplexity.json'} is not of the test split: run calc_perplexity once more")
-    validity = read_json(folder / "validity.json")["rates"]
+    validity = read_json(folder / "validity.json")["rates"] if sampled else dict.fromkeys(JUDGED, NOT_JUDGED)
     history = read_csv(folder / "history.csv", "train_loss", "val_loss")
     model, training = config["model"], config["training"]
     row = {
@@ -52,6 +55,7 @@ def read_run(folder: Path) -> dict:
     return row | {
         "samples": validity["valid"]["n"],
         "seconds": training["train_seconds"],
+        "trunk_seconds": training["trunk_seconds"],
         "tokens_per_second": round(training["tokens"] / training["train_seconds"]),
         "device": training["device_name"],
         "precision": training["precision"],
@@ -72,13 +76,15 @@ def read_curve(folder: Path, row: dict) -> pd.DataFrame:
 def main(argv: list[str] | None = None) -> None:
     parser = cli.parser(__doc__)
     parser.add_argument("--folders", required=True, nargs="+", help="folders of the runs")
+    parser.add_argument("--sampled", nargs="*", default=[], help="those of them that tunes were drawn from")
     parser.add_argument("--runs", default="results/runs.csv", help="table of runs to write")
     parser.add_argument("--curves", default="results/curves.csv", help="table of loss curves to write")
     args = parser.parse_args(argv)
     rows, curves = [], []
+    sampled = set(map(Path, args.sampled))
     for folder in map(Path, args.folders):
         try:
-            rows.append(read_run(folder))
+            rows.append(read_run(folder, folder in sampled))
             curves.append(read_curve(folder, rows[-1]))
         except (KeyError, TypeError) as error:
             raise InputError(f"{folder} is not a finished run: its results lack {error}") from error

@@ -35,10 +35,15 @@ def style_of(arch: str, archs: list[str]) -> dict:
     return {"color": colour, "marker": marker, "linestyle": line}
 
 
+def shades(n: int) -> np.ndarray:
+    """(n, 4) colours that darken, for things that grow."""
+    return plt.get_cmap("viridis")(np.linspace(0.9, 0.1, n))
+
+
 def shaded_sizes(rows: pd.DataFrame) -> list[tuple[int, np.ndarray]]:
     """Each N in ``params_non_embedding``, ascending, with a shade that darkens with it."""
     sizes = sorted(rows["params_non_embedding"].unique())
-    return list(zip(sizes, plt.get_cmap("viridis")(np.linspace(0.9, 0.1, len(sizes))), strict=True))
+    return list(zip(sizes, shades(len(sizes)), strict=True))
 
 
 def short(value: float, _=None) -> str:

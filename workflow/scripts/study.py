@@ -1,6 +1,5 @@
-"""What the Snakefile asks of a study: is its config right, which runs it holds, which code a job runs."""
+"""What the Snakefile asks of a study: is its config right, which runs it holds, what a job is told."""
 
-import ast
 import contextlib
 import difflib
 import json
@@ -11,7 +10,7 @@ from pathlib import Path
 
 import jsonschema
 
-from workflow.scripts import models
+from workflow.scripts import models, vram
 from workflow.scripts.cli import InputError
 from workflow.scripts.files import lock
 
@@ -22,11 +21,13 @@ TRAIN_OPTIONS = (
     "batch_size",
     "grad_accum",
     "learning_rate",
-    "warmup_fraction",
+    "warmup_steps",
     "cooldown_fraction",
+    "beta1",
     "weight_decay",
     "grad_clip",
     "precision",
+    "parametrization",
     "device",
     "eval_tokens",
     "checkpoint_seconds",
@@ -84,10 +85,17 @@ def check(config: dict) -> None:
     validator = jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text(encoding="utf-8")))
     for error in sorted(validator.iter_errors(config), key=lambda error: list(map(str, error.absolute_path))):
         raise InputError(sentence(error))
-    for name in config["suite"]:
-        if name not in config["models"]:
-            raise InputError(f"config: suite names {name!r}, which is not under models{meant(name, config['models'])}")
-        models.check(config["models"][name]["arch"])
+    for key in ("suite", "lr_transfer_models"):
+        for name in config[key]:
+            if name not in config["models"]:
+                raise InputError(
+                    f"config: {key} names {name!r}, which is not under models{meant(name, config['models'])}"
+                )
+            arch = config["models"][name]["arch"]
+            models.check(arch)
+            rates = "learning_rates" if key == "suite" else "lr_transfer_rates"
+            if arch not in config[rates]:
+                raise InputError(f"config: {rates} has none for {arch!r}, the arch of {name!r}")
     if len({"weight" in source for source in corpus_sources(config).values()}) > 1:
         raise InputError("config: corpus: either every source has a weight or none has")
     batches = {name: tokens_per_step(config, name) for name in config["suite"]}
@@ -158,20 +166,36 @@ def tokens_per_step(config: dict, name: str) -> int:
     return model["batch_size"] * model["grad_accum"] * config["block_size"]
 
 
-def runs(config: dict) -> list[str]:
-    """Every run of the study as ``<model>/<tokens>-seed<k>``, the folder it has under models."""
+def runs(config: dict, budgets: list[int] | None = None) -> list[str]:
+    """Every run of the study (or of some of its budgets) as ``<model>/<tokens>-seed<k>``, its folder under models."""
     return [
         f"{name}/{tokens}-seed{seed}"
         for name in config["suite"]
-        for tokens in config["tokens"]
+        for tokens in budgets or config["tokens"]
         for seed in config["seeds"]
     ]
 
 
-def sweep_runs(config: dict) -> list[str]:
-    """Every run of the learning-rate sweep: each model at each rate, at the largest budget, with its own seed."""
-    budget, seed = max(config["tokens"]), config["lr_sweep_seed"]
-    return [f"{name}/{budget}-seed{seed}-lr{rate}" for name in config["suite"] for rate in config["lr_sweep"]]
+def trials(config: dict) -> list[str]:
+    """Every trial of the learning rates: each model at each rate, at the largest budget, with a seed of their own."""
+    budget, seed = max(config["tokens"]), config["lr_transfer_seed"]
+    return [
+        f"{name}/{budget}-seed{seed}-lr{rate}"
+        for name in config["lr_transfer_models"]
+        for rate in config["lr_transfer_rates"][model_of(config, name)["arch"]]
+    ]
+
+
+def vram_mb(config: dict, name: str) -> int:
+    """Share of a GPU that a model's jobs declare; 0, a whole one, unless they are to share."""
+    if not config["share_gpus"]:
+        return 0
+    model = {**config, **model_of(config, name)}
+    vocab_size = 128 if config["tokenizer"] == "char" else config["vocab_size"]
+    return vram.vram_mb(
+        model["arch"], model["n_layer"], model["n_embd"], vocab_size, config["block_size"], model["batch_size"],
+        config["precision"],
+    )  # fmt: skip
 
 
 def train_flags(config: dict, name: str, **override: object) -> str:
@@ -181,37 +205,6 @@ def train_flags(config: dict, name: str, **override: object) -> str:
     if "n_head" in model:
         options["n_head"] = model["n_head"]
     options["context_size"] = config["block_size"]
-    merged = {**config, **model, **override}
+    merged = {**config, "learning_rate": config["learning_rates"].get(model["arch"]), **model, **override}
     options |= {key: merged[key] for key in TRAIN_OPTIONS}
     return " ".join(f"--{key} {value}" for key, value in options.items())
-
-
-def code_files(*modules: str) -> list[str]:
-    """Files of this package that a command runs: the modules named and all that they import from it.
-
-    Declared as a job's input, so that editing a module reruns the jobs that run it and no others.
-    """
-    found: dict[str, Path] = {}
-    queue = list(modules)
-    while queue:
-        name = queue.pop()
-        if name in found:
-            continue
-        path = SCRIPTS / f"{name}.py"
-        if not path.exists():
-            path = SCRIPTS / name / "__init__.py"
-        found[name] = path
-        queue += imports_of(path)
-    return sorted(map(str, found.values()))
-
-
-def imports_of(path: Path) -> list[str]:
-    """Modules of this package that a file imports, anywhere in it, as ``a`` or ``a/b``."""
-    package = "workflow.scripts"
-    names = []
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ImportFrom) and node.module == package:
-            names += [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module and node.module.startswith(package + "."):
-            names.append(node.module.removeprefix(package + ".").replace(".", "/"))
-    return names

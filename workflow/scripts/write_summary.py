@@ -30,7 +30,7 @@ def runs_table(runs: pd.DataFrame) -> str:
             f"{run.test_loss:.3f} ± {run.test_loss_se:.3f}",
             f"{run.perplexity:.2f}",
             f"{run.bits_per_char:.3f}",
-            f"{run.valid_rate:.0%}",
+            f"{run.valid_rate:.0%}" if run.samples else "",
             f"{run.seconds:.0f}",
         ]
         for run in runs.itertuples()
@@ -73,9 +73,15 @@ def leak_sentence(leakage: dict) -> list[str]:
     ]
 
 
+def seconds_spent(runs: pd.DataFrame) -> float:
+    """What training took in all: each trunk once, however many runs branch off it."""
+    trunks = runs.groupby(["model", "seed"])["trunk_seconds"].max()
+    return float((runs["seconds"] - runs["trunk_seconds"]).sum() + trunks.sum())
+
+
 def summary(runs: pd.DataFrame, fit: dict, corpus: dict) -> str:
     dropped = ", ".join(f"{count:,} {reason}" for reason, count in corpus["rejected"].items()) or "nothing"
-    minutes = runs["seconds"].sum() / 60
+    minutes = seconds_spent(runs) / 60
     spent = f"{minutes:.1f} minutes" if minutes < 100 else f"{minutes / 60:.1f} hours"
     said = [" ".join(group["verdict"]) for group in fit["groups"].values()]
     parts = [

@@ -7,13 +7,24 @@ import importlib
 import pkgutil
 from dataclasses import dataclass
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 from workflow.scripts.cli import InputError
+
+if TYPE_CHECKING:  # a study is planned from the names alone, without the seconds that torch takes to load
+    from torch import nn
+
+PARAMETRIZATIONS = ("mup", "standard")
 
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """What fixes a model's shape. LSTM ignores ``n_head``; ``block_size`` is its training window only."""
+    """What fixes a model. LSTM ignores ``n_head``; ``block_size`` is its training window only.
+
+    With ``parametrization`` "mup" one learning rate serves every width and depth (Yang 2022, Tensor
+    Programs V); with "standard" the best rate falls as a model grows. They are one at the base shape
+    that each architecture names.
+    """
 
     arch: str
     vocab_size: int
@@ -21,6 +32,21 @@ class ModelConfig:
     n_layer: int
     n_embd: int
     n_head: int
+    parametrization: str = "mup"
+
+
+@dataclass(frozen=True)
+class ParamGroup:
+    """Parameters that one rule updates, and what multiplies the optimiser's own rate, decay and epsilon.
+
+    As in AdamW, a step shrinks a weight by rate x decay: ``decay_scale`` 1 / ``lr_scale`` keeps that product.
+    """
+
+    params: "list[nn.Parameter]"
+    lr_scale: float = 1.0
+    decay_scale: float = 1.0
+    eps_scale: float = 1.0
+    rule: str = "adamw"  # or "muon", for matrices
 
 
 def names() -> list[str]:

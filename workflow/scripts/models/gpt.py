@@ -4,14 +4,24 @@ The norms have no gain, so that the parameters outside the embedding are exactly
 four projections and the MLP's two.
 """
 
-from dataclasses import dataclass
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from workflow.scripts.attention import CausalAttention, Heads, rotate
 from workflow.scripts.cli import InputError
-from workflow.scripts.models import ModelConfig
+from workflow.scripts.models import ModelConfig, ParamGroup
+
+if TYPE_CHECKING:  # training has no need of it, nor of the compiler behind it
+    from workflow.scripts.kv_cache import Cache
+
+# The shape at which "mup" is "standard": width, layers and size of a head that the rates were tuned at.
+BASE_WIDTH, BASE_DEPTH, BASE_HEAD = 48, 2, 16
+EMBED_RATE = 4.0  # of the embedding's rate to the matrices' at the base, measured
 
 
 def count_params(config: ModelConfig) -> tuple[int, int]:
@@ -30,52 +40,57 @@ def flops_per_token(config: ModelConfig) -> int:
     return 6 * total + 6 * config.n_layer * config.block_size * config.n_embd
 
 
-@dataclass
-class Cache:
-    """Keys and values of the tokens seen so far: (L, 2, B, n_head, block_size, head size) and how many."""
-
-    keys_values: Tensor
-    length: int
-
-
 class Block(nn.Module):
-    def __init__(self, n_embd: int, n_head: int):
+    def __init__(self, n_embd: int, n_head: int, logit_scale: float, branch_scale: float):
         super().__init__()
         self.n_head = n_head
+        self.logit_scale = logit_scale
+        self.branch_scale = branch_scale
         self.qkv = nn.Linear(n_embd, 3 * n_embd, bias=False)
         self.attn_out = nn.Linear(n_embd, n_embd, bias=False)
         self.mlp_in = nn.Linear(n_embd, 4 * n_embd, bias=False)
         self.mlp_out = nn.Linear(4 * n_embd, n_embd, bias=False)
 
-    def forward(self, x: Tensor, cos: Tensor, sin: Tensor, cache: Tensor | None, seen: int) -> Tensor:
-        x = x + self.attn_out(self.attend(norm(x), cos, sin, cache, seen))
-        return x + self.mlp_out(F.gelu(self.mlp_in(norm(x))))
+    def forward(self, x: Tensor, cos: Tensor, sin: Tensor, cache: Cache | None, layer: int) -> Tensor:
+        x = torch.add(x, self.attn_out(self.attend(norm(x), cos, sin, cache, layer)), alpha=self.branch_scale)
+        return torch.add(x, self.mlp_out(self.activate(self.mlp_in(norm(x)))), alpha=self.branch_scale)
 
-    def attend(self, x: Tensor, cos: Tensor, sin: Tensor, cache: Tensor | None, seen: int) -> Tensor:
+    def activate(self, x: Tensor) -> Tensor:
+        return F.gelu(x)
+
+    def sized(self, x: Tensor, dim: int) -> Tensor:
+        """Queries or keys, whose heads lie along ``dim``, as they are compared."""
+        return x
+
+    def attend(self, x: Tensor, cos: Tensor, sin: Tensor, cache: Cache | None, layer: int) -> Tensor:
         B, T, C = x.shape
-        q, k, v = self.qkv(x).view(B, T, 3, self.n_head, C // self.n_head).permute(2, 0, 3, 1, 4)
-        q, k = rotate(q, cos, sin), rotate(k, cos, sin)
+        H, D = self.n_head, C // self.n_head
+        if cache is None and is_on_cpu(x):
+            # Time comes last: heads, and halves of heads, are then whole rows of one product.
+            q, k, v = Heads.apply((self.qkv.weight @ x.view(B * T, C).T).view(3, H, D, B, T), cos, sin)
+            y = CausalAttention.apply(self.sized(q, -2), self.sized(k, -2), v, self.logit_scale)
+            return y.view(B, H, D, T).permute(1, 2, 0, 3).reshape(C, B * T).T.view(B, T, C)
+        qk, v = self.qkv(x).view(B, T, 3, H, D).permute(2, 0, 3, 1, 4).split((2, 1))
+        q, k, v = *self.sized(rotate(qk, cos, sin), -1), v[0]
         if cache is not None:
-            cache[0, :, :, seen : seen + T] = k
-            cache[1, :, :, seen : seen + T] = v
-            k, v = cache[:, :, :, : seen + T]
-        # One new token sees everything before it; several start from an empty cache and need the mask.
-        y = F.scaled_dot_product_attention(q, k, v, is_causal=T > 1)
+            cache.write(layer, k, v)
+            if T == 1:
+                return cache.attend_once(layer, q, self.logit_scale).view(B, T, C)
+        y = F.scaled_dot_product_attention(q, k, v, is_causal=True, scale=self.logit_scale)
         return y.transpose(1, 2).reshape(B, T, C)
+
+
+def is_on_cpu(x: Tensor) -> bool:
+    return x.device.type == "cpu"
 
 
 def norm(x: Tensor) -> Tensor:
     return F.layer_norm(x, x.shape[-1:])
 
 
-def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Rotary position embedding (Su 2021, eq. 34) of x (..., T, D) by cos and sin (T, D/2)."""
-    a, b = x.chunk(2, dim=-1)
-    return torch.cat((a * cos - b * sin, b * cos + a * sin), dim=-1).type_as(x)
-
-
 class Model(nn.Module):
     carries_state = False  # a training window starts with no memory of the one before it
+    block = Block
 
     def __init__(self, config: ModelConfig):
         super().__init__()
@@ -83,35 +98,55 @@ class Model(nn.Module):
         if C % (2 * H):
             raise InputError(f"n_embd {C} must be a multiple of 2 x n_head ({2 * H}), for heads of even size")
         self.config = config
+        mup = config.parametrization == "mup"
+        self.width = C / BASE_WIDTH if mup else 1.0  # widths and depths are counted in those of the base
+        self.depth = L / BASE_DEPTH if mup else 1.0
+        logit_scale = BASE_HEAD**0.5 / (C // H) if mup else (C // H) ** -0.5
         self.wte = nn.Embedding(config.vocab_size, C)
-        self.blocks = nn.ModuleList(Block(C, H) for _ in range(L))
+        self.blocks = nn.ModuleList(self.block(C, H, logit_scale, 1 / self.depth) for _ in range(L))
         half = C // H // 2
         angles = torch.outer(torch.arange(T), 10000.0 ** (-torch.arange(half) / half))
         self.register_buffer("cos", angles.cos(), persistent=False)
         self.register_buffer("sin", angles.sin(), persistent=False)
 
-        nn.init.normal_(self.wte.weight, std=C**-0.5)
+        nn.init.normal_(self.wte.weight, std=(C / self.width) ** -0.5)
         for block in self.blocks:
             for linear in (block.qkv, block.mlp_in):
                 nn.init.normal_(linear.weight, std=linear.in_features**-0.5)
             for linear in (block.attn_out, block.mlp_out):  # 2L of these add up in the residual stream
-                nn.init.normal_(linear.weight, std=(2 * L * linear.in_features) ** -0.5)
+                nn.init.normal_(linear.weight, std=(2 * L / self.depth * linear.in_features) ** -0.5)
+
+    def param_groups(self) -> list[ParamGroup]:
+        """Rates, decay and epsilon by width and depth (Dey 2025, table 1, alpha = 1)."""
+        width, depth = self.width, self.depth
+        return [
+            ParamGroup([self.wte.weight], lr_scale=EMBED_RATE, decay_scale=1 / EMBED_RATE, eps_scale=1 / width),
+            ParamGroup(
+                list(self.blocks.parameters()), lr_scale=1 / width, decay_scale=width, eps_scale=1 / (width * depth)
+            ),
+        ]
 
     def forward(self, idx: Tensor, state: Cache | None = None) -> tuple[Tensor, Cache | None]:
         """Logits (B, T, V) of ids (B, T), and the cache with them added if one was given."""
         seen, T = state.length if state else 0, idx.shape[1]
         if (seen and T > 1) or seen + T > self.config.block_size:
             raise ValueError(f"{T} tokens do not fit after {seen} in a context of {self.config.block_size}")
+        state = state and state.plus(T)
         cos, sin = self.cos[seen : seen + T], self.sin[seen : seen + T]
         x = norm(self.wte(idx))
+        if is_on_cpu(idx) and torch.is_autocast_enabled("cpu"):
+            x = x.to(torch.get_autocast_dtype("cpu"))  # once: casts to and fro cost as much as a product
         for i, block in enumerate(self.blocks):
-            x = block(x, cos, sin, state.keys_values[i] if state else None, seen)
-        return F.linear(norm(x), self.wte.weight), Cache(state.keys_values, seen + T) if state else None
+            x = block(x, cos, sin, state, i)
+        logits = F.linear(norm(x), self.wte.weight / self.width)
+        return logits, state
 
     def empty_state(self, batch: int) -> Cache:
         """The state before the first token, for generation."""
-        L, C, H, T = self.config.n_layer, self.config.n_embd, self.config.n_head, self.config.block_size
-        return Cache(self.wte.weight.new_empty(L, 2, batch, H, T, C // H), 0)
+        from workflow.scripts.kv_cache import Cache
+
+        c = self.config
+        return Cache.empty(c.n_layer, batch, c.n_head, c.block_size, c.n_embd // c.n_head, like=self.wte.weight)
 
     def is_full(self, state: Cache) -> bool:
         return state.length == self.config.block_size

@@ -1,0 +1,172 @@
+"""What the benchmarks of training and sampling share: nanoGPT as it is, two things timed turn by turn, a result's file.
+
+nanoGPT is loaded from the user's own clone (https://github.com/karpathy/nanoGPT); nothing of it is kept here.
+"""
+
+import argparse
+import contextlib
+import importlib.util
+import io
+import multiprocessing
+import platform
+import shlex
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterator
+from datetime import date
+from multiprocessing.connection import Connection
+from pathlib import Path
+from types import ModuleType
+
+import torch
+from torch import nn
+
+from workflow.scripts import cli
+from workflow.scripts.cli import InputError
+from workflow.scripts.files import write_json
+from workflow.scripts.models import ModelConfig
+
+RESULTS = Path(__file__).with_name("results")
+VOCABULARY = 121
+
+
+def parser(doc: str, rounds: int) -> argparse.ArgumentParser:
+    parser = cli.parser(doc)
+    parser.add_argument("--nanogpt", type=Path, required=True, help="folder of a clone of nanoGPT")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda")
+    parser.add_argument("--threads", type=cli.positive_int, default=1, help="CPU threads")
+    parser.add_argument("--rounds", type=cli.positive_int, default=rounds)
+    parser.add_argument("--only", default="", help="rows whose name holds this text; their results are not kept")
+    return parser
+
+
+def load_nanogpt(clone: Path) -> ModuleType:
+    """The module model.py of a clone of nanoGPT."""
+    path = clone / "model.py"
+    if not path.exists():
+        raise InputError(f"{clone} is not a clone of nanoGPT: it has no model.py")
+    spec = importlib.util.spec_from_file_location("nanogpt_model", path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def nanogpt_model(clone: Path, config: ModelConfig) -> nn.Module:
+    """nanoGPT's model of the same shape, without biases and dropout."""
+    nanogpt = load_nanogpt(clone)
+    shape = nanogpt.GPTConfig(
+        block_size=config.block_size,
+        vocab_size=config.vocab_size,
+        n_layer=config.n_layer,
+        n_head=config.n_head,
+        n_embd=config.n_embd,
+        dropout=0.0,
+        bias=False,
+    )
+    with contextlib.redirect_stdout(io.StringIO()):
+        return nanogpt.GPT(shape)
+
+
+def seconds(work: Callable[[], object], device: torch.device) -> float:
+    wait = torch.cuda.synchronize if device.type == "cuda" else lambda: None
+    wait()
+    start = time.perf_counter()
+    work()
+    wait()
+    return time.perf_counter() - start
+
+
+def quartiles(values: list[float]) -> list[float]:
+    """Lower quartile, median, upper quartile."""
+    return statistics.quantiles(values, n=4) if len(values) > 1 else values * 3
+
+
+@contextlib.contextmanager
+def timed(set_up: Callable[[], None], device: torch.device, make: Callable, *args) -> Iterator[Callable[[], float]]:
+    """Seconds of the work that ``make(*args)`` gives, each time it is asked for.
+
+    In a process of its own, with its own ``set_up``: how a process keeps its memory changes the time of a step.
+    """
+    context = multiprocessing.get_context("spawn")
+    pipe, end = context.Pipe()
+    process = context.Process(target=serve, args=(end, set_up, device, make, args))
+    process.start()
+    end.close()
+    try:
+        pipe.recv()
+
+        def ask() -> float:
+            pipe.send(None)
+            return pipe.recv()
+
+        yield ask
+    finally:
+        pipe.close()
+        process.join()
+
+
+def serve(pipe: Connection, set_up: Callable[[], None], device: torch.device, make: Callable, args: tuple) -> None:
+    """Make the work, do it once unmeasured, then once for every word that comes, and say how long it took."""
+    set_up()
+    torch.manual_seed(0)
+    work = make(*args)
+    work()
+    pipe.send(None)
+    with contextlib.suppress(EOFError):
+        while True:
+            pipe.recv()
+            pipe.send(seconds(work, device))
+
+
+def alternate(ours: Callable[[], float], theirs: Callable[[], float], work: tuple[int, int], rounds: int) -> dict:
+    """Time the two turn by turn, and say how many units a second each does and how much faster ours is.
+
+    Args:
+        ours, theirs: give the seconds of one turn.
+        work: units (tokens, characters) that one turn of each does.
+
+    Returns:
+        quartiles of both rates and of the ratio within a round, so that a drift of the machine cancels.
+    """
+    pairs = [(work[0] / ours(), work[1] / theirs()) for _ in range(rounds)]
+    return {
+        "ours": quartiles([a for a, _ in pairs]),
+        "baseline": quartiles([b for _, b in pairs]),
+        "ratio": quartiles([a / b for a, b in pairs]),
+        "rounds": rounds,
+    }
+
+
+def product_flops(device: torch.device, precision: str, rounds: int = 10) -> float:
+    """FLOP a second of a large matrix product: what a model's use of the hardware is measured against."""
+    n = 8192 if device.type == "cuda" else 2048
+    a, b = (torch.randn(n, n, device=device, dtype=getattr(torch, precision)) for _ in range(2))
+    a @ b
+    return 2 * n**3 / statistics.median(seconds(lambda: a @ b, device) for _ in range(rounds))
+
+
+def machine(device: torch.device) -> str:
+    if device.type == "cuda":
+        return torch.cuda.get_device_name()
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":")[1].strip()
+    return platform.processor() or platform.machine()
+
+
+def write_result(name: str, device: torch.device, rows: list[dict]) -> None:
+    """Write benchmarks/results/<name>-<device>.json."""
+    path = RESULTS / f"{name}-{device.type}.json"
+    options = [word for word in sys.argv[1:] if word != "--nanogpt" and not Path(word).is_dir()]
+    head = {
+        "machine": machine(device),
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+        "date": date.today().isoformat(),
+        "command": shlex.join(["python", "-m", f"benchmarks.{name}", *options]),
+    }
+    write_json(path, head | {"rows": rows})
+    print(f"wrote {path.name}: now run python -m benchmarks.write_readme")

@@ -1,0 +1,75 @@
+"""What the benchmarks claim is what their files hold; they themselves run for minutes and are not run here."""
+
+import json
+import multiprocessing
+import time
+
+import torch
+
+from benchmarks import against, train, write_readme
+
+CPU = torch.device("cpu")
+
+
+def test_the_readme_says_what_the_results_hold():
+    assert write_readme.README.read_text(encoding="utf-8") == write_readme.readme()
+
+
+def test_ratios_are_taken_within_a_round():
+    """Where the machine is twice as slow in one round, both rates fall and the ratio stays."""
+    ours, theirs = iter([1.0, 2.0, 1.0]), iter([3.0, 6.0, 3.0])
+    row = against.alternate(lambda: next(ours), lambda: next(theirs), (10, 10), 3)
+    assert row["ratio"] == [3.0, 3.0, 3.0]
+    assert row["ours"][1] == 10
+    assert row["rounds"] == 3
+
+
+def naps(seconds):
+    return lambda: time.sleep(seconds)
+
+
+def test_work_is_timed_in_a_process_of_its_own():
+    with against.timed(list, CPU, naps, 0.05) as ask:
+        assert multiprocessing.active_children()
+        assert all(0.05 <= ask() < 5 for _ in range(2))
+    assert not multiprocessing.active_children()
+
+
+def test_a_result_names_its_machine_and_no_path(tmp_path, monkeypatch):
+    monkeypatch.setattr(against, "RESULTS", tmp_path)
+    monkeypatch.setattr("sys.argv", ["train", "--nanogpt", str(tmp_path), "--rounds", "3"])
+    against.write_result("train", CPU, [])
+    text = (tmp_path / "train-cpu.json").read_text()
+    assert str(tmp_path) not in text
+    assert json.loads(text)["command"] == "python -m benchmarks.train --rounds 3"
+
+
+def test_rows_without_a_result_wait_and_those_with_one_show_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(write_readme, "RESULTS", tmp_path)
+    assert write_readme.readme().count("Waiting for a GPU.") == 2
+    row = {
+        "name": "x",
+        "against": "y",
+        "unit": "tokens/s",
+        "ours": [8, 9, 1e4],
+        "baseline": [2, 3, 4],
+        "ratio": [2, 3, 4],
+    }
+    head = {"machine": "M", "threads": 1, "torch": "t", "date": "d", "command": "c"}
+    (tmp_path / "sample-cuda.json").write_text(json.dumps(head | {"rows": [row]}))
+    page = write_readme.readme()
+    assert page.count("Waiting for a GPU.") == 1
+    assert "| x | 9 (8 to 10,000) tokens/s | 3 (2 to 4) | y | **3.00 (2.00 to 4.00)** |  |" in page
+
+
+def test_a_gpu_times_every_size_of_the_lakh_study():
+    rows = train.shapes(torch.device("cuda"))
+    assert {(row[0].arch, row[0].n_layer, row[0].n_embd) for row in rows} >= {("gpt", 24, 1600), ("lstm", 5, 1472)}
+    assert all(lanes % at_once == 0 for _, lanes, at_once in rows)
+
+
+def test_our_step_trains():
+    config, lanes, at_once = train.shapes(CPU)[2]
+    step = train.our_step(config, lanes, at_once, CPU, "float32")
+    losses = [float(step()[0]) for _ in range(3 * train.STEPS)]
+    assert losses[-1] < losses[0]

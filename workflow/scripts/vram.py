@@ -1,0 +1,49 @@
+"""How much GPU memory a training job will take, told from its shape."""
+
+import math
+
+from workflow.scripts.models import ModelConfig, module_for
+
+MB = 1 << 20  # as nvidia-smi counts
+CONTEXT_MB = 600  # what CUDA, cuBLAS and cuDNN take before the first tensor
+# Bytes of activations that wait for the backward pass, for each token, layer and unit of n_embd, by
+# (precision is float32, it is not). In bfloat16 a GPT keeps the residual stream before both norms (8), the
+# inputs of its projections (2 + 2 + 2 + 8), q and k before and after rotation and v (10), the attention's
+# result (2) and the GELU's argument (8). What cuDNN reserves for an LSTM is not documented: four gates, the
+# cell, its tanh, input and output, and the gradients of the gates, are 12 numbers of 4 or 2 bytes.
+ACTIVATIONS = {"gpt": (76, 42), "lstm": (48, 24)}
+# Copies of the weights in 16 bits: those the products read and, as cuDNN has one buffer for all layers, their gradient.
+COPIES = {"gpt": 2, "lstm": 4}
+
+
+def vram_mb(
+    arch: str, n_layer: int, n_embd: int, vocab_size: int, block_size: int, micro_batch: int, precision: str
+) -> int:
+    """Peak GPU memory of a training job in MB of 2**20 bytes, rounded up to 100.
+
+    16 bytes a parameter (weight, gradient and two moments in float32), 16-bit copies of the weights, the
+    activations of all layers and once more of the layer that the backward pass is at, 10 or 12 bytes a
+    logit, and the CUDA context. ``precision`` 'auto' is taken for bfloat16, which every card since 2020
+    has. An architecture not known here counts as a GPT.
+
+    This is derived, not yet compared with a GPU; a job that does run out of memory halves its micro-batch.
+    """
+    exact = precision == "float32"
+    _, params = module_for(arch).count_params(
+        ModelConfig(arch=arch, vocab_size=vocab_size, block_size=block_size, n_layer=n_layer, n_embd=n_embd, n_head=1)
+    )
+    full, half = ACTIVATIONS.get(arch, ACTIVATIONS["gpt"])
+    weights = params * (16 if exact else 16 + COPIES.get(arch, COPIES["gpt"]))
+    activations = (n_layer + 1) * n_embd * (full if exact else half)
+    logits = vocab_size * (4 + 4 + 4 if exact else 2 + 4 + 4)  # as they come, their log-softmax, its gradient
+    total = weights + micro_batch * block_size * (activations + logits)
+    return 100 * math.ceil((total / MB + CONTEXT_MB) / 100)
+
+
+def micro_batch_for(memory_mb: int, batch: int, **shape) -> int:
+    """The largest divisor of ``batch`` windows that trains in ``memory_mb``; ``shape`` is what `vram_mb` takes.
+
+    It is 1 where even one window should not fit: an estimate refuses nobody.
+    """
+    fitting = (m for m in range(batch, 1, -1) if batch % m == 0 and vram_mb(micro_batch=m, **shape) <= memory_mb)
+    return next(fitting, 1)
