@@ -24,6 +24,7 @@ from torch import nn
 
 from workflow.scripts import cli
 from workflow.scripts.cli import InputError
+from workflow.scripts.device import pick_precision
 from workflow.scripts.files import write_json
 from workflow.scripts.models import ModelConfig
 
@@ -108,11 +109,12 @@ def timed(set_up: Callable[[], None], device: torch.device, make: Callable, *arg
 
 
 def serve(pipe: Connection, set_up: Callable[[], None], device: torch.device, make: Callable, args: tuple) -> None:
-    """Make the work, do it once unmeasured, then once for every word that comes, and say how long it took."""
+    """Make the work, do it unmeasured, then once for every word that comes, and say how long it took."""
     set_up()
     torch.manual_seed(0)
     work = make(*args)
-    work()
+    for _ in range(3 if device.type == "cuda" else 1):  # the first compiles, the second records a CUDA graph
+        work()
     pipe.send(None)
     with contextlib.suppress(EOFError):
         while True:
@@ -150,16 +152,23 @@ def product_flops(device: torch.device, precision: str, rounds: int = 10) -> flo
 def machine(device: torch.device) -> str:
     if device.type == "cuda":
         return torch.cuda.get_device_name()
+    name = platform.processor() or platform.machine()
     with contextlib.suppress(OSError):
         for line in Path("/proc/cpuinfo").read_text().splitlines():
             if line.startswith("model name"):
-                return line.split(":")[1].strip()
-    return platform.processor() or platform.machine()
+                name = line.split(":")[1].strip()
+                break
+    return f"{name} ({torch.backends.cpu.get_cpu_capability()})"
+
+
+def kind(device: torch.device) -> str:
+    """What results are kept apart by: GPUs, CPUs that multiply bfloat16, and those that do not."""
+    return device.type if device.type == "cuda" else f"cpu-{pick_precision('auto', device)}"
 
 
 def write_result(name: str, device: torch.device, rows: list[dict]) -> None:
-    """Write benchmarks/results/<name>-<device>.json."""
-    path = RESULTS / f"{name}-{device.type}.json"
+    """Write benchmarks/results/<name>-<kind of device>.json."""
+    path = RESULTS / f"{name}-{kind(device)}.json"
     options = [word for word in sys.argv[1:] if word != "--nanogpt" and not Path(word).is_dir()]
     head = {
         "machine": machine(device),

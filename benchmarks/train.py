@@ -29,6 +29,7 @@ from workflow.scripts.device import autocast, pick_device, pick_precision, set_u
 from workflow.scripts.models import ModelConfig
 from workflow.scripts.optim import Optimizer
 from workflow.scripts.stepper import Stepper
+from workflow.scripts.vram import micro_batch_for
 
 STEPS = 8  # of data, read round and round
 # n_layer, n_embd, n_head, block_size, windows a step: two that a CPU can train in an hour, then the default study's.
@@ -42,9 +43,12 @@ ON_CPU = {
 LAKH = Path(__file__).parents[1] / "studies" / "lakh.yaml"
 
 
-def shapes(device: torch.device) -> list[tuple[ModelConfig, int, int]]:
-    """(shape, windows a step, windows in one pass) of every row: on a GPU those of the Lakh study."""
-    if device.type == "cpu":
+def shapes(memory_mb: int | None) -> list[tuple[ModelConfig, int, int]]:
+    """(shape, windows a step, windows in one pass) of every row: on a GPU those of the Lakh study.
+
+    A pass takes at most half of a GPU's ``memory_mb``, for the baseline is on the card at the same time.
+    """
+    if memory_mb is None:
         return [
             (ModelConfig(arch, VOCABULARY, block_size, n_layer, n_embd, n_head), lanes, lanes)
             for arch, rows in ON_CPU.items()
@@ -57,8 +61,14 @@ def shapes(device: torch.device) -> list[tuple[ModelConfig, int, int]]:
         shape = ModelConfig(
             model["arch"], VOCABULARY, study["block_size"], model["n_layer"], model["n_embd"], model.get("n_head", 1)
         )
-        rows.append((shape, study["batch_size"], model.get("batch_size", study["batch_size"])))
+        lanes = study["batch_size"]
+        rows.append((shape, lanes, micro_batch_for(memory_mb // 2, lanes, precision="auto", **sizes(shape))))
     return rows
+
+
+def sizes(config: ModelConfig) -> dict[str, object]:
+    """Of a shape what `vram_mb` asks for."""
+    return {name: getattr(config, name) for name in ("arch", "n_layer", "n_embd", "vocab_size", "block_size")}
 
 
 def our_step(config: ModelConfig, lanes: int, at_once: int, device: torch.device, precision: str) -> Callable:
@@ -118,7 +128,8 @@ def main() -> None:
     device = pick_device(args.device)
     precision = pick_precision("auto", device)
     rows = []
-    for config, lanes, at_once in shapes(device):
+    memory_mb = torch.cuda.mem_get_info()[0] >> 20 if device.type == "cuda" else None
+    for config, lanes, at_once in shapes(memory_mb):
         shape = f"{config.arch} {config.n_layer}x{config.n_embd}, T={config.block_size}, B={lanes}"
         baseline = "nn.LSTM" if config.arch == "lstm" else "nanoGPT"
         small = config.block_size == 128  # of the default study, which trains in single precision
@@ -144,7 +155,8 @@ def main() -> None:
             peak = {kind: product_flops(device, kind) for kind in dict.fromkeys((own, "float32"))}
             flops = models.module_for(config.arch).flops_per_token(config)
             used = {side: flops * row[side][1] / peak[own] for side in ("ours", "baseline")}
-            against = f"{baseline}, {other}"
+            # Autocast runs cuDNN's LSTM in float16, whatever it is told.
+            against = f"{baseline}, {'float16' if baseline == 'nn.LSTM' and other == 'bfloat16' else other}"
             head = {"name": name, "against": against, "unit": "tokens/s"}
             rows.append(head | row | {"product_flops": peak, "utilisation": used})
             print(f"{name}: {row['ours'][1]:,.0f} tokens/s, {row['ratio'][1]:.2f} x {against}", flush=True)

@@ -15,14 +15,26 @@ HEAD = """# Benchmarks
 
 Written by `python -m benchmarks.write_readme` from the files in `results/`; do not edit. Each row times ours and a
 named baseline turn by turn, each in a process of its own, on the same shapes, batch and device, and gives medians with
-quartiles in brackets. Utilisation is a model's FLOP (`flops_per_token`) against those of a large matrix product timed
-just after, in the precision that ours trains in.
+quartiles in brackets.
+
+Utilisation is a model's FLOP (`flops_per_token`) against those of a large matrix product timed just after, in the
+precision that ours trains in. *At most* is the ratio that ours would have if all its FLOP ran at that product's rate:
+in that precision, on that machine, no code could do better.
 
 nanoGPT is [Karpathy's](https://github.com/karpathy/nanoGPT), as it is, from a clone of yours.
 """
-SECTIONS = {"train": "Training", "sample": "Writing tunes"}
-WAITING = {"cpu": "Not run yet.", "cuda": "Waiting for a GPU."}
-DEVICES = {"cpu": "on a CPU", "cuda": "on a GPU"}
+NANOGPT = " --nanogpt <clone>"
+# Benchmark and kind of device (`against.kind`): heading, how to run it, and what is said while there is no result.
+SECTIONS = {
+    ("train", "cpu-bfloat16"): ("Training on a CPU that multiplies bfloat16", NANOGPT, "Not run yet."),
+    ("train", "cpu-float32"): ("Training on a CPU that does not", NANOGPT, "Not run yet."),
+    ("train", "cuda"): ("Training on a GPU", f" --device cuda{NANOGPT}", "Waiting for a GPU."),
+    ("sample", "cpu-bfloat16"): ("Writing tunes on a CPU that multiplies bfloat16", NANOGPT, "Not run yet."),
+    ("sample", "cpu-float32"): ("Writing tunes on a CPU that does not", NANOGPT, "Not run yet."),
+    ("sample", "cuda"): ("Writing tunes on a GPU", f" --device cuda{NANOGPT}", "Waiting for a GPU."),
+    ("startup", "cpu-bfloat16"): ("Starting a job on a CPU that multiplies bfloat16", "", "Not run yet."),
+    ("startup", "cpu-float32"): ("Starting a job on a CPU that does not", "", "Not run yet."),
+}
 TAIL = """
 ## Preparing a corpus
 
@@ -41,14 +53,14 @@ def spread(values: list[float], digits: int = 0) -> str:
 
 def table(result: dict) -> str:
     lines = [
-        f"{result['machine']}, {result['threads']} threads, torch {result['torch']}, {result['date']}.",
+        f"{result['machine']}, threads: {result['threads']}, torch {result['torch']}, {result['date']}.",
         "",
-        "| | ours | baseline | | ratio | utilisation: ours, baseline |",
-        "|---|---|---|---|---|---|",
+        "| | ours | baseline | | ratio | at most | utilisation: ours, baseline |",
+        "|---|---|---|---|---|---|---|",
     ]
     for row in result["rows"]:
         used = row.get("utilisation")
-        share = f"{used['ours']:.0%}, {used['baseline']:.0%}" if used else ""
+        share = f"{row['ratio'][1] / used['ours']:.1f} | {used['ours']:.0%}, {used['baseline']:.0%}" if used else "|"
         rates = f"{spread(row['ours'])} {row['unit']} | {spread(row['baseline'])} | {row['against']}"
         lines.append(f"| {row['name']} | {rates} | **{spread(row['ratio'], 2)}** | {share} |")
     return "\n".join(lines)
@@ -56,13 +68,10 @@ def table(result: dict) -> str:
 
 def readme() -> str:
     parts = [HEAD]
-    for name, title in SECTIONS.items():
-        for device, where in DEVICES.items():
-            path = RESULTS / f"{name}-{device}.json"
-            result = read_json(path) if path.exists() else None
-            command = result["command"] if result else f"python -m benchmarks.{name} --device {device}"
-            body = table(result) if result else WAITING[device]
-            parts.append(f"\n## {title} {where}\n\n    {command} --nanogpt <clone>\n\n{body}\n")
+    for (name, kind), (title, flags, waiting) in SECTIONS.items():
+        path = RESULTS / f"{name}-{kind}.json"
+        body = table(read_json(path)) if path.exists() else waiting
+        parts.append(f"\n## {title}\n\n    python -m benchmarks.{name}{flags}\n\n{body}\n")
     return "".join([*parts, TAIL])
 
 

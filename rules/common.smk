@@ -44,7 +44,10 @@ TRIAL_DIRS = [f"<results>/lr_transfer/{run}" for run in study.trials(config)]
 one_gpu = int(config["device"].startswith("cuda"))
 gpus = one_gpu * config["gpus_per_job"]
 launch = (
-    f"torchrun --standalone --nproc_per_node {gpus}" if gpus > 1 else "python"
+    # Ten minutes to write a state once asked to stop.
+    f"torchrun --standalone --shutdown_timeout 600 --nproc_per_node {gpus}"
+    if gpus > 1
+    else "python"
 )
 
 # Said here because Snakemake would take old results for sources and call everything up to date; `figures`

@@ -39,7 +39,7 @@ def test_a_result_names_its_machine_and_no_path(tmp_path, monkeypatch):
     monkeypatch.setattr(against, "RESULTS", tmp_path)
     monkeypatch.setattr("sys.argv", ["train", "--nanogpt", str(tmp_path), "--rounds", "3"])
     against.write_result("train", CPU, [])
-    text = (tmp_path / "train-cpu.json").read_text()
+    text = (tmp_path / f"train-{against.kind(CPU)}.json").read_text()
     assert str(tmp_path) not in text
     assert json.loads(text)["command"] == "python -m benchmarks.train --rounds 3"
 
@@ -59,17 +59,24 @@ def test_rows_without_a_result_wait_and_those_with_one_show_it(tmp_path, monkeyp
     (tmp_path / "sample-cuda.json").write_text(json.dumps(head | {"rows": [row]}))
     page = write_readme.readme()
     assert page.count("Waiting for a GPU.") == 1
-    assert "| x | 9 (8 to 10,000) tokens/s | 3 (2 to 4) | y | **3.00 (2.00 to 4.00)** |  |" in page
+    assert "| x | 9 (8 to 10,000) tokens/s | 3 (2 to 4) | y | **3.00 (2.00 to 4.00)** | | |" in page
+
+
+def test_the_bound_of_a_ratio_is_what_full_use_would_give():
+    row = {"name": "x", "against": "y", "unit": "u", "ours": [1, 2, 3], "baseline": [1, 1, 1], "ratio": [1, 2, 3]}
+    used = {"utilisation": {"ours": 0.5, "baseline": 0.25}}
+    head = {"machine": "M", "threads": 1, "torch": "t", "date": "d"}
+    assert write_readme.table(head | {"rows": [row | used]}).endswith("| **2.00 (1.00 to 3.00)** | 4.0 | 50%, 25% |")
 
 
 def test_a_gpu_times_every_size_of_the_lakh_study():
-    rows = train.shapes(torch.device("cuda"))
+    rows = train.shapes(80000)
     assert {(row[0].arch, row[0].n_layer, row[0].n_embd) for row in rows} >= {("gpt", 24, 1600), ("lstm", 5, 1472)}
     assert all(lanes % at_once == 0 for _, lanes, at_once in rows)
 
 
 def test_our_step_trains():
-    config, lanes, at_once = train.shapes(CPU)[2]
+    config, lanes, at_once = train.shapes(None)[2]
     step = train.our_step(config, lanes, at_once, CPU, "float32")
     losses = [float(step()[0]) for _ in range(3 * train.STEPS)]
     assert losses[-1] < losses[0]

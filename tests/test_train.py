@@ -44,6 +44,7 @@ def test_it_learns_and_leaves_only_its_results(arch, trained, corpus_dir):
     assert training["tokens"] == training["unique_tokens"] == 120 * 8 * 32
     assert training["flops"] == training["flops_per_token"] * 120 * 8 * 32
     assert training["corpus"] == Corpus.load(corpus_dir).content_sha256
+    assert 100 < training["peak_memory_mb"] < 4000  # torch alone takes the first 100
 
 
 def test_the_losses_on_the_way_are_those_of_characters(either):

@@ -77,6 +77,7 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
 
     set_up_cpu(args.threads)
+    torch.backends.cuda.matmul.fp32_precision = "tf32"  # as cuDNN's LSTM has by itself; several times as fast
     summary, tokens, chars, nats = evaluate(
         args.checkpoint, args.data_dir, args.split, pick_device(args.device, args.vram_mb), args.batch_size
     )

@@ -5,6 +5,7 @@ import ctypes
 import os
 import platform
 import resource
+import sys
 
 import torch
 
@@ -39,6 +40,14 @@ def give_back_memory(device: torch.device) -> None:
         ctypes.CDLL(None).malloc_trim(0)
 
 
+def peak_memory_mb(device: torch.device) -> int:
+    """The most memory that this process has held at once, in MB of 2**20 bytes: of the GPU, or of the CPU's."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_reserved(device) >> 20
+    held = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return held >> (20 if sys.platform == "darwin" else 10)  # macOS counts bytes, Linux kilobytes
+
+
 def pick_device(name: str, vram_mb: int = 0, workers: Workers | None = None) -> torch.device:
     """'auto' is CUDA where there is one, else the CPU; each of the ``workers`` gets a GPU of its own.
 
@@ -53,6 +62,8 @@ def pick_device(name: str, vram_mb: int = 0, workers: Workers | None = None) -> 
         claim = claim_gpus(workers.world, vram_mb or None) if workers.is_first else None
         if visible := workers.from_first(claim and claim.visible):
             os.environ["CUDA_VISIBLE_DEVICES"] = visible.split(",")[workers.rank]
+        elif workers.world > 1 and torch.cuda.is_available():  # GPUs that nvidia-smi does not tell of
+            torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
         if claim and claim.memory_fraction < 1:
             torch.cuda.set_per_process_memory_fraction(claim.memory_fraction)
     if name == "auto":

@@ -31,6 +31,10 @@ class Cache:
         """The cache once ``n`` more tokens are written."""
         return replace(self, length=self.length + n)
 
+    def emptied(self) -> "Cache":
+        """The same room, with nothing in it."""
+        return replace(self, length=0)
+
     def write(self, layer: int, keys: Tensor, values: Tensor) -> None:
         """Keep the keys and values (B, n_head, T, D) of the last T of the tokens."""
         start = self.length - keys.shape[2]

@@ -5,6 +5,7 @@ once a step. All take the same decisions at the same step, for the first process
 """
 
 import os
+from datetime import timedelta
 
 import torch
 import torch.distributed as dist
@@ -26,7 +27,8 @@ class Workers:
         """Join the others if torchrun started this process, else be alone."""
         if int(os.environ.get("WORLD_SIZE", "1")) == 1:
             return cls()
-        dist.init_process_group("gloo")  # for words; gradients on GPUs go through NCCL
+        # For words; gradients on GPUs go through NCCL. The first process may wait long for a GPU or a folder.
+        dist.init_process_group("gloo", timeout=timedelta(days=30))
         return cls(dist.get_rank(), dist.get_world_size())
 
     @property
@@ -55,8 +57,7 @@ class Workers:
             return
         for sent in [dist.all_reduce(tensor, group=self.gradients, async_op=True) for tensor in tensors]:
             sent.wait()
-        for tensor in tensors:
-            tensor /= self.world
+        torch._foreach_div_(tensors, self.world)
 
     def any(self, *flags: bool) -> list[bool]:
         """For each flag whether it is up in any process."""

@@ -13,7 +13,7 @@ from workflow.scripts.batches import Batches, sample_tunes
 from workflow.scripts.checkpoint import WEIGHTS, fingerprint, is_whole, load_state, save_model, save_state
 from workflow.scripts.cli import InputError
 from workflow.scripts.corpus import Corpus
-from workflow.scripts.device import pick_device, pick_precision
+from workflow.scripts.device import peak_memory_mb, pick_device, pick_precision
 from workflow.scripts.files import read_json, sha256, write_json
 from workflow.scripts.imports import code_files
 from workflow.scripts.models import ModelConfig
@@ -22,7 +22,7 @@ from workflow.scripts.parallel import Workers
 from workflow.scripts.schedule import Schedule
 from workflow.scripts.scoring import score_tunes
 from workflow.scripts.stepper import Stepper
-from workflow.scripts.vram import micro_batch_for
+from workflow.scripts.vram import CONTEXT_MB, micro_batch_for
 
 HISTORY = ("step", "tokens", "flops", "lr", "train_loss", "val_loss", "seconds")
 # What a run is, of its options. The others change only where and how it is computed, which may differ between
@@ -158,7 +158,8 @@ class Run:
     def fitting_micro_batch(self, lanes: int) -> int:
         """Windows in one pass for which there should be memory on the GPU."""
         a = self.args
-        free_mb = a.vram_mb or torch.cuda.mem_get_info()[0] >> 20
+        # The estimate is of a whole job, and the weights, moments and context of this one are on the card by now.
+        free_mb = a.vram_mb or ((torch.cuda.mem_get_info()[0] + torch.cuda.memory_reserved()) >> 20) + CONTEXT_MB
         return micro_batch_for(
             free_mb, lanes, arch=a.arch, n_layer=a.n_layer, n_embd=a.n_embd, vocab_size=self.config.vocab_size,
             block_size=a.context_size, precision=self.precision,
@@ -188,6 +189,7 @@ class Run:
                 f" {self.args.tokens} tokens starts at step {self.schedule.branch}"
             )
         state["progress"]["trunk_seconds"] = state["progress"]["seconds"]
+        state["progress"]["micro_batch"] = self.args.batch_size  # the trunk's card may have been a smaller one
         self.say(f"going on from the trunk at step {self.schedule.branch} of {self.end}")
         return state
 
@@ -239,6 +241,7 @@ class Run:
         """Write the results; the checkpoint goes only when they are safely there."""
         progress = self.progress
         n_tokens = self.end * self.tokens_per_step
+        peak = peak_memory_mb(self.device)
         training = {
             "fingerprint": self.fingerprint,
             **self.identity,
@@ -256,6 +259,7 @@ class Run:
             "device_name": torch.cuda.get_device_name() if self.device.type == "cuda" else self.device.type,
             "processes": self.workers.world,
             "micro_batch": self.stepper.micro_batch,
+            "peak_memory_mb": peak,
         }
         if self.branches:
             for tokens in self.branches.values():
@@ -269,6 +273,7 @@ class Run:
             rows.writerows(progress.history)
             save_model(self.output, self.model, self.corpus.tokenizer, training, table.getvalue())
         (self.output / "checkpoint.pt").unlink(missing_ok=True)
+        self.say(f"done: {progress.seconds:,.0f} s, {peak:,} MB of {self.device.type} memory at the peak")
 
     def say(self, text: str) -> None:
         if self.workers.is_first:

@@ -2,7 +2,7 @@
 
 Writes one .abc file a sample into --output_dir, and a CSV that says for each how many characters the
 model wrote and whether it ended the tune itself. Sample k of a seed is the same however many are drawn.
-Wide models write in bfloat16 where the CPU multiplies it natively, and then other tunes than in float32.
+Wide models write in bfloat16 where the hardware multiplies it natively, and then other tunes than in float32.
 For a model with byte-pair encoding a prompt best ends with a blank, a bar line or a line, as its tokens do.
 
 Example:
@@ -25,7 +25,7 @@ from workflow.scripts.device import PRECISIONS, pick_device, pick_precision, set
 from workflow.scripts.files import write_text
 from workflow.scripts.tokenizer import BEGIN, END
 
-BF16_PAYS_FROM = 128  # narrowest model that writes faster in bfloat16 on a CPU
+BF16_PAYS_FROM = 128  # narrowest model that writes faster in bfloat16, measured on a CPU
 
 
 class PackedLinear(nn.Module):
@@ -42,13 +42,20 @@ class PackedLinear(nn.Module):
         return torch.ops.mkldnn._linear_pointwise(x, self.weight, None, "none", [], "")
 
 
+def can_pack(precision: str) -> bool:
+    """Whether oneDNN lays out weights of this precision on this CPU."""
+    if platform.machine() not in ("x86_64", "AMD64") or not torch.backends.mkldnn.is_available():
+        return False
+    return precision == "float32" or torch.ops.mkldnn._is_mkldnn_bf16_supported()
+
+
 def ready_to_write(model: nn.Module, precision: str, batch: int) -> nn.Module:
     """The model with weights in the precision asked for, laid out for ``batch`` tunes at a time."""
-    device, width = model.wte.weight.device, model.config.n_embd
+    device = model.wte.weight.device
     if precision == "auto":
-        precision = pick_precision("auto", device) if width >= BF16_PAYS_FROM and device.type == "cpu" else "float32"
+        precision = pick_precision("auto", device) if model.config.n_embd >= BF16_PAYS_FROM else "float32"
     model = model.to(getattr(torch, precision))
-    if device.type == "cpu" and platform.machine() in ("x86_64", "AMD64") and torch.backends.mkldnn.is_available():
+    if device.type == "cpu" and can_pack(precision):
         for block in model.modules():
             for name, part in list(block.named_children()):
                 if isinstance(part, nn.Linear):
@@ -104,7 +111,7 @@ def generate(
     unread = written if model.carries_state else written[:, -model.config.block_size :]
     for step in range(max_new_tokens):
         if model.is_full(state):
-            state, unread = model.empty_state(num_samples), written[:, -half:]
+            state, unread = state.emptied(), written[:, -half:]
         logits, state = model(unread.to(device), state)
         # Drawn on the CPU in double precision, for the same choice on every device.
         cumulative = filtered(logits[:, -1].cpu(), temperature, top_k, top_p).cumsum(dim=-1)

@@ -1,5 +1,7 @@
 """One optimiser step: forward and backward over all lanes of a batch, in as many passes as memory asks for."""
 
+import gc
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -11,8 +13,8 @@ from workflow.scripts.optim import Optimizer
 from workflow.scripts.parallel import Workers
 from workflow.scripts.tokenizer import BEGIN
 
-# How torch, and oneDNN when it has no room for a kernel, say that a CPU has no memory left.
-NO_MEMORY = ("can't allocate memory", "could not create a primitive")
+# How torch says that a CPU has no memory left, and oneDNN that it has no room for a kernel; CUDA; and cuBLAS.
+NO_MEMORY = ("can't allocate memory", "could not create a primitive", "out of memory", "ALLOC_FAILED")
 
 
 class Stepper:
@@ -57,10 +59,10 @@ class Stepper:
         Gradients that are added up over passes must outlive the graph's memory, so there it is not used.
         """
         on_gpu = self.device.type == "cuda" and not self.model.carries_state
-        if self.compile == "off" or (self.compile == "auto" and not on_gpu):
+        if self.compile == "never" or (self.compile == "auto" and not on_gpu):
             return self.loss
         alone = on_gpu and self.micro_batch == self.lanes
-        return torch.compile(self.loss, mode="reduce-overhead" if alone else "default")
+        return torch.compile(self.loss, dynamic=False, mode="reduce-overhead" if alone else "default")
 
     def step(self, step: int, learning_rate: float) -> tuple[Tensor, Tensor]:
         """Take a step; returns the mean loss in nats a token and the gradient's norm, still on the device."""
@@ -72,6 +74,7 @@ class Stepper:
                 flush=True,
             )
             self.micro_batch = smaller
+            self.make_room()
             self.forward = self.compiled()
         self.workers.mean_([loss, *(p.grad for p in self.params)])
         norm = nn.utils.clip_grad_norm_(self.params, self.grad_clip)
@@ -108,10 +111,15 @@ class Stepper:
             if self.carried is not None:
                 self.carried = tuple(torch.cat(parts, dim=1) for parts in zip(*states, strict=True))
             return total
-        # Out here the error is gone, and with it the frames that held the tensors.
-        self.optimizer.zero_grad()
-        give_back_memory(self.device)
         return None
+
+    def make_room(self) -> None:
+        """Let go of all that a step which ran out of memory holds: not before its error and its frames are gone."""
+        self.optimizer.zero_grad()
+        if self.device.type == "cuda" and not self.model.carries_state:
+            torch.compiler.reset()  # a CUDA graph keeps memory of its own
+        gc.collect()
+        give_back_memory(self.device)
 
     def loss(self, x: Tensor, y: Tensor, state: tuple[Tensor, ...] | None) -> tuple[Tensor, tuple[Tensor, ...] | None]:
         with autocast(self.device, self.precision):

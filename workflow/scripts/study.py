@@ -29,6 +29,7 @@ TRAIN_OPTIONS = (
     "precision",
     "parametrization",
     "device",
+    "compile",
     "eval_tokens",
     "checkpoint_seconds",
 )

@@ -109,6 +109,7 @@ def train(run: Run) -> None:
             last_saved = time.monotonic()
             save_cost = last_saved - save_start
         if stop:
+            workers.any(False)  # torchrun ends all of us once one has ended: not before the state is written
             number = stopped_by[0] if stopped_by else signal.SIGTERM
             run.say(f"stopped by signal {number} at step {progress.step}; the same command goes on from here")
             sys.exit(128 + number)
@@ -160,7 +161,7 @@ def main(argv: list[str] | None = None) -> None:
     how.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps")
     how.add_argument("--vram_mb", type=cli.non_negative_int, default=0, help="share of a GPU to take; 0 takes it whole")
     how.add_argument("--precision", default="auto", choices=PRECISIONS, help="of matrix products")
-    how.add_argument("--compile", default="auto", choices=("auto", "on", "off"), help="torch.compile")
+    how.add_argument("--compile", default="auto", choices=("auto", "always", "never"), help="torch.compile")
     how.add_argument("--threads", type=cli.positive_int, default=os.cpu_count(), help="CPU threads")
     how.add_argument(
         "--eval_interval", type=cli.positive_int, help="steps between validations (default: factors of sqrt 2)"
