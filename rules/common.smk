@@ -40,7 +40,7 @@ RUN_DIRS = [f"<results>/models/{run}" for run in study.runs(config)]
 # Tunes are drawn from the runs at the largest budget alone: judging them takes longer than a short cooldown.
 SAMPLED_DIRS = [f"<results>/models/{run}" for run in study.runs(config, [max(config["tokens"])])]
 TRIAL_DIRS = [f"<results>/lr_transfer/{run}" for run in study.trials(config)]
-# What training starts with, and the GPUs it asks for; other jobs ask for one.
+# The GPUs that a training job asks for; other jobs ask for one.
 one_gpu = int(config["device"].startswith("cuda"))
 gpus = one_gpu * config["gpus_per_job"]
 launch = (

@@ -13,13 +13,13 @@ rule perplexity:
     params:
         data=subpath(input.corpus, parent=True),
         split="test",
-        device=config["device"],
     log:
         "<results>/logs/perplexity/{model}-{tokens}-seed{seed}.log",
     threads: config["threads_per_job"]
     resources:
         gpu=one_gpu,
         vram_mb=vram_mb,
+        device=config["device"],
     conda:
         "../envs/environment.yaml"
     shell:
@@ -29,7 +29,7 @@ rule perplexity:
             --data_dir {params.data:q} \
             --split {params.split} \
             --output {output.summary:q} \
-            --device {params.device} \
+            --device {resources.device} \
             --vram_mb {resources.vram_mb} \
             --threads {threads} \
             > {log} 2>&1
@@ -48,7 +48,6 @@ use rule perplexity as trial_loss with:
     params:
         data=subpath(input.corpus, parent=True),
         split="val",
-        device=config["device"],
     log:
         "<results>/logs/lr_transfer/perplexity-{model}-{tokens}-seed{seed}-lr{rate}.log",
 
@@ -66,13 +65,13 @@ rule sample:
         temperature=config["temperature"],
         top_k=config["top_k"],
         top_p=config["top_p"],
-        device=config["device"],
     log:
         "<results>/logs/sample/{model}-{tokens}-seed{seed}.log",
     threads: config["threads_per_job"]
     resources:
         gpu=one_gpu,
         vram_mb=vram_mb,
+        device=config["device"],
     conda:
         "../envs/environment.yaml"
     shell:
@@ -86,7 +85,7 @@ rule sample:
             --top_k {params.top_k} \
             --top_p {params.top_p} \
             --seed {wildcards.seed} \
-            --device {params.device} \
+            --device {resources.device} \
             --vram_mb {resources.vram_mb} \
             --threads {threads} \
             > {log} 2>&1

@@ -12,13 +12,12 @@ rule trunk:
         # As large as three models each, and of no use once the cooldowns are done (--notemp keeps them).
         branches=[
             temp(f"<results>/trunks/{{model}}/seed{{seed}}/branch-{tokens}.pt")
-            for tokens in config["tokens"]
+            for tokens in sorted(config["tokens"])
         ],
         record="<results>/trunks/{model}/seed{seed}/trunk.json",
     params:
-        launch=launch,
         flags=train_flags,
-        budgets=config["tokens"],
+        budgets=sorted(config["tokens"]),
         data=subpath(input.corpus, parent=True),
         # Holds the undeclared checkpoint.pt from which a killed job goes on.
         folder=subpath(output.record, parent=True),
@@ -28,17 +27,23 @@ rule trunk:
     resources:
         gpu=gpus,
         vram_mb=vram_mb,
+        # Not params, which train again when they change: these change no result but for rounding.
+        launch=launch,
+        device=config["device"],
+        checkpoint_seconds=str(config["checkpoint_seconds"]),
     conda:
         "../envs/environment.yaml"
     shell:
         """
-        {params.launch} -m workflow.scripts.train \
+        {resources.launch} -m workflow.scripts.train \
             --model_name {wildcards.model} {params.flags} \
             --trunk_for {params.budgets} \
             --seed {wildcards.seed} \
             --data_dir {params.data:q} \
             --output_dir {params.folder:q} \
+            --device {resources.device} \
             --vram_mb {resources.vram_mb} \
+            --checkpoint_seconds {resources.checkpoint_seconds} \
             --threads {threads} \
             --wait \
             > {log} 2>&1
@@ -50,14 +55,14 @@ rule cooldown:
         corpus=f"{CORPUS}/corpus.json",
         tokens=ancient(CORPUS_FILES),
         code=model_code("train"),
-        # A short cut to the same weights, whose age says nothing: all that they depend on stands above.
+        # A short cut to the same weights: all that they depend on stands above. So its age says nothing; but a trunk
+        # that has to be trained again, for another budget say, has its cooldowns follow.
         branch=ancient(branch_of),
     output:
         weights="<results>/models/{model}/{tokens}-seed{seed}/model.safetensors",
         config="<results>/models/{model}/{tokens}-seed{seed}/config.json",
         history="<results>/models/{model}/{tokens}-seed{seed}/history.csv",
     params:
-        launch=launch,
         flags=train_flags,
         branch=branch_flag,
         data=subpath(input.corpus, parent=True),
@@ -68,17 +73,23 @@ rule cooldown:
     resources:
         gpu=gpus,
         vram_mb=vram_mb,
+        # Not params, which train again when they change: these change no result but for rounding.
+        launch=launch,
+        device=config["device"],
+        checkpoint_seconds=str(config["checkpoint_seconds"]),
     conda:
         "../envs/environment.yaml"
     shell:
         """
-        {params.launch} -m workflow.scripts.train \
+        {resources.launch} -m workflow.scripts.train \
             --model_name {wildcards.model} {params.flags} \
             --tokens {wildcards.tokens} {params.branch} \
             --seed {wildcards.seed} \
             --data_dir {params.data:q} \
             --output_dir {params.folder:q} \
+            --device {resources.device} \
             --vram_mb {resources.vram_mb} \
+            --checkpoint_seconds {resources.checkpoint_seconds} \
             --threads {threads} \
             --wait \
             > {log} 2>&1

@@ -139,7 +139,6 @@ def test_claims_outlive_exec(jobs):
 @pytest.mark.parametrize(
     ("wanted", "vram_mb", "sentence"),
     [
-        (1, 12000, "asks for 12000 MB of GPU memory, and the largest GPU here has 10000 MB"),
         (3, None, "asks for GPUs: 3; here are: 2"),
         (2, 9000, "asks for GPUs of 9000 MB: 2; here are: 1"),
     ],
@@ -147,6 +146,11 @@ def test_claims_outlive_exec(jobs):
 def test_what_can_never_be_had_is_one_sentence_at_once(tmp_path, wanted, vram_mb, sentence):
     with pytest.raises(InputError, match=sentence):
         claim(wanted, vram_mb, [Device("GPU-a", 10000), Device("GPU-b", 8000)], tmp_path)
+
+
+def test_a_job_larger_than_every_device_gets_the_largest_whole(tmp_path):
+    taken = claim(1, 65800, [Device("GPU-b", 8000), Device("GPU-a", 10000)], tmp_path)
+    assert (taken.visible, taken.vram_mb) == ("GPU-a", 10000)
 
 
 @pytest.fixture

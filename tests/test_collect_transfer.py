@@ -66,7 +66,7 @@ def test_from_folders_to_files(tmp_path):
         }  # fmt: skip
         model = {"arch": row.arch, "n_layer": row.n_layer, "n_embd": row.n_embd}
         write_json(f"{folders[-1]}/config.json", {"model": model, "training": training})
-        write_json(f"{folders[-1]}/perplexity.json", {"loss": row.val_loss, "loss_se": 0.01})
+        write_json(f"{folders[-1]}/perplexity.json", {"split": "val", "loss": row.val_loss, "loss_se": 0.01})
     table = str(tmp_path / "lr_transfer.csv")
     main(["--folders", *folders, "--rates", "gpt=0.004", "lstm=0.1", "--table", table])
     assert pd.read_csv(table)["best"].sum() == 3

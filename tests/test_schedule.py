@@ -1,6 +1,7 @@
 import pytest
 
-from workflow.scripts.schedule import Schedule
+from workflow.scripts.cli import InputError
+from workflow.scripts.schedule import Schedule, branch_steps
 
 
 def test_rates():
@@ -29,3 +30,25 @@ def test_no_warmup_and_a_run_shorter_than_its_warmup():
     assert Schedule(10, 0, 2).rate(0, 1.0) == 1.0
     rates = [Schedule(5, 10, 1).rate(step, 1.0) for step in range(5)]
     assert rates == pytest.approx([0.1, 0.2, 0.3, 0.4, 0.5])
+
+
+def of(*budgets: int, cooldown_fraction: float = 0.2) -> dict[int, Schedule]:
+    return {tokens: Schedule.of_budget(tokens, 256, 2, cooldown_fraction) for tokens in budgets}
+
+
+def test_budgets_leave_the_trunk_in_their_order():
+    assert branch_steps(of(16384, 8192)) == {26: 8192, 51: 16384}
+
+
+@pytest.mark.parametrize(
+    ("schedules", "sentence"),
+    [
+        (of(8192, 8200), "8192 and 8200 tokens are too near: both leave the trunk at step 26"),
+        (of(1792, 2048), "both leave the trunk at step 6"),  # of 7 and of 8 steps
+        (of(100, 8192), "100 tokens leave no step before the cooldown"),
+        (of(8192, cooldown_fraction=1), "8192 tokens leave no step before the cooldown"),
+    ],
+)
+def test_budgets_that_cannot_share_a_trunk_are_refused(schedules, sentence):
+    with pytest.raises(InputError, match=sentence):
+        branch_steps(schedules)

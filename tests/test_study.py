@@ -64,6 +64,11 @@ def test_both_architectures_are_tuned_with_as_many_trials(config):
         ({"models": {"gpt_tiny": {"grad_accum": 2}}}, "must read the same tokens a step"),
         ({"lr_transfer_models": ["gpt_wid"]}, "lr_transfer_models names 'gpt_wid', which is not .* mean 'gpt_wide'"),
         ({"models": {"gpt_tiny": {"arch": "rnn"}}}, "unknown arch 'rnn': choose one of gpt, lstm, modern"),
+        ({"tokens": [1048576, 1048577]}, "config: tokens: 1048576 and 1048577 tokens are too near"),
+        ({"cooldown_fraction": 1}, "config: tokens: 131072 tokens leave no step before the cooldown"),
+        ({"lr_transfer_seed": 1}, "lr_transfer_seed is one of seeds"),
+        ({"lr_transfer_models": ["gpt_tiny", "gpt_xl"]}, "no two of gpt differ in n_embd alone or in n_layer alone"),
+        ({"lr_transfer_models": ["lstm_tiny"]}, "no two of lstm differ"),
     ],
 )
 def test_a_wrong_config_is_one_sentence(config, change, sentence):
@@ -97,4 +102,7 @@ def test_code_of_a_job_is_what_it_imports_and_no_more():
     train = names("train", "models/gpt")
     assert {"train.py", "models/gpt.py", "models/__init__.py", "optim.py", "scoring.py", "files.py"} <= train
     assert not train & {"models/lstm.py", "eval_syntax.py", "sample.py", "plot_scaling.py"}
+    modern = names("train", "models/modern")  # imports gpt through its package
+    assert {"models/modern.py", "models/gpt.py", "attention.py"} <= modern
+    assert "models/lstm.py" not in modern
     assert names("fit_scaling") == {"fit_scaling.py", "cli.py", "files.py", "tables.py"}

@@ -170,6 +170,31 @@ def test_a_trunk_whose_branches_were_taken_away_starts_again(corpus_dir, tmp_pat
         assert all(torch.equal(one[key], other[key]) for key in one)
 
 
+def test_a_branch_of_another_cooldown_is_not_taken_for_this_ones(corpus_dir, tmp_path):
+    """A trunk that stopped past a branch, and goes on for cooldowns that start elsewhere."""
+    flags = ("--trunk_for", 8192, 65536)
+    process = start(corpus_dir, tmp_path / "trunk", tmp_path / "log", *flags, "--checkpoint_seconds", 0)
+    branch, state = (tmp_path / "trunk" / name for name in (".branch-8192.pt", "checkpoint.pt"))
+    while not branch.exists() or state.stat().st_mtime_ns <= branch.stat().st_mtime_ns:
+        assert process.poll() is None
+        time.sleep(0.005)
+    process.kill()
+    process.wait()
+    flags = ("--trunk_for", 16384, 65536, "--cooldown_fraction", 0.5)
+    done = train(corpus_dir, tmp_path / "trunk", *flags, tokens=None)
+    assert done.returncode == 0, done.stderr
+    # 8192 is not asked for any more, and 16384 leaves at step 32, not at 51.
+    assert sorted(os.listdir(tmp_path / "trunk")) == [".lock", "branch-16384.pt", "branch-65536.pt", "trunk.json"]
+    left = torch.load(tmp_path / "trunk" / "branch-16384.pt", weights_only=True)
+    assert left["progress"]["step"] == 32
+
+
+def test_a_trunk_starts_from_no_branch(corpus_dir, tmp_path):
+    done = train(corpus_dir, tmp_path / "out", "--trunk_for", 8192, "--branch", "b.pt", tokens=None)
+    assert done.returncode == 2
+    assert "--branch goes with the --tokens of one run, not with --trunk_for" in done.stderr
+
+
 @pytest.mark.parametrize("change", ["budget", "rate", "seed", "flipped", "cut"])
 def test_a_branch_that_is_not_this_runs_is_refused(change, corpus_dir, tmp_path):
     assert train(corpus_dir, tmp_path / "trunk", "--trunk_for", 8192, 16384, tokens=None).returncode == 0
@@ -178,9 +203,9 @@ def test_a_branch_that_is_not_this_runs_is_refused(change, corpus_dir, tmp_path)
     if change == "budget":
         branch, sentence = tmp_path / "trunk" / "branch-16384.pt", "but the cooldown of 8192 tokens starts at step 26"
     elif change == "rate":
-        flags = ("--learning_rate", 0.02)
+        flags, sentence = ("--learning_rate", 0.02), f"{sentence} (learning_rate 0.01, here 0.02)"
     elif change == "seed":
-        flags = ("--seed", 1)
+        flags, sentence = ("--seed", 1), f"{sentence} (seed 0, here 1)"
     else:
         data, sentence = bytearray(branch.read_bytes()), "is damaged or cut short"
         data[len(data) // 2] ^= 1

@@ -102,6 +102,17 @@ def test_a_second_run_does_nothing(study):
     assert study.planned() == {}  # what a file holds counts, not when it was written
 
 
+def test_what_changes_no_result_trains_nothing_again(study):
+    (study.folder / "reordered.yaml").write_text("tokens: [8192, 4096]\n")
+    for change in (
+        ("--config", "checkpoint_seconds=99"),
+        ("--config", "device=cpu"),
+        ("--configfile", "study.yaml", "reordered.yaml"),
+    ):
+        assert not {"trunk", "cooldown", "perplexity", "sample"} & set(study.planned(*change)), change
+    assert study.planned("--config", "weight_decay=0.5")["trunk"] == 6
+
+
 @pytest.mark.parametrize(
     ("module", "jobs"),
     [

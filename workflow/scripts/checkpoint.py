@@ -112,8 +112,8 @@ def save_state(path: Path, state: dict) -> None:
         ) from error
 
 
-def load_state(path: Path, expected: str) -> dict:
-    """A state that `save_state` wrote under the fingerprint expected.
+def load_state(path: Path, expected: str, ours: dict | None = None) -> dict:
+    """A state that `save_state` wrote under the fingerprint expected, which is of ``ours`` and perhaps more.
 
     Raises:
         InputError: there is none, it is cut short or damaged, or it is another run's. Nothing of it is used then.
@@ -134,5 +134,12 @@ def load_state(path: Path, expected: str) -> dict:
     except (RuntimeError, EOFError, KeyError, TypeError, ValueError, pickle.UnpicklingError) as error:
         raise InputError(f"{path} is not a state of training ({type(error).__name__})") from error
     if found != expected:
-        raise InputError(f"{path} belongs to another configuration, corpus or code")
+        raise InputError(f"{path} belongs to another configuration, corpus or code{differing(state, ours)}")
     return state
+
+
+def differing(state: dict, ours: dict | None) -> str:
+    """In brackets the first things in which a state's identity differs from ours, if both are known."""
+    theirs, ours = ({**known, **known.get("options", {})} for known in (state.get("identity") or {}, ours or {}))
+    names = [name for name in ours if name != "options" and name in theirs and theirs[name] != ours[name]]
+    return f" ({', '.join(f'{name} {theirs[name]}, here {ours[name]}' for name in names[:3])})" if names else ""

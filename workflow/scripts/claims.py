@@ -114,16 +114,16 @@ def claim(wanted: int, vram_mb: int | None, devices: list[Device], folder: Path,
     """Claim ``vram_mb`` of one device, or ``wanted`` whole devices; wait, and say so once, until they are free.
 
     A share goes where it leaves the least memory over (best fit): small jobs gather on few devices and
-    leave whole ones to the largest models, which decide when a study ends. Nobody queues: whoever looks
-    first when enough is free takes it. The claim outlives an `exec`.
+    leave whole ones to the largest models, which decide when a study ends. One larger than every device is
+    the largest whole: the job then takes smaller passes. Nobody queues: whoever looks first when enough is
+    free takes it. The claim outlives an `exec`.
 
     Raises:
         InputError: more is asked for than the devices have when all are free.
     """
+    if vram_mb and wanted == 1 and all(d.total_mb for d in devices):
+        vram_mb = min(vram_mb, max(d.total_mb for d in devices))
     enough = [d for d in devices if vram_mb is None or d.total_mb is None or d.total_mb >= vram_mb]
-    if devices and not enough:
-        largest = max(d.total_mb for d in devices)
-        raise InputError(f"a job asks for {vram_mb} MB of GPU memory, and the largest GPU here has {largest} MB")
     if len(enough) < wanted:
         least = f" of {vram_mb} MB" if vram_mb else ""
         raise InputError(f"a job asks for GPUs{least}: {wanted}; here are: {len(enough)}")

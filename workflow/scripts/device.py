@@ -58,7 +58,7 @@ def pick_device(name: str, vram_mb: int = 0, workers: Workers | None = None) -> 
         InputError: the device is not on this machine.
     """
     workers = workers or Workers()
-    if name in ("auto", "cuda"):
+    if name in ("auto", "cuda") and torch.backends.cuda.is_built():  # a GPU that this torch cannot use stays free
         claim = claim_gpus(workers.world, vram_mb or None) if workers.is_first else None
         if visible := workers.from_first(claim and claim.visible):
             os.environ["CUDA_VISIBLE_DEVICES"] = visible.split(",")[workers.rank]
@@ -77,7 +77,7 @@ def pick_device(name: str, vram_mb: int = 0, workers: Workers | None = None) -> 
 
 
 def pick_precision(name: str, device: torch.device) -> str:
-    """'auto' is bfloat16 where the hardware multiplies it natively: it pays from a width of 32 on."""
+    """'auto' is bfloat16 where the hardware multiplies it natively; benchmarks/ says at which widths that pays."""
     if name != "auto":
         return name
     if device.type == "cuda":

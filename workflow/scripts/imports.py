@@ -1,6 +1,7 @@
 """Which files of this package a command runs, read from the imports."""
 
 import ast
+import functools
 from pathlib import Path
 
 SCRIPTS = Path(__file__).parent
@@ -25,13 +26,17 @@ def code_files(*modules: str) -> list[str]:
     return sorted(map(str, found.values()))
 
 
+@functools.cache
 def imports_of(path: Path) -> list[str]:
     """Modules of this package that a file imports, anywhere in it, as ``a`` or ``a/b``."""
     package = "workflow.scripts"
     names = []
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ImportFrom) and node.module == package:
-            names += [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module and node.module.startswith(package + "."):
-            names.append(node.module.removeprefix(package + ".").replace(".", "/"))
+        if not isinstance(node, ast.ImportFrom) or not f"{node.module}.".startswith(f"{package}."):
+            continue
+        parent = node.module.removeprefix(package).lstrip(".").replace(".", "/")
+        if parent:
+            names.append(parent)
+        inside = [f"{parent}/{alias.name}".lstrip("/") for alias in node.names]  # a module, or a name in one
+        names += [name for name in inside if (SCRIPTS / f"{name}.py").exists() or (SCRIPTS / name).is_dir()]
     return names

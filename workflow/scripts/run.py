@@ -19,7 +19,7 @@ from workflow.scripts.imports import code_files
 from workflow.scripts.models import ModelConfig
 from workflow.scripts.optim import Optimizer
 from workflow.scripts.parallel import Workers
-from workflow.scripts.schedule import Schedule
+from workflow.scripts.schedule import Schedule, branch_steps
 from workflow.scripts.scoring import score_tunes
 from workflow.scripts.stepper import Stepper
 from workflow.scripts.vram import CONTEXT_MB, micro_batch_for
@@ -32,8 +32,6 @@ IDENTITY = (
     "arch", "n_layer", "n_embd", "n_head", "context_size", "parametrization", "learning_rate", "warmup_steps",
     "beta1", "weight_decay", "grad_clip", "seed", "compile", "eval_interval", "eval_tokens",
 )  # fmt: skip
-# Modules that decide what the weights become, beside the architecture's own.
-CODE = ("run", "stepper", "schedule", "batches", "optim", "device")
 
 
 @dataclass
@@ -74,19 +72,17 @@ class Run:
         self.schedules = {tokens: self.schedule_of(tokens) for tokens in args.trunk_for or [args.tokens]}
         self.schedule = max(self.schedules.values(), key=lambda schedule: schedule.branch)
         # Steps at which a trunk leaves its state, and the budget that branches off there.
-        self.branches = {s.branch: tokens for tokens, s in self.schedules.items()} if args.trunk_for else {}
+        self.branches = branch_steps(self.schedules) if args.trunk_for else {}
         self.end = self.schedule.branch if self.branches else self.schedule.steps
         self.progress = Progress(micro_batch=args.batch_size)
-        options = {name: getattr(args, name) for name in IDENTITY}
-        architecture = map(Path, code_files(f"models/{args.arch}"))
         self.identity = {
-            "options": options,
+            "options": {name: getattr(args, name) for name in IDENTITY},
             "windows_per_step": self.lanes,
             "precision": self.precision,
             "device": self.device.type,
-            "torch": torch.__version__,
+            "torch": str(torch.__version__),
             "corpus": self.corpus.content_sha256,
-            "code": sha256(*architecture, *(Path(__file__).with_name(f"{name}.py") for name in CODE)),
+            "code": sha256(*map(Path, code_files("train", f"models/{args.arch}"))),  # as the workflow declares it
         }
         self.trunk_fingerprint = fingerprint(self.identity)
         self.fingerprint = (
@@ -159,7 +155,8 @@ class Run:
         """Windows in one pass for which there should be memory on the GPU."""
         a = self.args
         # The estimate is of a whole job, and the weights, moments and context of this one are on the card by now.
-        free_mb = a.vram_mb or ((torch.cuda.mem_get_info()[0] + torch.cuda.memory_reserved()) >> 20) + CONTEXT_MB
+        free_mb = ((torch.cuda.mem_get_info()[0] + torch.cuda.memory_reserved()) >> 20) + CONTEXT_MB
+        free_mb = min(free_mb, a.vram_mb or free_mb)
         return micro_batch_for(
             free_mb, lanes, arch=a.arch, n_layer=a.n_layer, n_embd=a.n_embd, vocab_size=self.config.vocab_size,
             block_size=a.context_size, precision=self.precision,
@@ -171,26 +168,35 @@ class Run:
             torn.unlink(missing_ok=True)
         if (path := self.output / "checkpoint.pt").exists():
             try:
-                state = load_state(path, self.fingerprint)
+                state = load_state(path, self.fingerprint, self.identity)
                 for step, tokens in self.branches.items():
                     if step <= state["progress"]["step"]:
                         pending = self.branch_path(tokens, pending=True)
-                        load_state(pending if pending.exists() else self.branch_path(tokens), self.fingerprint)
+                        self.load_branch(pending if pending.exists() else self.branch_path(tokens), tokens, step)
                 self.say(f"resuming from step {state['progress']['step']} of {self.end}")
                 return state
             except InputError as error:
                 self.say(f"{error}: starting from {'the branch' if self.args.branch else 'step 0'}")
         if not self.args.branch:
             return None
-        state = load_state(Path(self.args.branch), self.trunk_fingerprint)
-        if state["progress"]["step"] != self.schedule.branch:
-            raise InputError(
-                f"{self.args.branch} was left at step {state['progress']['step']}, but the cooldown of"
-                f" {self.args.tokens} tokens starts at step {self.schedule.branch}"
-            )
+        tokens = self.end * self.tokens_per_step
+        state = self.load_branch(Path(self.args.branch), tokens, self.schedule.branch)
         state["progress"]["trunk_seconds"] = state["progress"]["seconds"]
         state["progress"]["micro_batch"] = self.args.batch_size  # the trunk's card may have been a smaller one
         self.say(f"going on from the trunk at step {self.schedule.branch} of {self.end}")
+        return state
+
+    def load_branch(self, path: Path, tokens: int, step: int) -> dict:
+        """The trunk's state at the step where the cooldown of so many tokens starts.
+
+        Raises:
+            InputError: the file is damaged, another trunk's, or of another step.
+        """
+        state = load_state(path, self.trunk_fingerprint, self.identity)
+        if (left := state["progress"]["step"]) != step:
+            raise InputError(
+                f"{path} was left at step {left}, but the cooldown of {tokens} tokens starts at step {step}"
+            )
         return state
 
     def branch_path(self, tokens: int, pending: bool = False) -> Path:
@@ -230,6 +236,7 @@ class Run:
         if self.workers.is_first:
             state = {
                 "fingerprint": self.fingerprint,
+                "identity": self.identity,
                 "progress": asdict(self.progress),
                 "model": self.model.state_dict(),
                 "optimizer": self.optimizer.state_dict(),
@@ -265,6 +272,8 @@ class Run:
             for tokens in self.branches.values():
                 if (pending := self.branch_path(tokens, pending=True)).exists():
                     pending.replace(self.branch_path(tokens))
+            for dropped in self.output.glob(".branch-*.pt"):  # of a budget that is no longer asked for
+                dropped.unlink()
             write_json(self.output / "trunk.json", {"training": training | {"branches": self.branch_list()}})
         else:
             table = io.StringIO()

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from workflow.scripts.cli import InputError
+
 
 @dataclass(frozen=True)
 class Schedule:
@@ -32,3 +34,22 @@ class Schedule:
         into = max(step - self.branch, 0)
         warm = min((step + 1) / self.warmup, 1.0) if self.warmup else 1.0
         return peak * warm * (1 - (into / self.cooldown) ** 0.5 if into else 1.0)
+
+
+def branch_steps(schedules: dict[int, Schedule]) -> dict[int, int]:
+    """Step at which a budget leaves the trunk -> tokens of that budget.
+
+    Raises:
+        InputError: two leave it at the same step, or one before the first.
+    """
+    found: dict[int, int] = {}
+    for tokens, schedule in sorted(schedules.items()):
+        if schedule.branch < 1:
+            raise InputError(f"{tokens} tokens leave no step before the cooldown: give more tokens or a shorter one")
+        if schedule.branch in found:
+            raise InputError(
+                f"{found[schedule.branch]} and {tokens} tokens are too near: both leave the trunk at"
+                f" step {schedule.branch}"
+            )
+        found[schedule.branch] = tokens
+    return found

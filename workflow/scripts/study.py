@@ -2,6 +2,7 @@
 
 import contextlib
 import difflib
+import itertools
 import json
 import os
 import shlex
@@ -13,6 +14,7 @@ import jsonschema
 from workflow.scripts import models, vram
 from workflow.scripts.cli import InputError
 from workflow.scripts.files import lock
+from workflow.scripts.schedule import Schedule, branch_steps
 
 SCRIPTS = Path(__file__).parent
 SCHEMA = SCRIPTS.parent / "schemas" / "config.schema.json"
@@ -28,10 +30,8 @@ TRAIN_OPTIONS = (
     "grad_clip",
     "precision",
     "parametrization",
-    "device",
     "compile",
     "eval_tokens",
-    "checkpoint_seconds",
 )
 # What config.yaml says of the corpus, under the names of prepare's flags.
 PREPARE_OPTIONS = (
@@ -94,14 +94,36 @@ def check(config: dict) -> None:
                 )
             arch = config["models"][name]["arch"]
             models.check(arch)
-            rates = "learning_rates" if key == "suite" else "lr_transfer_rates"
-            if arch not in config[rates]:
-                raise InputError(f"config: {rates} has none for {arch!r}, the arch of {name!r}")
+            for rates in ("learning_rates",) if key == "suite" else ("learning_rates", "lr_transfer_rates"):
+                if arch not in config[rates]:
+                    raise InputError(f"config: {rates} has none for {arch!r}, the arch of {name!r}")
+    check_trials(config)
     if len({"weight" in source for source in corpus_sources(config).values()}) > 1:
         raise InputError("config: corpus: either every source has a weight or none has")
-    batches = {name: tokens_per_step(config, name) for name in config["suite"]}
+    batches = {name: tokens_per_step(config, name) for name in (*config["suite"], *config["lr_transfer_models"])}
     if len(set(batches.values())) > 1:
         raise InputError(f"config: every model of a suite must read the same tokens a step, not {batches}")
+    length = next(iter(batches.values())), config["warmup_steps"], config["cooldown_fraction"]
+    try:
+        branch_steps({tokens: Schedule.of_budget(tokens, *length) for tokens in config["tokens"]})
+    except InputError as error:
+        raise InputError(f"config: tokens: {error}") from error
+
+
+def check_trials(config: dict) -> None:
+    """Refuse trials of learning rates from which nothing could be told, before they are trained."""
+    if config["lr_transfer_seed"] in config["seeds"]:
+        raise InputError("config: lr_transfer_seed is one of seeds: a reported run would be the one tuned on")
+    shapes: dict[str, list[tuple[int, int]]] = {}
+    for name in config["lr_transfer_models"]:
+        model = config["models"][name]
+        shapes.setdefault(model["arch"], []).append((model["n_layer"], model["n_embd"]))
+    for arch, found in shapes.items():
+        if not any((a == c) != (b == d) for (a, b), (c, d) in itertools.combinations(found, 2)):
+            raise InputError(
+                f"config: lr_transfer_models: no two of {arch} differ in n_embd alone or in n_layer alone, so nothing"
+                " could be told of how the best rate moves with either"
+            )
 
 
 def sentence(error: jsonschema.ValidationError) -> str:

@@ -176,6 +176,8 @@ def main(argv: list[str] | None = None) -> None:
         help="seconds between saves of the state; 0 saves after every step",
     )
     args = parser.parse_args(argv)
+    if args.branch and args.trunk_for:
+        parser.error("--branch goes with the --tokens of one run, not with --trunk_for")
 
     set_up_cpu(args.threads)
     workers = Workers.start()
