@@ -15,7 +15,7 @@ import torch
 
 from benchmarks.against import VOCABULARY, alternate, nanogpt_model, parser, timed, write_result
 from workflow.scripts import cli, models, sample
-from workflow.scripts.device import pick_device, set_up_cpu
+from workflow.scripts.device import pick_device, pick_precision, set_up_cpu
 from workflow.scripts.models import ModelConfig
 
 SHAPES = [(4, 128, 4), (6, 384, 6)]
@@ -46,7 +46,7 @@ def main() -> None:
     for n_layer, n_embd, n_head in SHAPES:
         config = ModelConfig("gpt", VOCABULARY, BLOCK_SIZE, n_layer, n_embd, n_head)
         for batch in (1, SAMPLES) if args.batched else (1,):
-            for precision in ("bfloat16", "float32"):
+            for precision in dict.fromkeys((pick_precision("auto", device), "float32")):
                 name = f"gpt {n_layer}x{n_embd}, {SAMPLES} x {LENGTH} characters, {precision}"
                 if args.only not in name:
                     continue
