@@ -253,7 +253,7 @@ def test_memory_that_runs_out_halves_the_pass_not_the_batch(corpus_dir, tmp_path
         "cli.run(lambda: train.main(sys.argv[2:]))"
     )
     losses = []
-    for name, room in (("whole", 0), ("tight", 160 << 20)):
+    for name, room in (("whole", 0), ("tight", 80 << 20)):
         done = subprocess.run(
             [sys.executable, "-c", code, str(room), *flags, "--output_dir", str(tmp_path / name)],
             cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=120,

@@ -6,10 +6,18 @@ from torch import Tensor
 QUERIES = 64  # of a block of causal attention: the fastest of 32, 64 and 128
 
 
-def rotate(x: Tensor, cos: Tensor, sin: Tensor, dim: int = -1) -> Tensor:
-    """Rotary position embedding (Su 2021, eq. 34) of x by cos and sin, whose size along ``dim`` is half of x's."""
-    a, b = x.chunk(2, dim)
-    return torch.cat((torch.addcmul(a * cos, b, sin, value=-1), torch.addcmul(b * cos, a, sin)), dim).type_as(x)
+def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """Rotary position embedding (Su 2021, eq. 34) of x (..., D) by cos and sin (..., D / 2)."""
+    a, b = x.chunk(2, -1)
+    return torch.cat((torch.addcmul(a * cos, b, sin, value=-1), torch.addcmul(b * cos, a, sin)), -1).type_as(x)
+
+
+def rotate_into(out: Tensor, x: Tensor, cos: Tensor, sin: Tensor) -> None:
+    """`rotate` of x (..., D, T) by cos and sin (D / 2, T), written where it is wanted: half the passes over memory."""
+    a, b = x.chunk(2, -2)
+    first, second = out.chunk(2, -2)
+    torch.mul(a, cos, out=first).addcmul_(b, sin, value=-1)
+    torch.mul(b, cos, out=second).addcmul_(a, sin)
 
 
 class Heads(torch.autograd.Function):
@@ -24,9 +32,11 @@ class Heads(torch.autograd.Function):
         cos, sin = (angles.T.to(qkv.dtype, memory_format=torch.contiguous_format) for angles in (cos, sin))
         ctx.save_for_backward(cos, sin)
         ctx.shape = qkv.shape
-        qkv = qkv.permute(0, 3, 1, 2, 4)
-        q, k = rotate(qkv[:2], cos, sin, dim=-2).view(2, B * H, D, T)
-        return q, k, qkv[2].reshape(B * H, D, T)
+        by_head = qkv.permute(0, 3, 1, 2, 4)
+        qk = qkv.new_empty(2, B, H, D, T)
+        rotate_into(qk, by_head[:2], cos, sin)
+        q, k = qk.view(2, B * H, D, T)
+        return q, k, by_head[2].reshape(B * H, D, T)
 
     @staticmethod
     def backward(ctx, dq: Tensor, dk: Tensor, dv: Tensor) -> tuple[Tensor, None, None]:
@@ -35,7 +45,7 @@ class Heads(torch.autograd.Function):
         d_qkv = dq.new_empty(ctx.shape)
         by_head = d_qkv.permute(0, 3, 1, 2, 4)
         for at, grad in enumerate((dq, dk)):
-            by_head[at] = rotate(grad.view(B, H, D, T), cos, -sin, dim=-2)
+            rotate_into(by_head[at], grad.view(B, H, D, T), cos, -sin)
         by_head[2] = dv.view(B, H, D, T)
         return d_qkv, None, None
 

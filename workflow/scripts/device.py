@@ -14,7 +14,7 @@ from workflow.scripts.cli import InputError
 from workflow.scripts.parallel import Workers
 
 PRECISIONS = ("auto", "float32", "bfloat16")
-M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # parameters of glibc's mallopt, from its malloc.h
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_MMAP_MAX = -1, -3, -4  # parameters of glibc's mallopt, from its malloc.h
 
 
 def set_up_cpu(threads: int) -> None:
@@ -22,14 +22,18 @@ def set_up_cpu(threads: int) -> None:
 
     By default glibc gives large pieces back to the system at once, which then clears them page by page when
     the next step asks for them again: a sixth of the time of a step at a width of 128. What a process holds
-    at its peak, by which memory is planned, stays the same. Under a limit of address space (ulimit -v) nothing
-    is kept: when it runs out, code that is compiled for smaller tensors must find room outside of the heap.
+    at its peak, by which memory is planned, stays the same. Under a limit of address space (ulimit -v) no large
+    piece is kept: when it runs out, code that is compiled for smaller tensors must find room outside of the heap.
     """
     torch.set_num_threads(threads)
-    if platform.libc_ver()[0] == "glibc" and resource.getrlimit(resource.RLIMIT_AS)[0] == resource.RLIM_INFINITY:
-        libc = ctypes.CDLL(None)
+    if platform.libc_ver()[0] != "glibc":
+        return
+    libc = ctypes.CDLL(None)
+    if resource.getrlimit(resource.RLIMIT_AS)[0] == resource.RLIM_INFINITY:
         libc.mallopt(M_MMAP_MAX, 0)
         libc.mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
+    else:
+        libc.mallopt(M_MMAP_THRESHOLD, 1 << 20)
 
 
 def give_back_memory(device: torch.device) -> None:
