@@ -122,7 +122,7 @@ def claim(wanted: int, vram_mb: int | None, devices: list[Device], folder: Path,
         InputError: more is asked for than the devices have when all are free.
     """
     if vram_mb and wanted == 1 and all(d.total_mb for d in devices):
-        vram_mb = min(vram_mb, max(d.total_mb for d in devices))
+        vram_mb = min(vram_mb, max((d.total_mb for d in devices), default=vram_mb))
     enough = [d for d in devices if vram_mb is None or d.total_mb is None or d.total_mb >= vram_mb]
     if len(enough) < wanted:
         least = f" of {vram_mb} MB" if vram_mb else ""
