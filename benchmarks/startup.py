@@ -43,8 +43,7 @@ def main() -> None:
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         checkpoint = f"{folder}/model"
-        train = module("train", *MODEL, "--data_dir", args.data_dir, "--output_dir", checkpoint)
-        train()
+        module("train", *MODEL, "--data_dir", args.data_dir, "--output_dir", checkpoint)()
         jobs = {
             # A seed of its own each time, or the run would be found finished.
             "train a gpt 2x24 for one step": lambda turn: module(

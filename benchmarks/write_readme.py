@@ -23,15 +23,15 @@ in that precision, on that machine, no code could do better.
 
 nanoGPT is [Karpathy's](https://github.com/karpathy/nanoGPT), as it is, from a clone of yours.
 """
-NANOGPT = " --nanogpt <clone>"
-# Benchmark and kind of device (`against.kind`): heading, how to run it, and what is said while there is no result.
+NANOGPT = {"train": " --nanogpt <clone>", "sample": " --nanogpt <clone>", "startup": ""}
+# Benchmark and kind of device (`against.kind`): heading, and flags and words while there is no result.
 SECTIONS = {
-    ("train", "cpu-bfloat16"): ("Training on a CPU that multiplies bfloat16", NANOGPT, "Not run yet."),
-    ("train", "cpu-float32"): ("Training on a CPU that does not", NANOGPT, "Not run yet."),
-    ("train", "cuda"): ("Training on a GPU", f" --device cuda{NANOGPT}", "Waiting for a GPU."),
-    ("sample", "cpu-bfloat16"): ("Writing tunes on a CPU that multiplies bfloat16", NANOGPT, "Not run yet."),
-    ("sample", "cpu-float32"): ("Writing tunes on a CPU that does not", NANOGPT, "Not run yet."),
-    ("sample", "cuda"): ("Writing tunes on a GPU", f" --device cuda{NANOGPT}", "Waiting for a GPU."),
+    ("train", "cpu-bfloat16"): ("Training on a CPU that multiplies bfloat16", "", "Not run yet."),
+    ("train", "cpu-float32"): ("Training on a CPU that does not", "", "Not run yet."),
+    ("train", "cuda"): ("Training on a GPU", " --device cuda", "Waiting for a GPU."),
+    ("sample", "cpu-bfloat16"): ("Writing tunes on a CPU that multiplies bfloat16", "", "Not run yet."),
+    ("sample", "cpu-float32"): ("Writing tunes on a CPU that does not", "", "Not run yet."),
+    ("sample", "cuda"): ("Writing tunes on a GPU", " --device cuda", "Waiting for a GPU."),
     ("startup", "cpu-bfloat16"): ("Starting a job on a CPU that multiplies bfloat16", "", "Not run yet."),
     ("startup", "cpu-float32"): ("Starting a job on a CPU that does not", "", "Not run yet."),
 }
@@ -70,8 +70,9 @@ def readme() -> str:
     parts = [HEAD]
     for (name, kind), (title, flags, waiting) in SECTIONS.items():
         path = RESULTS / f"{name}-{kind}.json"
-        body = table(read_json(path)) if path.exists() else waiting
-        parts.append(f"\n## {title}\n\n    python -m benchmarks.{name}{flags}\n\n{body}\n")
+        result = read_json(path) if path.exists() else None
+        command = result["command"] if result else f"python -m benchmarks.{name}{flags}"
+        parts.append(f"\n## {title}\n\n    {command}{NANOGPT[name]}\n\n{table(result) if result else waiting}\n")
     return "".join([*parts, TAIL])
 
 
