@@ -78,9 +78,11 @@ def model_code(command):
 
 
 def train_flags(wildcards):
-    """Flags of train for the run that the wildcards name; a trial's wildcards also set the rate."""
-    rate = {"learning_rate": wildcards.rate} if "rate" in wildcards.keys() else {}
-    return ask(study.train_flags, config, wildcards.model, **rate)
+    """Flags of train for the run that the wildcards name; a trial has a rate of its own, which may be too high."""
+    if "rate" not in wildcards.keys():
+        return ask(study.train_flags, config, wildcards.model)
+    flags = ask(study.train_flags, config, wildcards.model, learning_rate=wildcards.rate)
+    return f"{flags} --keep_diverged"
 
 
 def branch_of(wildcards):

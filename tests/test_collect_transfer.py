@@ -55,6 +55,20 @@ def test_a_rate_that_was_not_tried_costs_nobody_knows_what():
     assert found["archs"]["gpt"]["most_lost_at_rate_in_use"] is None
 
 
+def test_a_rate_that_diverged_bounds_the_optimum_and_has_no_loss():
+    diverged_from = 0.008
+    trials = trials_of({("gpt", 2, 24): 0.004, ("gpt", 2, 48): 0.004})
+    trials.loc[(trials["n_embd"] == 24) & (trials["learning_rate"] >= diverged_from), "val_loss"] = np.inf
+    found = summarise(trials, {"gpt": diverged_from})
+    narrow, wide = found["models"]
+    assert (narrow["optimum"], narrow["bracketed"], narrow["diverged"]) == (0.004, True, 2)
+    assert narrow["lost_at_rate_in_use"] is None
+    assert wide["diverged"] == 0
+    assert found["archs"]["gpt"]["most_lost_at_rate_in_use"] is None
+    with pytest.raises(InputError, match="every trial of gpt2x24 diverged: try rates lower than"):
+        summarise(trials.assign(val_loss=np.inf), {"gpt": 0.004})
+
+
 def test_from_folders_to_files(tmp_path):
     trials = trials_of({("gpt", 2, 24): 0.006, ("gpt", 2, 48): 0.004, ("gpt", 3, 48): 0.004})
     folders = []
@@ -66,10 +80,13 @@ def test_from_folders_to_files(tmp_path):
         }  # fmt: skip
         model = {"arch": row.arch, "n_layer": row.n_layer, "n_embd": row.n_embd}
         write_json(f"{folders[-1]}/config.json", {"model": model, "training": training})
-        write_json(f"{folders[-1]}/perplexity.json", {"split": "val", "loss": row.val_loss, "loss_se": 0.01})
+        loss, error = (None, None) if row.learning_rate == RATES[-1] else (row.val_loss, 0.01)
+        write_json(f"{folders[-1]}/perplexity.json", {"split": "val", "loss": loss, "loss_se": error})
     table = str(tmp_path / "lr_transfer.csv")
     main(["--folders", *folders, "--rates", "gpt=0.004", "lstm=0.1", "--table", table])
-    assert pd.read_csv(table)["best"].sum() == 3
+    written = pd.read_csv(table)
+    assert written["best"].sum() == 3
+    assert np.isinf(written["val_loss"]).sum() == 3
     for suffix in ("json", "pdf", "png"):
         assert (tmp_path / f"lr_transfer.{suffix}").stat().st_size > 100
     with pytest.raises(InputError, match="--rates names no rate for gpt"):

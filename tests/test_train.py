@@ -18,6 +18,7 @@ from workflow.scripts.checkpoint import WEIGHTS, load_model, load_state, save_st
 from workflow.scripts.cli import InputError
 from workflow.scripts.corpus import Corpus
 from workflow.scripts.device import pick_precision
+from workflow.scripts.files import read_json
 from workflow.scripts.scoring import score_tunes
 
 SMALL = ("--n_layer", 1, "--n_embd", 16, "--n_head", 2, "--context_size", 32, "--batch_size", 4, "--grad_accum", 2,
@@ -383,6 +384,31 @@ def test_a_loss_that_is_not_finite_stops_the_run(corpus_dir, tmp_path):
     assert "learning rate 1e+30" in done.stderr
     assert "Traceback" not in done.stderr
     assert (tmp_path / WEIGHTS).read_bytes() == before
+
+
+def test_a_trial_that_diverges_is_a_result_without_a_loss(corpus_dir, tmp_path):
+    too_high = ("--learning_rate", 1e30, "--grad_clip", 1e30, "--warmup_steps", 0, "--keep_diverged")
+    done = train(corpus_dir, tmp_path, *too_high)
+    assert done.returncode == 0, done.stderr
+    assert "diverged: the loss is nan" in done.stdout
+    step = read_json(tmp_path / "config.json")["training"]["diverged_at_step"]
+    assert 0 <= step < 40
+    assert "already holds" in train(corpus_dir, tmp_path, *too_high).stdout
+    scored = command("calc_perplexity", "--checkpoint", tmp_path, "--split", "val", "--data_dir", corpus_dir)
+    assert scored.returncode == 0, scored.stderr
+    assert read_json(tmp_path / "perplexity_val.json") == {
+        "split": "val", "loss": None, "loss_se": None, "diverged_at_step": step
+    }  # fmt: skip
+    written = command("sample", "--checkpoint_dir", tmp_path, "--output_dir", tmp_path / "tunes")
+    assert written.returncode == 1
+    assert "not those of a trained model" in written.stderr
+    assert not (tmp_path / "tunes").exists()
+
+
+def test_a_trunk_cannot_be_kept_diverged(corpus_dir, tmp_path):
+    done = train(corpus_dir, tmp_path, "--trunk_for", 20000, "--keep_diverged", tokens=None)
+    assert done.returncode == 2
+    assert "not with --trunk_for" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 Writes a JSON file with the mean loss (nats a character; the end of a tune counts as one), its standard
 error by resampling tunes, perplexity and bits a character, which can be compared whatever the tokenizer;
 the loss and perplexity a token; and beside it a CSV with the loss of every tune, so that models can be
-compared tune by tune.
+compared tune by tune. A run that diverged has a loss of null, and no tunes.
 
 Example:
   python -m workflow.scripts.calc_perplexity --checkpoint checkpoints/gpt_xxl
@@ -28,12 +28,15 @@ from workflow.scripts.scoring import mean_and_error, score_tunes
 
 
 def evaluate(checkpoint: str, data_dir: str | None, split_name: str, device: torch.device, batch: int):
-    """Loss summary (dict) and per-tune (tokens, chars, nats) arrays of a model on a split.
+    """Loss summary (dict) and per-tune (tokens, chars, nats) arrays of a model on a split; empty if it diverged.
 
     Raises:
         InputError: the corpus has another vocabulary than the model.
     """
     model, tokenizer, training = load_model(checkpoint, device)
+    if (step := training.get("diverged_at_step")) is not None:
+        summary = {"split": split_name, "loss": None, "loss_se": None, "diverged_at_step": step}
+        return summary, *3 * [np.array([])]
     corpus = Corpus.load(data_dir or training["data_dir"])
     if corpus.tokenizer != tokenizer:
         raise InputError(f"{checkpoint} was trained with another vocabulary than that of {corpus.folder}")
@@ -91,6 +94,9 @@ def main(argv: list[str] | None = None) -> None:
     rows.writerows((i, n, c, f"{loss:.6f}") for i, (n, c, loss) in enumerate(zip(tokens, chars, nats, strict=True)))
     write_text(output.with_name(output.stem + "_tunes.csv"), table.getvalue())
     write_json(output, summary)
+    if summary["loss"] is None:
+        print(f"{args.checkpoint}: no loss, for the run diverged at step {summary['diverged_at_step']}")
+        return
     print(
         f"{args.checkpoint}: perplexity {summary['perplexity']:.4f} on {summary['tunes']:,} {args.split} tunes;"
         f" loss {summary['loss']:.4f} ± {summary['loss_se']:.4f} nats, {summary['bits_per_char']:.4f} bits a character"

@@ -1,7 +1,7 @@
 """Gather the trials of learning rates: where each model's best rate is, and how far it moves with width and depth.
 
-  lr_transfer.csv    a row a trial: model, shape, learning_rate, val_loss over the whole validation split; ``best``
-                     is 1 where no other rate of that model did better
+  lr_transfer.csv    a row a trial: model, shape, learning_rate, val_loss over the whole validation split, infinite
+                     if it diverged; ``best`` is 1 where no other rate of that model did better
   lr_transfer.json   each model's optimum; by architecture how far it moves, and what the rate in use gives away
   lr_transfer.pdf, .png
 
@@ -9,6 +9,7 @@ Example:
   python -m workflow.scripts.collect_transfer --folders results/lr_transfer/*/* --rates gpt=0.004 lstm=0.016
 """
 
+import math
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -37,7 +38,7 @@ def read_trial(folder: Path) -> dict:
         "tokens": training["tokens"],
         "seed": training["options"]["seed"],
         "learning_rate": training["options"]["learning_rate"],
-        "val_loss": perplexity["loss"],
+        "val_loss": math.inf if perplexity["loss"] is None else perplexity["loss"],
         "val_loss_se": perplexity["loss_se"],
     }
 
@@ -46,12 +47,15 @@ def optimum(rates: np.ndarray, losses: np.ndarray) -> tuple[float, bool]:
     """(best rate between the trials, whether it was bracketed), for ascending rates.
 
     The vertex of the parabola through the best trial and its neighbours, in the logarithm of the rate. A
-    best trial at an end of the range is returned as it is: the optimum may lie beyond.
+    best trial at an end of the range is returned as it is: the optimum may lie beyond. So is one next to a
+    trial that diverged, whose loss is infinite: no parabola goes through that.
     """
     i = int(losses.argmin())
     if i in (0, len(rates) - 1):
         return float(rates[i]), False
     around = slice(i - 1, i + 2)
+    if not np.isfinite(losses[around]).all():
+        return float(rates[i]), True
     curvature, slope, _ = np.polyfit(np.log(rates[around] / rates[i]), losses[around], 2)
     return float(rates[i] * np.exp(-slope / (2 * curvature))), True
 
@@ -63,13 +67,19 @@ def series(models: pd.DataFrame, varied: str, fixed: str) -> pd.DataFrame:
 
 
 def summarise(trials: pd.DataFrame, taken: dict[str, float]) -> dict:
-    """What lr_transfer.json holds; ``taken`` is the rate in use by architecture."""
+    """What lr_transfer.json holds; ``taken`` is the rate in use by architecture.
+
+    Raises:
+        InputError: every trial of a model diverged.
+    """
     found = []
     for (name, arch), rows in trials.groupby(["model", "arch"], sort=False):
         rows = rows.sort_values("learning_rate")
         rates, losses = rows["learning_rate"].to_numpy(), rows["val_loss"].to_numpy()
         rate, bracketed = optimum(rates, losses)
-        used = losses[np.isclose(rates, taken[arch])]
+        if not np.isfinite(losses).any():
+            raise InputError(f"every trial of {name} diverged: try rates lower than {rates[0]:g}")
+        used = losses[np.isclose(rates, taken[arch]) & np.isfinite(losses)]
         found.append(
             {
                 "model": name,
@@ -77,6 +87,7 @@ def summarise(trials: pd.DataFrame, taken: dict[str, float]) -> dict:
                 "n_layer": int(rows["n_layer"].iloc[0]),
                 "n_embd": int(rows["n_embd"].iloc[0]),
                 "trials": len(rows),
+                "diverged": int(np.isinf(losses).sum()),
                 "best_trial": float(rates[losses.argmin()]),
                 "best_loss": float(losses.min()),
                 "optimum": rate,
@@ -132,6 +143,8 @@ def panel(ax: Axes, trials: pd.DataFrame, summary: dict, arch: str, kind: str) -
         rows, model = trials[trials["model"] == name].sort_values("learning_rate"), models[name]
         label = f"{model['n_layer']}×{model['n_embd']}"
         ax.plot(rows["learning_rate"], rows["val_loss"], ".-", color=shade, label=label)
+        diverged = rows.loc[np.isinf(rows["val_loss"]), "learning_rate"]
+        ax.plot(diverged, np.ones(len(diverged)), "x", color=shade, transform=ax.get_xaxis_transform(), clip_on=False)
         ax.plot(model["optimum"], model["best_loss"], "o", color=shade, markersize=7, fillstyle="none")
     ax.axvline(moves["rate_in_use"], color="#999999", linewidth=0.8, linestyle=":")
     ax.set_xscale("log")

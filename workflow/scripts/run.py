@@ -75,6 +75,7 @@ class Run:
         self.branches = branch_steps(self.schedules) if args.trunk_for else {}
         self.end = self.schedule.branch if self.branches else self.schedule.steps
         self.progress = Progress(micro_batch=args.batch_size)
+        self.diverged_at: int | None = None  # the step whose loss was not finite
         self.identity = {
             "options": {name: getattr(args, name) for name in IDENTITY},
             "windows_per_step": self.lanes,
@@ -256,6 +257,7 @@ class Run:
             "data_dir": str(self.args.data_dir),
             "steps": self.end,
             "tokens": n_tokens,
+            "diverged_at_step": self.diverged_at,
             "unique_tokens": min(n_tokens, len(self.train_split.tokens)),
             "params_non_embedding": self.params[0],
             "params": self.params[1],

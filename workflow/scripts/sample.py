@@ -153,6 +153,8 @@ def main(argv: list[str] | None = None) -> None:
 
     set_up_cpu(args.threads)
     model, tokenizer, training = load_model(args.checkpoint_dir, pick_device(args.device, args.vram_mb))
+    if not all(weight.isfinite().all() for weight in model.parameters()):
+        raise InputError(f"{args.checkpoint_dir}: its weights are not those of a trained model")
     if args.prompt_file:
         try:
             prompt = Path(args.prompt_file).read_text(encoding="utf-8")

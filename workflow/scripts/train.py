@@ -38,6 +38,14 @@ from workflow.scripts.run import Run
 SECONDS_BETWEEN_LINES = 60  # of a log that nobody watches
 
 
+class DivergenceError(InputError):
+    """The loss or the gradient is not finite; raised with the step and the sentence that says so."""
+
+    def __init__(self, step: int, sentence: str):
+        super().__init__(sentence)
+        self.step = step
+
+
 def is_eval_step(step: int, interval: int | None) -> bool:
     """Whether to validate after ``step``: each interval, else at 32 and each factor of sqrt 2 from there.
 
@@ -52,7 +60,7 @@ def train(run: Run) -> None:
     """Go from wherever the run stands to its end.
 
     Raises:
-        InputError: the loss or the gradient is not finite; the last checkpoint before it stays.
+        DivergenceError: the loss or the gradient is not finite; the last checkpoint before it stays.
     """
     args, progress, workers = run.args, run.progress, run.workers
     stopped_by: list[int] = []
@@ -81,9 +89,10 @@ def train(run: Run) -> None:
 
         for step, loss, norm in pending:
             if not (math.isfinite(loss.item()) and math.isfinite(norm.item())):
-                raise InputError(
+                raise DivergenceError(
+                    step,
                     f"the loss is {loss.item():g} and the gradient norm {norm.item():g} at step {step}"
-                    f" (learning rate {args.learning_rate:g}): lower --learning_rate"
+                    f" (learning rate {args.learning_rate:g}): lower --learning_rate",
                 )
             progress.losses.append(loss.item())
         pending.clear()
@@ -168,6 +177,9 @@ def main(argv: list[str] | None = None) -> None:
     )
     how.add_argument("--eval_tokens", type=cli.positive_int, default=16384, help="validation tokens to watch")
     how.add_argument("--log_interval", type=cli.positive_int, default=10, help="steps between looks at the loss")
+    how.add_argument(
+        "--keep_diverged", action="store_true", help="finish a run whose loss is not finite as one that diverged"
+    )
     how.add_argument("--wait", action="store_true", help="wait for another process that trains into the same folder")
     how.add_argument(
         "--checkpoint_seconds",
@@ -176,8 +188,8 @@ def main(argv: list[str] | None = None) -> None:
         help="seconds between saves of the state; 0 saves after every step",
     )
     args = parser.parse_args(argv)
-    if args.branch and args.trunk_for:
-        parser.error("--branch goes with the --tokens of one run, not with --trunk_for")
+    if args.trunk_for and (args.branch or args.keep_diverged):
+        parser.error("--branch and --keep_diverged go with the --tokens of one run, not with --trunk_for")
 
     set_up_cpu(args.threads)
     workers = Workers.start()
@@ -202,7 +214,13 @@ def main(argv: list[str] | None = None) -> None:
     if epochs > 4:
         run.say(f"warning: {epochs:.1f} epochs repeat the data more than 4 times; gains from repetition fade there")
     run.resume()
-    train(run)
+    try:
+        train(run)
+    except DivergenceError as error:
+        if not args.keep_diverged:
+            raise
+        run.say(f"diverged: {error}")
+        run.diverged_at = error.step
     if workers.is_first:
         run.finish()
 
