@@ -4,20 +4,14 @@ The norms have no gain, so that the parameters outside the embedding are exactly
 four projections and the MLP's two.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from workflow.scripts.attention import CausalAttention, Heads, rotate
 from workflow.scripts.cli import InputError
+from workflow.scripts.kv_cache import Cache
 from workflow.scripts.models import ModelConfig, ParamGroup
-
-if TYPE_CHECKING:  # training has no need of it, nor of the compiler behind it
-    from workflow.scripts.kv_cache import Cache
 
 # The shape at which "mup" is "standard": width, layers and size of a head that the rates were tuned at.
 BASE_WIDTH, BASE_DEPTH, BASE_HEAD = 48, 2, 16
@@ -143,8 +137,6 @@ class Model(nn.Module):
 
     def empty_state(self, batch: int) -> Cache:
         """The state before the first token, for generation."""
-        from workflow.scripts.kv_cache import Cache
-
         c = self.config
         return Cache.empty(c.n_layer, batch, c.n_head, c.block_size, c.n_embd // c.n_head, like=self.wte.weight)
 
