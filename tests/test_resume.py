@@ -133,7 +133,7 @@ def test_a_branch_of_another_cooldown_is_not_taken_for_this_ones(corpus_dir, tmp
 def test_a_trunk_starts_from_no_branch(corpus_dir, tmp_path):
     done = train(corpus_dir, tmp_path / "out", "--trunk_for", 8192, "--branch", "b.pt", tokens=None)
     assert done.returncode == 2
-    assert "--branch goes with the --tokens of one run, not with --trunk_for" in done.stderr
+    assert "--branch and --keep_diverged go with the --tokens of one run, not with --trunk_for" in done.stderr
 
 
 @pytest.mark.parametrize("change", ["budget", "rate", "seed", "flipped", "cut"])

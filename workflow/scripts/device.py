@@ -14,7 +14,8 @@ from workflow.scripts.cli import InputError
 from workflow.scripts.parallel import Workers
 
 PRECISIONS = ("auto", "float32", "bfloat16")
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_MMAP_MAX = -1, -3, -4  # parameters of glibc's mallopt, from its malloc.h
+# Parameters of glibc's mallopt, from its malloc.h.
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_MMAP_MAX, M_ARENA_MAX = -1, -3, -4, -8
 
 
 def set_up_cpu(threads: int) -> None:
@@ -23,7 +24,8 @@ def set_up_cpu(threads: int) -> None:
     By default glibc gives large pieces back to the system at once, which then clears them page by page when
     the next step asks for them again: a sixth of the time of a step at a width of 128. What a process holds
     at its peak, by which memory is planned, stays the same. Under a limit of address space (ulimit -v) no large
-    piece is kept: when it runs out, code that is compiled for smaller tensors must find room outside of the heap.
+    piece is kept: when it runs out, code that is compiled for smaller tensors must find room outside of the heap. And
+    no thread reserves 64 MB for itself, as one does, where they happen to fit, to hold a few kilobytes.
     """
     torch.set_num_threads(threads)
     if platform.libc_ver()[0] != "glibc":
@@ -34,6 +36,7 @@ def set_up_cpu(threads: int) -> None:
         libc.mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
     else:
         libc.mallopt(M_MMAP_THRESHOLD, 1 << 20)
+        libc.mallopt(M_ARENA_MAX, 1)
 
 
 def give_back_memory(device: torch.device) -> None:
