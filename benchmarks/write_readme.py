@@ -24,16 +24,16 @@ in that precision, on that machine, no code could do better.
 nanoGPT is [Karpathy's](https://github.com/karpathy/nanoGPT), as it is, from a clone of yours.
 """
 NANOGPT = {"train": " --nanogpt <clone>", "sample": " --nanogpt <clone>", "startup": ""}
-# Benchmark and kind of device (`against.kind`): heading, and flags and words while there is no result.
+# Heading by benchmark and kind of device (`against.kind`).
 SECTIONS = {
-    ("train", "cpu-bfloat16"): ("Training on a CPU that multiplies bfloat16", "", "Not run yet."),
-    ("train", "cpu-float32"): ("Training on a CPU that does not", "", "Not run yet."),
-    ("train", "cuda"): ("Training on a GPU", " --device cuda", "Waiting for a GPU."),
-    ("sample", "cpu-bfloat16"): ("Writing tunes on a CPU that multiplies bfloat16", "", "Not run yet."),
-    ("sample", "cpu-float32"): ("Writing tunes on a CPU that does not", "", "Not run yet."),
-    ("sample", "cuda"): ("Writing tunes on a GPU", " --device cuda", "Waiting for a GPU."),
-    ("startup", "cpu-bfloat16"): ("Starting a job on a CPU that multiplies bfloat16", "", "Not run yet."),
-    ("startup", "cpu-float32"): ("Starting a job on a CPU that does not", "", "Not run yet."),
+    ("train", "cpu-bfloat16"): "Training on a CPU that multiplies bfloat16",
+    ("train", "cpu-float32"): "Training on a CPU that does not",
+    ("train", "cuda"): "Training on a GPU",
+    ("sample", "cpu-bfloat16"): "Writing tunes on a CPU that multiplies bfloat16",
+    ("sample", "cpu-float32"): "Writing tunes on a CPU that does not",
+    ("sample", "cuda"): "Writing tunes on a GPU",
+    ("startup", "cpu-bfloat16"): "Starting a job on a CPU that multiplies bfloat16",
+    ("startup", "cpu-float32"): "Starting a job on a CPU that does not",
 }
 TAIL = """
 ## Preparing a corpus
@@ -68,7 +68,8 @@ def table(result: dict) -> str:
 
 def readme() -> str:
     parts = [HEAD]
-    for (name, kind), (title, flags, waiting) in SECTIONS.items():
+    for (name, kind), title in SECTIONS.items():
+        flags, waiting = (" --device cuda", "Waiting for a GPU.") if kind == "cuda" else ("", "Not run yet.")
         path = RESULTS / f"{name}-{kind}.json"
         result = read_json(path) if path.exists() else None
         command = result["command"] if result else f"python -m benchmarks.{name}{flags}"

@@ -76,9 +76,9 @@ def summarise(trials: pd.DataFrame, taken: dict[str, float]) -> dict:
     for (name, arch), rows in trials.groupby(["model", "arch"], sort=False):
         rows = rows.sort_values("learning_rate")
         rates, losses = rows["learning_rate"].to_numpy(), rows["val_loss"].to_numpy()
-        rate, bracketed = optimum(rates, losses)
         if not np.isfinite(losses).any():
             raise InputError(f"every trial of {name} diverged: try rates lower than {rates[0]:g}")
+        rate, bracketed = optimum(rates, losses)
         used = losses[np.isclose(rates, taken[arch]) & np.isfinite(losses)]
         found.append(
             {
