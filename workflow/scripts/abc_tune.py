@@ -1,0 +1,103 @@
+"""What the checker of ABC finds in a text: messages about it, and per voice its bars and notes.
+
+Times are whole numbers of `TICKS` to a whole note, or fractions of them where a length does not fit.
+"""
+
+import bisect
+import re
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import NamedTuple
+
+# Divisible by the lengths that music has, tuplets and dots of them included, so that times are exact.
+TICKS = 2**12 * 3**3 * 5**2 * 7 * 11 * 13
+TIERS = ("hard", "balance", "rhythm", "soft")
+MAX_MESSAGES = 50  # kept of one text; a text of noise has one for every other character
+
+Time = int | Fraction
+
+
+class Message(NamedTuple):
+    """One thing about a text: where (in characters from its start), how grave, and what."""
+
+    offset: int
+    tier: str
+    text: str
+
+
+class Bar(NamedTuple):
+    """What one voice has between two bar lines.
+
+    Attributes:
+        duration: of the voice; where & writes a second one beside it, of the first.
+        longest: of the voices that & writes.
+        meter: what a bar lasts here; 0 in free meter.
+        at_edge: the bar begins or ends a section, so that it may be a pickup or what a pickup leaves.
+        count: bars of rest that it stands for (Z4), else 1.
+    """
+
+    offset: int
+    duration: Time
+    longest: Time
+    meter: Time
+    at_edge: bool
+    count: int
+
+
+@dataclass(slots=True)
+class Note:
+    """A note that sounds; pitch in MIDI numbers."""
+
+    onset: Time
+    duration: Time
+    pitch: int
+    in_key: bool
+
+
+@dataclass
+class Part:
+    """One voice of a tune."""
+
+    bars: list[Bar] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
+    rests: int = 0
+    length: Time = 0
+
+
+@dataclass
+class Text:
+    """A checked text. If it holds several tunes, what is said is of all, and the parts are those of the first.
+
+    Attributes:
+        messages: at most `MAX_MESSAGES`, in the order found; rhythm is judged by `abc_rhythm`.
+        tiers: of all messages.
+        notes: how many the model wrote: those of the prompt do not count.
+        fields: letters of the header's fields.
+        closed: the last bar of every part ends with a bar line.
+    """
+
+    text: str
+    messages: list[Message] = field(default_factory=list)
+    tiers: set[str] = field(default_factory=set)
+    parts: dict[str, Part] = field(default_factory=dict)
+    notes: int = 0
+    fields: set[str] = field(default_factory=set)
+    closed: bool = True
+
+    @property
+    def is_valid(self) -> bool:
+        return not self.tiers & {"hard", "balance"}
+
+    def say(self, offset: int, tier: str, text: str) -> None:
+        self.tiers.add(tier)
+        if len(self.messages) < MAX_MESSAGES:
+            self.messages.append(Message(offset, tier, text))
+
+    def located(self) -> list[dict]:
+        """The messages with line and column, from 1, in the order of the text."""
+        starts = [0, *(match.end() for match in re.finditer("\n", self.text))]
+        found = []
+        for offset, tier, text in sorted(self.messages):
+            line = bisect.bisect_right(starts, offset)
+            found.append({"line": line, "column": offset - starts[line - 1] + 1, "tier": tier, "message": text})
+        return found
