@@ -1,4 +1,5 @@
-# Needs the ABC or MIDI files that config's `corpus` names; makes data/corpora/<name>, and the picture of its audit.
+# Needs the ABC or MIDI files that config's `corpus` names; makes data/corpora/<name>, the picture of
+# its audit, and the index that copies are found by.
 from importlib import metadata
 
 
@@ -49,5 +50,28 @@ rule plot_corpus:
         python -m workflow.scripts.plot_corpus \
             --corpus {input.corpus:q} \
             --output {output.pdf:q} \
+            > {log} 2>&1
+        """
+
+
+rule copy_index:
+    input:
+        CORPUS_FILES,
+        f"{CORPUS}/tunes.tsv",
+        corpus=f"{CORPUS}/corpus.json",
+        code=code("copy_index"),
+    output:
+        directory(f"{CORPUS}/copy_index"),
+    params:
+        data=subpath(input.corpus, parent=True),
+    log:
+        f"<results>/logs/copy_index/{study.corpus_name(config)}.log",
+    conda:
+        "../envs/environment.yaml"
+    shell:
+        """
+        python -m workflow.scripts.copy_index \
+            --data_dir {params.data:q} \
+            --output {output:q} \
             > {log} 2>&1
         """

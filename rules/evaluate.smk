@@ -1,4 +1,5 @@
-# Needs a trained model; makes its perplexity, what it writes, and how much of that is music.
+# Needs a trained model; makes its perplexity, what it writes, how much of that is music, and how much
+# of it is copied.
 
 
 rule perplexity:
@@ -109,5 +110,26 @@ rule syntax:
             --folder {input.samples:q} \
             --json {output.verdicts:q} \
             --midi_dir {output.midi:q} \
+            > {log} 2>&1
+        """
+
+
+rule copying:
+    input:
+        samples="<results>/models/{model}/{tokens}-seed{seed}/samples",
+        index=f"{CORPUS}/copy_index",
+        code=code("copying"),
+    output:
+        "<results>/models/{model}/{tokens}-seed{seed}/copying.json",
+    log:
+        "<results>/logs/copying/{model}-{tokens}-seed{seed}.log",
+    conda:
+        "../envs/environment.yaml"
+    shell:
+        """
+        python -m workflow.scripts.copying \
+            --folder {input.samples:q} \
+            --index {input.index:q} \
+            --output {output:q} \
             > {log} 2>&1
         """

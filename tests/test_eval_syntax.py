@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from tests.conftest import command
-from workflow.scripts.eval_syntax import evaluate
+from workflow.scripts.eval_syntax import STEPS, evaluate
 from workflow.scripts.external import find_program, run_limited
 
 GOOD = "X:1\nT:Scale\nM:4/4\nL:1/8\nK:C\nCDEF GABc|cBAG FEDC|]\n"
@@ -13,13 +13,15 @@ GOOD = "X:1\nT:Scale\nM:4/4\nL:1/8\nK:C\nCDEF GABc|cBAG FEDC|]\n"
 
 def verdict_of(tmp_path, text, seconds=20):
     (tmp_path / "tune.abc").write_bytes(text if isinstance(text, bytes) else text.encode())
-    (verdict,) = evaluate([tmp_path / "tune.abc"], seconds, None)
+    (verdict,) = evaluate([tmp_path / "tune.abc"], seconds, None, set(STEPS))
     return verdict
 
 
 def test_a_good_tune_passes_everything(tmp_path):
     verdict = verdict_of(tmp_path, GOOD)
-    assert verdict == {"path": "tune.abc", "music21": True, "abc2midi": True, "valid": True, "messages": []}
+    passed = ("syntax_valid", "bars_correct", "tools_agree", "compiles", "music21", "abc2midi", "valid")
+    assert {name: verdict[name] for name in passed} == dict.fromkeys(passed, True)
+    assert (verdict["tiers"], verdict["messages"]) == ([], [])
 
 
 @pytest.mark.parametrize(
@@ -72,6 +74,29 @@ def test_a_folder_without_music_still_leaves_its_results(tmp_path):
     assert list((tmp_path / "midi").iterdir()) == []
 
 
+def test_the_checker_alone_reports_where_and_fails_under_a_rate(tmp_path):
+    (tmp_path / "good.abc").write_text(GOOD)
+    (tmp_path / "bad.abc").write_text("X:1\nM:4/4\nL:1/8\nK:C\nC2D2 [EG|\n")
+    arguments = ("eval_syntax", "--folder", tmp_path, "--steps", "syntax", "rhythm", "--json", tmp_path / "v.json")
+    done = command(*arguments, "--fail-under", "0.9")
+    assert done.returncode == 1
+    assert done.stderr == "error: less than 90.0% of the tunes pass syntax\n"
+    assert "bad.abc:5:6: a chord that is not closed (1 in all)" in done.stdout
+    bad, good = json.loads((tmp_path / "v.json").read_text())["files"]
+    assert (bad["syntax_valid"], bad["tiers"], bad["tools_agree"], bad["music21"]) == (False, ["hard"], None, None)
+    assert (good["syntax_valid"], good["bars_correct"]) == (True, True)
+    assert command(*arguments, "--fail-under", "0.5").returncode == 0
+
+
+def test_directives_that_are_not_sound_never_reach_a_program(tmp_path):
+    (tmp_path / "secret.txt").write_text("secret")
+    assert verdict_of(tmp_path, GOOD)["sanitised"] is False
+    assert verdict_of(tmp_path, GOOD.replace("M:", "%%MIDI program 3\nM:"))["sanitised"] is False
+    for line in (f"%%MIDI ptstress {tmp_path}/secret.txt", f"%%EPS {tmp_path}/secret.txt", "I:abc-include x"):
+        verdict = verdict_of(tmp_path, GOOD.replace("M:", f"{line}\nM:"))
+        assert (verdict["sanitised"], verdict["tools_agree"], verdict["compiles"]) == (True, True, True)
+
+
 def test_an_empty_folder_is_one_sentence(tmp_path):
     done = command("eval_syntax", "--folder", tmp_path)
     assert done.returncode == 1
@@ -83,7 +108,7 @@ def test_known_cases(shared, tmp_path):
     cases = json.loads((shared / "abc-cases" / "manifest.json").read_text())["files"]
     good = random.Random(0).sample([c for c in cases if c["kind"] == "good" and c["certain"]], 15)
     hostile = [c for c in cases if c["kind"] == "hostile"]
-    verdicts = list(evaluate([shared / "abc-cases" / c["path"] for c in good + hostile], 3, None))
+    verdicts = list(evaluate([shared / "abc-cases" / c["path"] for c in good + hostile], 3, None, set(STEPS)))
     assert [v for v in verdicts[: len(good)] if not v["valid"]] == []
     assert len(verdicts) == len(good) + len(hostile)
     assert any("no end after" in m["message"] or "Timeout" in m["message"] for v in verdicts for m in v["messages"])

@@ -26,7 +26,7 @@ WORD = re.compile(r'(?:[^\s"]|"[^"]*")+')
 CLEF = r"(?:treble|alto|tenor|bass|perc|none|[CFG][1-5]?|auto)[1-5]?(?:[+-]8|[+-]15)?"
 PROPERTY = re.compile(
     rf"(?:clef=)?{CLEF}|(?:clef|middle|m|transpose|t|octave|stafflines|staffscale|style|score|sound|shift|cue|instrument"
-    r'|name|nm|subname|snm|sname|merge|up|down|stem|stems|gstem|gstems|dyn|lyrics|gchord|overlay|bracket|brace|space)'
+    r"|name|nm|subname|snm|sname|merge|up|down|stem|stems|gstem|gstems|dyn|lyrics|gchord|overlay|bracket|brace|space)"
     r'(?:=(?:"[^"]*"|\S+))?'
 )
 # Sharps of a signature by tonic and mode: fifths from C, moved by the mode.

@@ -9,7 +9,7 @@ from fractions import Fraction
 
 from workflow.scripts import abc_fields
 from workflow.scripts.abc_tune import Text
-from workflow.scripts.abc_voice import AT_BAR_LINE, TOKEN, Voice
+from workflow.scripts.abc_voice import AT_BAR_LINE, DECORATIONS, TOKEN, Voice
 
 COMMENT = re.compile(r"(?<!\\)%")
 FIELD = re.compile(r"([A-Za-z+]):")
@@ -167,7 +167,7 @@ class Parser:
         for match in TOKEN.finditer(text, start, stop):
             kind, at = match.lastgroup, match.start()
             if kind == "note":
-                voice.note(match[2], match[3], match[4], match[5], match[6], at)
+                voice.note(match[2], match[3], match[4], match[5], at)
                 continue
             if kind == "blank":
                 voice.adjacent = False
@@ -175,9 +175,9 @@ class Parser:
                     voice.dangling(at)
                 continue
             if kind == "bar":
-                voice.end_bar(match["bar"].rstrip("0123456789,-[") or "[|", match[9], at)
+                voice.end_bar(match[7].rstrip("0123456789,-[") or "[|", match[8], at)
             elif kind == "rest":
-                voice.rest(match[11], match[12], at)
+                voice.rest(match[10], at)
             elif kind == "chord":
                 if voice.chord is not None or voice.grace >= 0:
                     voice.dangling(at)
@@ -186,13 +186,13 @@ class Parser:
                 if voice.chord is None:
                     say(at, "hard", "] closes no chord")
                 else:
-                    voice.end_chord(match[20], match[21], at)
+                    voice.end_chord(match[18], at)
             elif kind == "broken":
                 voice.broken(match[0], at)
             elif kind == "tie":
                 voice.tie(at)
             elif kind == "tuplet":
-                voice.begin_tuplet(match[25], match[26], match[27], at)
+                voice.begin_tuplet(match[22], match[23], match[24], at)
             elif kind == "slur":
                 voice.slurs.append(at)
             elif kind == "slur_end":
@@ -211,10 +211,10 @@ class Parser:
                     voice.dangling(at)
                 voice.grace = -1
             elif kind == "inline":
-                self.body_field(match[14], match[15].strip(), at, IN_LINE)
+                self.body_field(match[12], match[13].strip(), at, IN_LINE)
                 voice = self.voice
             elif kind == "ending":
-                voice.ending(match[17], at)
+                voice.ending(match[15], at)
             elif kind == "multi":
                 voice.rest_bars(match[0][1:], at)
             elif kind == "overlay":
@@ -225,6 +225,9 @@ class Parser:
                     say(at, "soft", f"{match[0]} has no meaning here, and is skipped")
                 elif match[0] not in AT_BAR_LINE:
                     voice.need_note(match[0], at)
+            elif kind == "decoration":
+                if match[0][1:-1] not in DECORATIONS:
+                    say(at, "soft", f"{match[0]} is no decoration of the standard")
             elif kind == "reserved":
                 say(at, "soft", f"{match[0][:20]} is reserved, and is skipped")
             elif kind == "other" and not self.is_line_end(match[0], at, stop):

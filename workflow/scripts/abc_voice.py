@@ -6,18 +6,17 @@ from fractions import Fraction
 
 from workflow.scripts.abc_tune import TICKS, Bar, Note, Part, Text, Time
 
-LENGTH = r"\d*(?:/+\d*)?"
-MORE = r"(?:/+\d*)*"
+LENGTH = r"\d*(?:/+\d*)*"
 TOKEN = re.compile(
     rf"""
-    (?P<note>([\^_=]*)([A-Ga-g])([,']*)({LENGTH})({MORE}))
+    (?P<note>([\^_=]*)([A-Ga-g])([,']*)({LENGTH}))
     |(?P<blank>[ \t`]+)
-    |(?P<bar>(?:\[\|\]?:*|:*\.?\|+\]?:*|::+)(?:\[?(\d+(?:[,-]\d+)*))?)
-    |(?P<rest>[zx]({LENGTH})({MORE}))
+    |(?P<bar>(?:\[\|\]|\[\|:*|:*\.?\|+\]?:*|::+)(?:\[?(\d+(?:[,-]\d+)*))?)
+    |(?P<rest>[zx]({LENGTH}))
     |(?P<inline>\[([A-Za-z]):([^\]\n]{{0,500}})\])
     |(?P<ending>\[(\d+(?:[,-]\d+)*))
     |(?P<chord>\[)
-    |(?P<chord_end>\]({LENGTH})({MORE}))
+    |(?P<chord_end>\]({LENGTH}))
     |(?P<broken>>{{1,3}}|<{{1,3}})
     |(?P<tie>\.?-)
     |(?P<tuplet>\((\d+)(?::(\d*))?(?::(\d*))?)
@@ -38,32 +37,53 @@ TOKEN = re.compile(
 )
 STEPS = dict(zip("CDEFGABcdefgab", (60, 62, 64, 65, 67, 69, 71, 72, 74, 76, 77, 79, 81, 83), strict=True))
 ALTER = {"^": 1, "^^": 2, "_": -1, "__": -2, "=": 0}
-BROKEN = {1: Fraction(1, 2), 2: Fraction(3, 4), 3: Fraction(7, 8)}  # of the shorter note, what the other gains
+BROKEN = {1: (1, 2), 2: (3, 4), 3: (7, 8)}  # of the shorter note, what the other gains
 TUPLETS = {2: 3, 3: 2, 4: 3, 6: 2, 8: 3}  # notes in the time of; 5, 7 and 9 hang on the meter (4.13)
 AT_BAR_LINE = frozenset("HOS")  # a fermata, coda or segno may stand over one
+NO_TUPLET = (0, 1, 1)  # notes left of it; they take the time of so many of so many
+# Decorations that the standard names (4.14).
+STANDARD = """
+    trill trill( trill) lowermordent uppermordent mordent pralltriller roll turn turnx invertedturn invertedturnx
+    arpeggio > accent emphasis fermata invertedfermata tenuto 0 1 2 3 4 5 + plus snap slide wedge upbow downbow open
+    thumb breath pppp ppp pp p mp mf f ff fff ffff sfz crescendo( <( crescendo) <) diminuendo( >( diminuendo) >)
+    segno coda D.S. D.C. dacoda dacapo fine shortphrase mediumphrase longphrase 8va( 8va) 8vb( 8vb) 15ma( 15ma)
+    editorial courtesy marcato ^ staccato D.S.alcoda D.S.alfine D.C.alcoda D.C.alfine sfp fp /// // /
+"""
+DECORATIONS = frozenset(STANDARD.split())
 MAX_DIGITS = 4  # of a length
 
 
 @functools.lru_cache(1 << 14)
-def length_of(text: str) -> Fraction:
-    """A note length in units: '' is 1, '/' a half, '//' a quarter, '3/2' one and a half.
+def length_of(text: str) -> tuple[Time, str, str]:
+    """(time, tier, message) of a note length: '' is 1 (as `TICKS`), '/' a half, '//' a quarter, '3/2' one and a half.
 
-    Raises:
-        ValueError: it is zero, a division by zero, or longer than music is.
+    Where it is no length the time is that of 1. Tier and message are empty where all is well.
     """
-    above, _, below = text.partition("/")
-    slashes = len(below) - len(below.lstrip("/")) + 1 if "/" in text else 0
-    below = below.lstrip("/")
-    if max(len(above), len(below), slashes) > MAX_DIGITS:
-        raise ValueError("a length of so many digits or slashes")
-    if (above and not int(above)) or (below and not int(below)):
-        raise ValueError("a length of zero or a division by zero")
-    return Fraction(int(above or 1), int(below) if below else 2**slashes)
+    above, slash, below = text.partition("/")
+    slashes = len(below) - len(below.lstrip("/")) + 1 if slash else 0
+    first, more, _ = below.lstrip("/").partition("/")
+    if max(len(above), len(first), slashes) > MAX_DIGITS:
+        return TICKS, "hard", f"a length of too many digits or slashes, {text[:20]}"
+    if (above and not int(above)) or (first and not int(first)):
+        return TICKS, "hard", f"a length of zero or a division by zero, {text}"
+    divisor = int(first) if first else 2**slashes
+    time = scaled(TICKS, int(above or 1), divisor)
+    if more:
+        return time, "soft", f"a length that divides twice, {text[:20]}"
+    if divisor & (divisor - 1):
+        return time, "soft", f"a length that no note sign has, {text}"
+    return time, "", ""
 
 
-def whole(time: Fraction | int) -> Time:
-    """The same time, as an int where it is one: sums of them are ten times as fast."""
-    return time.numerator if time.denominator == 1 else time
+def scaled(time: Time, above: int, below: int) -> Time:
+    """The time times above / below, as an int wherever it is one: sums of ints are ten times as fast."""
+    if above == below:
+        return time
+    product = time * above
+    if isinstance(product, int) and product % below == 0:
+        return product // below
+    exact = Fraction(product) / below
+    return exact.numerator if exact.denominator == 1 else exact
 
 
 class Voice:
@@ -84,18 +104,18 @@ class Voice:
         self.repeat = -1
         self.endings: set[int] = set()
         self.ending_at = -1
-        self.event = (0, 0)  # of the last note or chord: its first Note, its duration
+        self.event: tuple[int, Time] = (0, 0)  # of the last note, chord or rest: how many notes, how long
+        self.names: list[str] = []  # of its notes
         self.adjacent = False  # nothing stands between the last note and here
-        self.factor: Fraction | None = None  # that broken rhythm gives the next note
-        self.tuplet = (0, Fraction(1))  # notes left, factor
+        self.factor: tuple[int, int] | None = None  # that broken rhythm gives the next note
+        self.tuplet = NO_TUPLET
         self.waiting: tuple[str, int] | None = None  # a sign that needs a note after it
-        self.chord: list | None = None
-        self.grace = -1
-        self.bars = 0
+        self.chord: list | None = None  # that is open: where, its notes, their names, the length of the first
+        self.grace = -1  # where grace notes that are open begin
 
     def set_up(self, unit: Fraction, meter: Fraction, compound: bool, signature: dict[str, int]) -> None:
         """Take over what fields say, for all that follows."""
-        self.unit, self.meter = unit * TICKS, whole(meter * TICKS)
+        self.unit, self.meter = unit.as_integer_ratio(), scaled(TICKS, *meter.as_integer_ratio())
         self.compound, self.signature = compound, signature
 
     # What stands before a note
@@ -112,56 +132,55 @@ class Voice:
             self.factor = None
         if self.chord is not None:
             self.say(self.chord[0], "hard", "a chord that is not closed")
-            self.end_chord("", "", at)
+            self.end_chord("", at)
         if self.grace >= 0:
             self.say(self.grace, "hard", "grace notes that are not closed")
             self.grace = -1
 
     # Notes
 
-    def note(self, sign: str, letter: str, octave: str, length: str, more: str, at: int) -> None:
+    def timed(self, length: str, at: int) -> Time:
+        time, tier, message = length_of(length)
+        if tier:
+            self.say(at, tier, message)
+        return time
+
+    def note(self, sign: str, letter: str, octave: str, length: str, at: int) -> None:
         name = letter.upper()
         if sign:
             if sign not in ALTER:
                 self.say(at, "hard", f"{sign} is no accidental")
             self.accidentals[name] = ALTER.get(sign, 0)
-        try:
-            time = length_of(length)
-        except ValueError as error:
-            self.say(at, "hard", str(error))
-            time = Fraction(1)
-        if more:
-            self.say(at, "soft", f"a length of two divisions, {length}{more}")
+        time = self.timed(length, at)
         if self.grace >= 0:
             self.waiting = None
             return
         alter = self.accidentals.get(name)
         plain = self.signature[name]
-        pitch = STEPS[letter] + 12 * (octave.count("'") - octave.count(",")) + (plain if alter is None else alter)
+        pitch = STEPS[letter] + (plain if alter is None else alter)
+        if octave:
+            pitch += 12 * (octave.count("'") - octave.count(","))
         self.found.notes += at >= self.prompt_chars
-        note = Note(self.now, 0, pitch, alter is None or alter == plain)
-        if self.chord is not None:
+        note = Note(0, 0, pitch, alter is None or alter == plain)
+        if self.chord is None:
+            self.part.notes.append(note)
+            self.play(time, [letter + octave], 1, at)
+        else:
             self.waiting = None
             self.chord[1].append(note)
             self.chord[2].append(letter + octave)
-            if self.chord[3] is None:
-                self.chord[3] = time
-            self.last_name = letter + octave
-            return
-        self.part.notes.append(note)
-        self.play(time, [letter + octave], 1, at)
+            self.chord[3] = self.chord[3] or time
 
-    def play(self, length: Fraction, names: list[str], n_notes: int, at: int) -> None:
+    def play(self, length: Time, names: list[str], n_notes: int, at: int) -> None:
         """A note, a chord (``names`` of all its notes) or a rest (none) that lasts so many units."""
-        time = self.unit * length
-        left, factor = self.tuplet
-        if left:
-            time *= factor
-            self.tuplet = (left - 1, factor)
+        time = scaled(length, *self.unit)
+        if self.tuplet[0]:
+            left, above, below = self.tuplet
+            self.tuplet = (left - 1, above, below)
+            time = scaled(time, above, below)
         if self.factor:
-            time *= self.factor
+            time = scaled(time, *self.factor)
             self.factor = None
-        time = whole(time)
         self.waiting = None
         if self.tied:
             missing = [where for name, where in self.tied.items() if name not in names]
@@ -170,43 +189,31 @@ class Voice:
             self.tied = {}
         if self.bar_at < 0:
             self.bar_at = at
-        notes = self.part.notes
-        for i in range(len(notes) - n_notes, len(notes)):
-            notes[i].onset, notes[i].duration = self.now, time
+        for note in self.part.notes[-n_notes:] if n_notes else ():
+            note.onset, note.duration = self.now, time
         self.event = (n_notes, time)
         self.names = names
         self.now += time
         self.adjacent = True
 
-    def rest(self, length: str, more: str, at: int) -> None:
+    def rest(self, length: str, at: int) -> None:
         if self.grace >= 0 or self.chord is not None:
             if self.grace < 0:
                 self.waiting = None
             return
-        try:
-            time = length_of(length)
-        except ValueError as error:
-            self.say(at, "hard", str(error))
-            time = Fraction(1)
-        if more:
-            self.say(at, "soft", f"a length of two divisions, {length}{more}")
         self.part.rests += 1
-        self.play(time, [], 0, at)
+        self.play(self.timed(length, at), [], 0, at)
 
-    def end_chord(self, length: str, more: str, at: int) -> None:
+    def end_chord(self, length: str, at: int) -> None:
         start, notes, names, first = self.chord
         self.chord = None
         if not notes:
             self.say(start, "hard", "a chord of no notes")
             return
-        try:
-            time = first * length_of(length)
-        except ValueError as error:
-            self.say(at, "hard", str(error))
-            time = first
-        tied, self.tied = {n: p for n, p in self.tied.items() if p >= start}, {
-            n: p for n, p in self.tied.items() if p < start
-        }  # fmt: skip
+        time = Fraction(first * self.timed(length, at), TICKS) if length else first
+        time = time.numerator if time.denominator == 1 else time
+        tied = {name: where for name, where in self.tied.items() if where >= start}  # ties to what comes next
+        self.tied = {name: where for name, where in self.tied.items() if where < start}
         self.part.notes += notes
         self.play(time, names, len(notes), start)
         if tied:
@@ -217,17 +224,18 @@ class Voice:
         if self.bar_at < 0 or not time or self.factor:
             self.say(at, "hard", f"{marks} with no note before it")
             return
-        share = BROKEN[len(marks)]
-        change = whole((share if marks[0] == ">" else -share) * time)
-        for note in self.part.notes[len(self.part.notes) - n_notes :] if n_notes else ():
+        above, below = BROKEN[len(marks)]
+        sign = 1 if marks[0] == ">" else -1
+        change = scaled(time, sign * above, below)
+        for note in self.part.notes[-n_notes:] if n_notes else ():
             note.duration += change
         self.now += change
-        self.factor = 1 + (-share if marks[0] == ">" else share)
+        self.factor = (below - sign * above, below)
         self.need_note(marks, at)
 
     def tie(self, at: int) -> None:
         if self.chord is not None and self.chord[1]:
-            self.tied[self.last_name] = at
+            self.tied[self.chord[2][-1]] = at
         elif not self.adjacent or not self.names:
             if self.grace < 0:
                 self.say(at, "hard", "a tie that no note stands before")
@@ -244,7 +252,7 @@ class Voice:
         if q is None and n not in TUPLETS and n > 9:
             self.say(at, "hard", "a tuplet that does not say in the time of how many notes")
         time = int(q) if q else TUPLETS.get(n, 3 if self.compound else 2)
-        self.tuplet = (int(r) if r else n, Fraction(time, n))
+        self.tuplet = (int(r) if r else n, time, n)
         self.tuplet_at = at
         self.need_note("a tuplet", at)
 
@@ -256,7 +264,7 @@ class Voice:
             return  # a dotted line parts a bar in two
         if self.tuplet[0]:
             self.say(self.tuplet_at, "hard", "a tuplet that lacks notes")
-            self.tuplet = (0, Fraction(1))
+            self.tuplet = NO_TUPLET
         closes = ":" in line[:1]
         opens = line.endswith(":") or (line.startswith("::"))
         section = closes or opens or "||" in line or "]" in line or line[0] == "["
@@ -280,12 +288,8 @@ class Voice:
         else:
             longest = self.now
         if self.bar_at >= 0:
-            self.part.bars.append(
-                Bar(
-                    self.bar_at, self.now - self.bar_start, longest - self.bar_start, self.meter,
-                    self.at_edge or section, 1,
-                )  # fmt: skip
-            )
+            lasts, edge = self.now - self.bar_start, self.at_edge or section
+            self.part.bars.append(Bar(self.bar_at, lasts, longest - self.bar_start, self.meter, edge, 1))
             self.at_edge = False
         self.bar_start, self.bar_at, self.others = self.now, -1, []
         self.accidentals = {}
@@ -299,7 +303,7 @@ class Voice:
             return
         self.part.rests += 1
         if self.bar_at >= 0 or not self.meter:
-            self.play(self.meter / self.unit if self.meter else Fraction(1), [], 0, at)
+            self.play(scaled(self.meter or TICKS, *self.unit[::-1]), [], 0, at)
             return
         n = int(count or 1)
         self.bar_at = -1

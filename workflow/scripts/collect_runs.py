@@ -17,7 +17,7 @@ from workflow.scripts.cli import InputError
 from workflow.scripts.files import read_json, write_text
 from workflow.scripts.tables import read_csv
 
-JUDGED = ("music21", "abc2midi", "valid")
+JUDGED = ("syntax", "tools", "compiles", "music21", "rhythm", "abc2midi", "valid")
 NOT_JUDGED = {"n": 0, "rate": None, "ci95": (None, None)}
 
 
@@ -50,7 +50,8 @@ def read_run(folder: Path, sampled: bool) -> dict:
         "perplexity": perplexity["perplexity"],
         "bits_per_char": perplexity["bits_per_char"],
     }
-    for name, rate in validity.items():
+    for name in JUDGED:
+        rate = validity.get(name, NOT_JUDGED)  # no tune may have a meter to keep
         row |= {f"{name}_rate": rate["rate"], f"{name}_low": rate["ci95"][0], f"{name}_high": rate["ci95"][1]}
     return row | {
         "samples": validity["valid"]["n"],
