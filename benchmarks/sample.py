@@ -26,7 +26,7 @@ NO_END = -1  # an id that is never drawn
 def our_tunes(config: ModelConfig, precision: str, device: torch.device) -> Callable:
     sample.END = NO_END
     model = models.module_for("gpt").Model(config).to(device).eval()
-    model = sample.ready_to_write(model, precision, SAMPLES)
+    model = sample.ready_to_write(model, precision)
     return lambda: sample.generate(model, [0], SAMPLES, LENGTH)
 
 
