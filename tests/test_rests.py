@@ -265,10 +265,13 @@ def test_time_is_linear(unit):
     times = []
     for size in (50_000, 200_000):
         tune = header("4/4", "1/8") + "z8|" * 9 + "\nV:1\nC8|\nV:2\nz8|\n" + unit * (size // len(unit)) + "\n"
-        start = time.process_time()
-        longest(tune)
-        shorten_rests(tune, 8)
-        times.append(time.process_time() - start)
+        runs = []
+        for _ in range(3):  # the fastest, for a machine that others use may be slow for a moment
+            start = time.process_time()
+            longest(tune)
+            shorten_rests(tune, 8)
+            runs.append(time.process_time() - start)
+        times.append(min(runs))
     assert times[1] < 9 * times[0] + 0.1
 
 
