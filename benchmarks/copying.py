@@ -16,23 +16,16 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 from rapidfuzz.distance import Levenshtein
 from rapidfuzz.process import extractOne
 
+from benchmarks.clock import seconds
 from workflow.scripts.copy_index import VIEWS, CopyIndex, View, music_of, views_of
 from workflow.scripts.copying import MAX_BYTES, longest_common, measure, nearest, read
 from workflow.scripts.corpus import Corpus
-
-
-def seconds(function: Callable[[], object]) -> float:
-    started = time.perf_counter()
-    function()
-    return time.perf_counter() - started
 
 
 def make_index(data_dir: str, folder: Path) -> CopyIndex:

@@ -12,24 +12,18 @@ import argparse
 import statistics
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
+from benchmarks.clock import seconds
 from workflow.scripts import prepare
 from workflow.scripts.clean import Cleaning, clean, find_tunes
 from workflow.scripts.music import listen
 from workflow.scripts.near_duplicates import FEATURES, N_HASHES, sketch
 from workflow.scripts.sources import Piece, read_pieces
 from workflow.scripts.tokenizer import CharTokenizer
-
-
-def seconds(function: Callable[[], object]) -> float:
-    started = time.perf_counter()
-    function()
-    return time.perf_counter() - started
 
 
 def compare(name: str, size: float, ours: Callable, baseline: Callable, of: float, rounds: int) -> None:

@@ -11,10 +11,9 @@ import random
 import statistics
 import subprocess
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 
+from benchmarks.clock import seconds
 from workflow.scripts import cli
 from workflow.scripts.external import find_program
 from workflow.scripts.midi_to_abc import ConversionError, Converter
@@ -26,12 +25,6 @@ LOOP = 'for f in *.mid; do "$0" "$f" -noly -sr 2 > /dev/null 2>&1; done; true'
 def read(path: Path) -> list[bytes]:
     """The MIDI files in a folder or an archive."""
     return [item.data for item in read_pieces(str(path)) if isinstance(item, Piece) and item.kind == "midi"]
-
-
-def seconds(work: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
 
 
 def convert(converter: Converter, files: list[bytes]) -> None:

@@ -36,7 +36,7 @@ ORDER_OF_SHARPS = "FCGDAEB"
 
 
 @functools.lru_cache(4096)
-def meter(value: str) -> Fraction | None:
+def meter(value: str) -> Fraction:
     """Length of a bar in whole notes; 0 for free meter.
 
     Raises:
@@ -85,9 +85,9 @@ def default_unit(bar: Fraction) -> Fraction:
 @functools.lru_cache(4096)
 def check_tempo(value: str) -> None:
     """Raises ValueError for a tempo that is neither text, nor beats = number, nor both (3.1.8)."""
-    rest = QUOTED.sub(" ", value, count=2).strip()
-    if rest == value and not rest:
+    if not value:
         raise ValueError(value)
+    rest = QUOTED.sub(" ", value, count=2).strip()
     if not rest:
         return
     beats = BEATS.fullmatch(rest)

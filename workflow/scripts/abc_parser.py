@@ -8,8 +8,9 @@ import re
 from fractions import Fraction
 
 from workflow.scripts import abc_fields
+from workflow.scripts.abc_tokens import AT_BAR_LINE, DECORATIONS, TOKEN
 from workflow.scripts.abc_tune import Text
-from workflow.scripts.abc_voice import AT_BAR_LINE, DECORATIONS, TOKEN, Voice
+from workflow.scripts.abc_voice import Chord, Voice
 
 COMMENT = re.compile(r"(?<!\\)%")
 FIELD = re.compile(r"([A-Za-z+]):")
@@ -60,7 +61,7 @@ class Parser:
             field = FIELD.match(line)
             if line[:2] == "X:" and state != "header":
                 if state == "body":
-                    self.end_tune(start)
+                    self.end_tune()
                 if state == "orphan":
                     self.say(start, "hard", "X: is not the first field of the tune")
                 self.begin_tune()
@@ -85,7 +86,7 @@ class Parser:
         if state == "header":
             self.say(at, "hard", "a blank line in the header, which ends the tune")
         if state == "body":
-            self.end_tune(at)
+            self.end_tune()
             return "after"
         return state
 
@@ -94,7 +95,7 @@ class Parser:
         if state in ("header", "orphan"):
             self.say(end, "hard", "no K: field ends the header")
         if state == "body":
-            self.end_tune(end)
+            self.end_tune()
         if not self.found.notes:
             self.say(end, "hard", "no note" if self.prompt_chars == 0 else "no note after the prompt")
         return self.found
@@ -137,7 +138,7 @@ class Parser:
             self.say(at, "hard", f"{letter}:{value[:40]} is not well formed")
             if letter == "M":
                 self.meter = Fraction(0)
-        for voice in (self.voice,) if letter == "K" and self.voices else self.voices.values():
+        for voice in (self.voice,) if letter == "K" else self.voices.values():
             self.set_up(voice)
 
     def set_up(self, voice: Voice) -> None:
@@ -155,7 +156,7 @@ class Parser:
         if letter not in allowed:
             self.say(at, "soft", f"{letter}: has no meaning here")
         elif letter == "V":
-            self.voice.dangling(at)
+            self.voice.dangling()
             self.voice = self.voice_named(value.split(maxsplit=1)[0] if value else "")
         else:
             self.take_field(letter, value, at)
@@ -172,27 +173,27 @@ class Parser:
             if kind == "blank":
                 voice.adjacent = False
                 if voice.waiting and voice.waiting[0] == ".":
-                    voice.dangling(at)
+                    voice.dangling()
                 continue
             if kind == "bar":
-                voice.end_bar(match[7].rstrip("0123456789,-[") or "[|", match[8], at)
+                voice.end_bar(match["line"], match["bar_numbers"], at)
             elif kind == "rest":
-                voice.rest(match[10], at)
+                voice.rest(match["rest_length"], at)
             elif kind == "chord":
                 if voice.chord is not None or voice.grace >= 0:
-                    voice.dangling(at)
-                voice.chord = [at, [], [], None]
+                    voice.dangling()
+                voice.chord = Chord(at)
             elif kind == "chord_end":
                 if voice.chord is None:
                     say(at, "hard", "] closes no chord")
                 else:
-                    voice.end_chord(match[18], at)
+                    voice.end_chord(match["chord_length"], at)
             elif kind == "broken":
                 voice.broken(match[0], at)
             elif kind == "tie":
                 voice.tie(at)
             elif kind == "tuplet":
-                voice.begin_tuplet(match[22], match[23], match[24], at)
+                voice.begin_tuplet(match["p"], match["q"], match["r"], at)
             elif kind == "slur":
                 voice.slurs.append(at)
             elif kind == "slur_end":
@@ -208,17 +209,17 @@ class Parser:
                 if voice.grace < 0:
                     say(at, "hard", "} closes no grace notes")
                 elif voice.chord is not None:
-                    voice.dangling(at)
+                    voice.dangling()
                 voice.grace = -1
             elif kind == "inline":
-                self.body_field(match[12], match[13].strip(), at, IN_LINE)
+                self.body_field(match["letter"], match["value"].strip(), at, IN_LINE)
                 voice = self.voice
             elif kind == "ending":
-                voice.ending(match[15], at)
+                voice.ending(match["numbers"], at)
             elif kind == "multi":
                 voice.rest_bars(match[0][1:], at)
             elif kind == "overlay":
-                voice.overlay(at)
+                voice.overlay()
             elif kind == "mark":
                 if match[0] not in self.marks:
                     unknown += 1
@@ -237,7 +238,7 @@ class Parser:
         if unknown > MAX_UNKNOWN:
             say(start, "hard", "words, not music")
         if text[stop - 1 : stop] != "\\":
-            voice.dangling(stop)
+            voice.dangling()
 
     def is_line_end(self, char: str, at: int, stop: int) -> bool:
         """Whether this ends the line in a way of its own: \\ goes on in the next, ! may be a line break."""
@@ -253,7 +254,7 @@ class Parser:
         }
         self.say(at, "hard", what.get(char, f"{char!r} has no meaning here"))
 
-    def end_tune(self, at: int) -> None:
-        parts = {name: voice.end(at) for name, voice in self.voices.items()}
+    def end_tune(self) -> None:
+        parts = {name: voice.end() for name, voice in self.voices.items()}
         if self.tunes <= 1:
             self.found.parts = {name: part for name, part in parts.items() if part.bars}

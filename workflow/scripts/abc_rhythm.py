@@ -1,7 +1,6 @@
 """Do the bars of a tune last what its meter says, and do its voices keep step."""
 
 from dataclasses import dataclass
-from itertools import chain, repeat
 
 from workflow.scripts.abc_tune import Bar, Text
 
@@ -32,9 +31,7 @@ class Rhythm:
 
 
 def is_right(bar: Bar) -> bool:
-    if bar.longest > bar.meter or bar.duration > bar.meter:
-        return False
-    return bar.duration == bar.meter or bar.at_edge
+    return bar.longest <= bar.meter and (bar.duration == bar.meter or bar.at_edge)
 
 
 def judge(found: Text) -> Rhythm:
@@ -48,10 +45,10 @@ def judge(found: Text) -> Rhythm:
             if is_right(bar):
                 rhythm.right += bar.count
             else:
-                long = max(bar.duration, bar.longest) > bar.meter
-                found.say(bar.offset, "rhythm", f"a bar that is too {'long' if long else 'short'} for its meter")
+                wrong = "long" if bar.longest > bar.meter else "short"
+                found.say(bar.offset, "rhythm", f"a bar that is too {wrong} for its meter")
     if len(found.parts) > 1:
-        voices = [list(chain.from_iterable(map(spread, part.bars))) for part in found.parts.values()]
+        voices = [[bar for bar in part.bars for _ in range(bar.count)] for part in found.parts.values()]
         rhythm.places = max(map(len, voices))
         for place in range(rhythm.places):
             bars = [voice[place] if place < len(voice) else None for voice in voices]
@@ -62,8 +59,3 @@ def judge(found: Text) -> Rhythm:
                     offset = next(bar.offset for bar in bars if bar)
                     found.say(offset, "rhythm", f"the voices are out of step from bar {place + 1} on")
     return rhythm
-
-
-def spread(bar: Bar) -> repeat:
-    """A rest of n bars as n bars."""
-    return repeat(bar, bar.count)

@@ -30,7 +30,7 @@ class Bar(NamedTuple):
 
     Attributes:
         duration: of the voice; where & writes a second one beside it, of the first.
-        longest: of the voices that & writes.
+        longest: of all the voices in it; no less than ``duration``.
         meter: what a bar lasts here; 0 in free meter.
         at_edge: the bar begins or ends a section, so that it may be a pickup or what a pickup leaves.
         count: bars of rest that it stands for (Z4), else 1.
@@ -61,7 +61,6 @@ class Part:
     bars: list[Bar] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
     rests: int = 0
-    length: Time = 0
 
 
 @dataclass

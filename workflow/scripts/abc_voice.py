@@ -1,89 +1,26 @@
 """The music of one voice of a tune, token by token: what is wrong with it, its bars and its notes."""
 
-import functools
-import re
+from dataclasses import dataclass, field
 from fractions import Fraction
 
+from workflow.scripts.abc_tokens import MAX_DIGITS, length_of, scaled
 from workflow.scripts.abc_tune import TICKS, Bar, Note, Part, Text, Time
 
-LENGTH = r"\d*(?:/+\d*)*"
-TOKEN = re.compile(
-    rf"""
-    (?P<note>([\^_=]*)([A-Ga-g])([,']*)({LENGTH}))
-    |(?P<blank>[ \t`]+)
-    |(?P<bar>(?:\[\|\]|\[\|:*|:*\.?\|+\]?:*|::+)(?:\[?(\d+(?:[,-]\d+)*))?)
-    |(?P<rest>[zx]({LENGTH}))
-    |(?P<inline>\[([A-Za-z]):([^\]\n]{{0,500}})\])
-    |(?P<ending>\[(\d+(?:[,-]\d+)*))
-    |(?P<chord>\[)
-    |(?P<chord_end>\]({LENGTH}))
-    |(?P<broken>>{{1,3}}|<{{1,3}})
-    |(?P<tie>\.?-)
-    |(?P<tuplet>\((\d+)(?::(\d*))?(?::(\d*))?)
-    |(?P<slur>\.?\()
-    |(?P<slur_end>\))
-    |(?P<quoted>"[^"\n]*")
-    |(?P<decoration>![^\s!|]{{1,32}}!|\+[^\s+|]{{1,32}}\+)
-    |(?P<grace>\{{/?)
-    |(?P<grace_end>\}})
-    |(?P<overlay>&+)
-    |(?P<multi>[ZX]\d*)
-    |(?P<spacer>y\d*)
-    |(?P<mark>[.~H-Wh-w])
-    |(?P<reserved>[#*;?@$]+)
-    |(?P<other>.)
-    """,
-    re.VERBOSE,
-)
 STEPS = dict(zip("CDEFGABcdefgab", (60, 62, 64, 65, 67, 69, 71, 72, 74, 76, 77, 79, 81, 83), strict=True))
 ALTER = {"^": 1, "^^": 2, "_": -1, "__": -2, "=": 0}
 BROKEN = {1: (1, 2), 2: (3, 4), 3: (7, 8)}  # of the shorter note, what the other gains
 TUPLETS = {2: 3, 3: 2, 4: 3, 6: 2, 8: 3}  # notes in the time of; 5, 7 and 9 hang on the meter (4.13)
-AT_BAR_LINE = frozenset("HOS")  # a fermata, coda or segno may stand over one
 NO_TUPLET = (0, 1, 1)  # notes left of it; they take the time of so many of so many
-# Decorations that the standard names (4.14).
-STANDARD = """
-    trill trill( trill) lowermordent uppermordent mordent pralltriller roll turn turnx invertedturn invertedturnx
-    arpeggio > accent emphasis fermata invertedfermata tenuto 0 1 2 3 4 5 + plus snap slide wedge upbow downbow open
-    thumb breath pppp ppp pp p mp mf f ff fff ffff sfz crescendo( <( crescendo) <) diminuendo( >( diminuendo) >)
-    segno coda D.S. D.C. dacoda dacapo fine shortphrase mediumphrase longphrase 8va( 8va) 8vb( 8vb) 15ma( 15ma)
-    editorial courtesy marcato ^ staccato D.S.alcoda D.S.alfine D.C.alcoda D.C.alfine sfp fp /// // /
-"""
-DECORATIONS = frozenset(STANDARD.split())
-MAX_DIGITS = 4  # of a length
 
 
-@functools.lru_cache(1 << 14)
-def length_of(text: str) -> tuple[Time, str, str]:
-    """(time, tier, message) of a note length: '' is 1 (as `TICKS`), '/' a half, '//' a quarter, '3/2' one and a half.
+@dataclass(slots=True)
+class Chord:
+    """A chord that is open: where, its notes, their names, and the length of the first."""
 
-    Where it is no length the time is that of 1. Tier and message are empty where all is well.
-    """
-    above, slash, below = text.partition("/")
-    slashes = len(below) - len(below.lstrip("/")) + 1 if slash else 0
-    first, more, _ = below.lstrip("/").partition("/")
-    if max(len(above), len(first), slashes) > MAX_DIGITS:
-        return TICKS, "hard", f"a length of too many digits or slashes, {text[:20]}"
-    if (above and not int(above)) or (first and not int(first)):
-        return TICKS, "hard", f"a length of zero or a division by zero, {text}"
-    divisor = int(first) if first else 2**slashes
-    time = scaled(TICKS, int(above or 1), divisor)
-    if more:
-        return time, "soft", f"a length that divides twice, {text[:20]}"
-    if divisor & (divisor - 1):
-        return time, "soft", f"a length that no note sign has, {text}"
-    return time, "", ""
-
-
-def scaled(time: Time, above: int, below: int) -> Time:
-    """The time times above / below, as an int wherever it is one: sums of ints are ten times as fast."""
-    if above == below:
-        return time
-    product = time * above
-    if isinstance(product, int) and product % below == 0:
-        return product // below
-    exact = Fraction(product) / below
-    return exact.numerator if exact.denominator == 1 else exact
+    at: int
+    notes: list[Note] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
+    length: Time | None = None
 
 
 class Voice:
@@ -110,7 +47,7 @@ class Voice:
         self.factor: tuple[int, int] | None = None  # that broken rhythm gives the next note
         self.tuplet = NO_TUPLET
         self.waiting: tuple[str, int] | None = None  # a sign that needs a note after it
-        self.chord: list | None = None  # that is open: where, its notes, their names, the length of the first
+        self.chord: Chord | None = None
         self.grace = -1  # where grace notes that are open begin
 
     def set_up(self, unit: Fraction, meter: Fraction, compound: bool, signature: dict[str, int]) -> None:
@@ -123,7 +60,7 @@ class Voice:
     def need_note(self, what: str, at: int) -> None:
         self.waiting = (what, at)
 
-    def dangling(self, at: int) -> None:
+    def dangling(self) -> None:
         """Complain of what still needs a note where a bar or a line ends."""
         if self.waiting:
             what, where = self.waiting
@@ -131,8 +68,8 @@ class Voice:
             self.waiting = None
             self.factor = None
         if self.chord is not None:
-            self.say(self.chord[0], "hard", "a chord that is not closed")
-            self.end_chord("", at)
+            self.say(self.chord.at, "hard", "a chord that is not closed")
+            self.end_chord("", self.chord.at)
         if self.grace >= 0:
             self.say(self.grace, "hard", "grace notes that are not closed")
             self.grace = -1
@@ -167,9 +104,9 @@ class Voice:
             self.play(time, [letter + octave], 1, at)
         else:
             self.waiting = None
-            self.chord[1].append(note)
-            self.chord[2].append(letter + octave)
-            self.chord[3] = self.chord[3] or time
+            self.chord.notes.append(note)
+            self.chord.names.append(letter + octave)
+            self.chord.length = self.chord.length or time
 
     def play(self, length: Time, names: list[str], n_notes: int, at: int) -> None:
         """A note, a chord (``names`` of all its notes) or a rest (none) that lasts so many units."""
@@ -197,25 +134,24 @@ class Voice:
         self.adjacent = True
 
     def rest(self, length: str, at: int) -> None:
-        if self.grace >= 0 or self.chord is not None:
-            if self.grace < 0:
-                self.waiting = None
+        if self.grace >= 0:
+            return
+        if self.chord is not None:
+            self.waiting = None
             return
         self.part.rests += 1
         self.play(self.timed(length, at), [], 0, at)
 
     def end_chord(self, length: str, at: int) -> None:
-        start, notes, names, first = self.chord
-        self.chord = None
-        if not notes:
-            self.say(start, "hard", "a chord of no notes")
+        chord, self.chord = self.chord, None
+        if not chord.notes:
+            self.say(chord.at, "hard", "a chord of no notes")
             return
-        time = Fraction(first * self.timed(length, at), TICKS) if length else first
-        time = time.numerator if time.denominator == 1 else time
-        tied = {name: where for name, where in self.tied.items() if where >= start}  # ties to what comes next
-        self.tied = {name: where for name, where in self.tied.items() if where < start}
-        self.part.notes += notes
-        self.play(time, names, len(notes), start)
+        time = scaled(chord.length * self.timed(length, at), 1, TICKS) if length else chord.length
+        tied = {name: where for name, where in self.tied.items() if where >= chord.at}  # ties to what comes next
+        self.tied = {name: where for name, where in self.tied.items() if where < chord.at}
+        self.part.notes += chord.notes
+        self.play(time, chord.names, len(chord.notes), chord.at)
         if tied:
             self.tied, self.tie_any = tied, False
 
@@ -234,8 +170,8 @@ class Voice:
         self.need_note(marks, at)
 
     def tie(self, at: int) -> None:
-        if self.chord is not None and self.chord[1]:
-            self.tied[self.chord[2][-1]] = at
+        if self.chord is not None and self.chord.names:
+            self.tied[self.chord.names[-1]] = at
         elif not self.adjacent or not self.names:
             if self.grace < 0:
                 self.say(at, "hard", "a tie that no note stands before")
@@ -259,29 +195,35 @@ class Voice:
     # Bars
 
     def end_bar(self, line: str, numbers: str | None, at: int) -> None:
-        self.dangling(at)
+        self.dangling()
         if line == ".|" and self.bar_at >= 0 and self.now - self.bar_start < self.meter:
             return  # a dotted line parts a bar in two
-        if self.tuplet[0]:
-            self.say(self.tuplet_at, "hard", "a tuplet that lacks notes")
-            self.tuplet = NO_TUPLET
-        closes = ":" in line[:1]
-        opens = line.endswith(":") or (line.startswith("::"))
-        section = closes or opens or "||" in line or "]" in line or line[0] == "["
-        self.close_bar(at, section)
+        self.end_tuplet()
+        closes = line.startswith(":")
+        opens = line.endswith(":") or line.startswith("::")
+        section = closes or opens or "||" in line or "]" in line or "[" in line
+        self.close_bar(section)
         self.at_edge = self.at_edge or section
         if numbers and not section:
             self.at_edge = False
         if closes:
             self.repeat = -1
         if opens:
-            if self.repeat >= 0:
-                self.say(self.repeat, "balance", "a repeat |: that no :| ends")
+            self.end_repeat()
             self.repeat = at
         if numbers:
             self.ending(numbers, at)
 
-    def close_bar(self, at: int, section: bool) -> None:
+    def end_tuplet(self) -> None:
+        if self.tuplet[0]:
+            self.say(self.tuplet_at, "hard", "a tuplet that lacks notes")
+            self.tuplet = NO_TUPLET
+
+    def end_repeat(self) -> None:
+        if self.repeat >= 0:
+            self.say(self.repeat, "balance", "a repeat |: that no :| ends")
+
+    def close_bar(self, section: bool) -> None:
         if self.others:
             longest = max(*self.others, self.now)
             self.now = self.others[0]
@@ -297,7 +239,7 @@ class Voice:
 
     def rest_bars(self, count: str, at: int) -> None:
         """Z4: four bars of rest."""
-        self.dangling(at)
+        self.dangling()
         if len(count) > MAX_DIGITS or (count and not int(count)):
             self.say(at, "hard", "a rest of so many bars")
             return
@@ -306,7 +248,6 @@ class Voice:
             self.play(scaled(self.meter or TICKS, *self.unit[::-1]), [], 0, at)
             return
         n = int(count or 1)
-        self.bar_at = -1
         self.part.bars.append(Bar(at, self.meter, self.meter, self.meter, True, n))
         self.now += n * self.meter
         self.bar_start, self.at_edge, self.adjacent = self.now, False, False
@@ -333,24 +274,21 @@ class Voice:
             self.say(self.ending_at, "balance", "a first ending with no second")
         self.endings = set()
 
-    def overlay(self, at: int) -> None:
-        self.dangling(at)
+    def overlay(self) -> None:
+        self.dangling()
         self.others.append(self.now)
         self.now, self.tied = self.bar_start, {}
 
-    def end(self, at: int) -> Part:
+    def end(self) -> Part:
         """The tune is over."""
-        self.dangling(at)
-        if self.tuplet[0]:
-            self.say(self.tuplet_at, "hard", "a tuplet that lacks notes")
+        self.dangling()
+        self.end_tuplet()
         self.found.closed &= self.bar_at < 0
-        self.close_bar(at, True)
+        self.close_bar(section=True)
         for where in self.slurs:
             self.say(where, "balance", "a slur that is not closed")
         if self.tied:
             self.say(next(iter(self.tied.values())), "balance", "a tie with no note after it")
-        if self.repeat >= 0:
-            self.say(self.repeat, "balance", "a repeat |: that no :| ends")
+        self.end_repeat()
         self.end_endings()
-        self.part.length = self.now
         return self.part

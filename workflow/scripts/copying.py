@@ -25,11 +25,11 @@ from numba import njit
 
 from workflow.scripts import cli
 from workflow.scripts.clean import clean_tunes, drop_table
-from workflow.scripts.cli import InputError
 from workflow.scripts.copy_index import GRAM, CopyIndex, View, gram_keys, group, music_of, views_of
 from workflow.scripts.files import write_json
+from workflow.scripts.sample_files import tune_files
 from workflow.scripts.text_pieces import read_blocks, to_utf8, with_lf
-from workflow.scripts.wilson import wilson
+from workflow.scripts.wilson import rate_of
 
 THRESHOLD = 0.85
 MAX_BYTES = 1 << 20  # looked at; a tune is a few kilobytes
@@ -200,7 +200,7 @@ def summarise(files: list[dict]) -> dict:
     count = sum(file["copied"] for file in files)
     return {
         "n": len(files),
-        "copied": {"rate": count / len(files), "ci95": wilson(count, len(files)), "count": count, "n": len(files)},
+        "copied": rate_of(count, len(files)),
     } | {name: spread([file[name] for file in files if file[name] is not None]) for name in MEASURES}
 
 
@@ -220,10 +220,7 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
 
     index = CopyIndex.load(args.index)
-    paths = sorted(Path(args.folder).rglob("*.abc"))
-    if not paths:
-        raise InputError(f"{args.folder} holds no .abc files")
-    files = [measure(path, index) for path in paths]
+    files = [measure(path, index) for path in tune_files(args.folder)]
     summary = summarise(files)
     searched = {
         name: index.info[name]

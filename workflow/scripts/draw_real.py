@@ -33,8 +33,7 @@ def main(argv: list[str] | None = None) -> None:
         ids = split.tune(i)[1:][: args.max_new_tokens]  # the begin token is given to a model, not written by it
         tunes.append(Drawn("", corpus.tokenizer.decode(ids), bool(ids[-1] == END)))
     stem = f"real-seed{args.seed}"
-    write_samples(args.output_dir, stem, tunes)
-    ended = sum(tune.ended for tune in tunes)
+    ended = write_samples(args.output_dir, stem, tunes)
     print(f"wrote {len(tunes)} tunes to {args.output_dir}/{stem}-*.abc; {ended} of them are whole")
 
 

@@ -24,7 +24,7 @@ from collections.abc import Iterator
 from concurrent.futures import TimeoutError as FutureTimeout
 from pathlib import Path
 
-from pebble import ProcessExpired, ProcessPool
+from pebble import ProcessExpired, ProcessFuture, ProcessPool
 
 from workflow.scripts import cli
 from workflow.scripts.abc_parser import parse
@@ -33,7 +33,8 @@ from workflow.scripts.abc_tune import TIERS
 from workflow.scripts.cli import InputError
 from workflow.scripts.external import find_program, limit_resources, run_limited
 from workflow.scripts.files import write_json
-from workflow.scripts.wilson import wilson
+from workflow.scripts.sample_files import tune_files
+from workflow.scripts.wilson import rate_of
 
 MAX_BYTES = 256 << 10  # a tune is a few kilobytes
 # Lines that say something to programs, but for these: among the rest are some that read any file of this machine.
@@ -72,6 +73,16 @@ def music21_notes(text: str) -> int:
     else:
         streams = [translate.abcToStreamScore(handler)]
     return sum(len(stream.recurse().notes) for stream in streams)
+
+
+def parsed(parsing: ProcessFuture) -> tuple[bool, list[dict]]:
+    """(notes were found, messages) of what `music21_notes` comes to in another process."""
+    try:
+        return parsing.result() > 0, []
+    except (FutureTimeout, ProcessExpired) as error:
+        return False, [said(f"music21: {type(error).__name__}")]
+    except Exception as error:  # music21 raises whatever its parser stumbles over: all of it is a verdict
+        return False, [said(f"music21: {type(error).__name__}: {error}".split("\n")[0][:200])]
 
 
 def abc2midi(text: str, program: str, seconds: float, keep: Path | None) -> tuple[bool, bool, list[dict]]:
@@ -165,15 +176,8 @@ def evaluate(paths: list[Path], seconds: float, midi_dir: Path | None, steps: se
                 verdict["abc2midi"] = verdict["tools_agree"] and verdict["compiles"]
                 verdict["messages"] += messages
             if parsing:
-                try:
-                    verdict["music21"] = parsing.result() > 0
-                except (FutureTimeout, ProcessExpired) as error:
-                    verdict["music21"] = False
-                    verdict["messages"].append(said(f"music21: {type(error).__name__}"))
-                except Exception as error:  # music21 raises whatever its parser stumbles over: all of it is a verdict
-                    verdict["music21"] = False
-                    reason = f"music21: {type(error).__name__}: {error}".split("\n")[0][:200]
-                    verdict["messages"].append(said(reason))
+                verdict["music21"], messages = parsed(parsing)
+                verdict["messages"] += messages
             if compiling and parsing:
                 verdict["valid"] = verdict["music21"] and verdict["abc2midi"]
             yield verdict
@@ -185,13 +189,7 @@ def rates(verdicts: list[dict]) -> dict:
     for name, key in RATES.items():
         known = [verdict[key] for verdict in verdicts if verdict[key] is not None]
         if known:
-            count = sum(known)
-            table[name] = {
-                "rate": count / len(known),
-                "ci95": wilson(count, len(known)),
-                "count": count,
-                "n": len(known),
-            }
+            table[name] = rate_of(sum(known), len(known))
     return table
 
 
@@ -219,9 +217,7 @@ def main(argv: list[str] | None = None) -> None:
     )
     args = parser.parse_args(argv)
 
-    paths = sorted(Path(args.folder).rglob("*.abc"))
-    if not paths:
-        raise InputError(f"{args.folder} holds no .abc files")
+    paths = tune_files(args.folder)
     midi_dir = Path(args.midi_dir) if args.midi_dir else None
     if midi_dir:
         midi_dir.mkdir(parents=True, exist_ok=True)  # empty says that no tune compiled

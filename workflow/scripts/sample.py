@@ -227,8 +227,7 @@ def main(argv: list[str] | None = None) -> None:
     for folder, text, start, number in wanted:
         samples = generate(model, start, number, args.max_new_tokens, args.seed, **limits)
         tunes = [Drawn(text, tokenizer.decode(ids), ids[-1] == END) for ids in samples]
-        write_samples(folder, stem, tunes)
-        ended = sum(tune.ended for tune in tunes)
+        ended = write_samples(folder, stem, tunes)
         print(f"wrote {len(tunes)} tunes to {folder}/{stem}-*.abc; the model ended {ended} of them itself")
 
 

@@ -33,8 +33,23 @@ class Sample(NamedTuple):
     prompt_chars: int
 
 
-def write_samples(folder: str | Path, stem: str, tunes: list[Drawn]) -> None:
-    """Write ``stem``-000.abc and on, and ``stem``.csv; an earlier drawing of that stem is gone then."""
+def tune_files(folder: str | Path) -> list[Path]:
+    """Every .abc file below a folder, whoever wrote it, by name.
+
+    Raises:
+        InputError: there is none.
+    """
+    paths = sorted(Path(folder).rglob("*.abc"))
+    if not paths:
+        raise InputError(f"{folder} holds no .abc files")
+    return paths
+
+
+def write_samples(folder: str | Path, stem: str, tunes: list[Drawn]) -> int:
+    """Write ``stem``-000.abc and on, and ``stem``.csv; an earlier drawing of that stem is gone then.
+
+    Returns how many tunes came to their end.
+    """
     folder = Path(folder)
     for old in folder.glob(f"{glob.escape(stem)}-[0-9]*.abc"):  # of an earlier run that drew more
         old.unlink()
@@ -47,6 +62,7 @@ def write_samples(folder: str | Path, stem: str, tunes: list[Drawn]) -> None:
         write_text(folder / name, text if text.endswith("\n") else text + "\n")
         rows.writerow([name, len(tune.written), tune.ended, len(tune.prompt)])
     write_text(folder / f"{stem}.csv", table.getvalue())
+    return sum(tune.ended for tune in tunes)
 
 
 def read_samples(folder: str | Path) -> list[Sample]:

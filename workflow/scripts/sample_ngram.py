@@ -41,8 +41,7 @@ def main(argv: list[str] | None = None) -> None:
         written, ended = model.draw(np.random.default_rng((args.seed, k)), args.max_new_tokens)
         tunes.append(Drawn("", written, ended))
     stem = f"ngram{args.order}-seed{args.seed}"
-    write_samples(args.output_dir, stem, tunes)
-    ended = sum(tune.ended for tune in tunes)
+    ended = write_samples(args.output_dir, stem, tunes)
     print(f"wrote {len(tunes)} tunes to {args.output_dir}/{stem}-*.abc; {ended} of them came to their end")
 
 
