@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from tests.conftest import command
-from workflow.scripts.eval_syntax import STEPS, evaluate
+from workflow.scripts.eval_syntax import STEPS, evaluate, rates
 from workflow.scripts.external import find_program, run_limited
 
 GOOD = "X:1\nT:Scale\nM:4/4\nL:1/8\nK:C\nCDEF GABc|cBAG FEDC|]\n"
@@ -86,6 +86,18 @@ def test_the_checker_alone_reports_where_and_fails_under_a_rate(tmp_path):
     assert (bad["syntax_valid"], bad["tiers"], bad["tools_agree"], bad["music21"]) == (False, ["hard"], None, None)
     assert (good["syntax_valid"], good["bars_correct"]) == (True, True)
     assert command(*arguments, "--fail-under", "0.5").returncode == 0
+
+
+def test_a_step_not_taken_has_no_rate_and_an_unread_file_fails_those_that_were(tmp_path):
+    (tmp_path / "good.abc").write_text(GOOD)
+    (tmp_path / "unread.abc").write_bytes(b"\xff")
+    for steps in (STEPS, ("tools", "compiles"), ("tools",), ("rhythm",)):
+        verdicts = list(evaluate(sorted(tmp_path.glob("*.abc")), 20, None, set(steps)))
+        expected = set(steps) | ({"abc2midi"} if {"tools", "compiles"} <= set(steps) else set())
+        expected |= {"valid"} if steps == STEPS else set()
+        assert {name: (rate["count"], rate["n"]) for name, rate in rates(verdicts).items()} == dict.fromkeys(
+            expected, (1, 2)
+        )
 
 
 def test_directives_that_are_not_sound_never_reach_a_program(tmp_path):

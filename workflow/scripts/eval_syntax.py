@@ -129,14 +129,14 @@ def read(path: Path) -> str:
     return text
 
 
-def check(text: str, steps: set[str]) -> dict:
+def check(text: str) -> dict:
     """Verdict of our own checker."""
     found = parse(text)
     rhythm = judge(found)
     return {
         "syntax_valid": found.is_valid,
         "tiers": [tier for tier in TIERS if tier in found.tiers],
-        "bars_correct": rhythm.is_right if "rhythm" in steps else None,
+        "bars_correct": rhythm.is_right,
         "bars": rhythm.bars,
         "bars_right": rhythm.right,
         "messages": found.located(),
@@ -160,27 +160,39 @@ def evaluate(paths: list[Path], seconds: float, midi_dir: Path | None, steps: se
             )
         for path in paths:
             verdict = {"path": path.name, **dict.fromkeys(RATES.values()), "tiers": [], "sanitised": False}
+            verdict["messages"] = []
             try:
                 text = read(path)
             except ValueError as error:
-                failed = {RATES[step]: False for step in steps}
-                yield verdict | failed | {"tiers": ["hard"], "messages": [said(f"not read: {error}", tier="hard")]}
+                failed = {RATES[step]: False for step in STEPS}
+                failed |= {"tiers": ["hard"], "messages": [said(f"not read: {error}", tier="hard")]}
+                yield settled(verdict | failed, steps)
                 continue
-            verdict |= check(text, steps)
+            if steps & {"syntax", "rhythm"}:
+                verdict |= check(text)
             text, dropped = DIRECTIVE.subn("%", text)
             verdict["sanitised"] = dropped > 0
             parsing = pool.schedule(music21_notes, args=[text], timeout=seconds) if "music21" in steps else None
             if compiling:
                 keep = midi_dir / f"{path.stem}.mid" if midi_dir else None
                 verdict["tools_agree"], verdict["compiles"], messages = abc2midi(text, program, seconds, keep)
-                verdict["abc2midi"] = verdict["tools_agree"] and verdict["compiles"]
                 verdict["messages"] += messages
             if parsing:
                 verdict["music21"], messages = parsed(parsing)
                 verdict["messages"] += messages
-            if compiling and parsing:
-                verdict["valid"] = verdict["music21"] and verdict["abc2midi"]
-            yield verdict
+            yield settled(verdict, steps)
+
+
+def settled(verdict: dict, steps: set[str]) -> dict:
+    """The verdict with None for the steps not taken, and with what follows from those that were."""
+    verdict |= {RATES[step]: None for step in STEPS if step not in steps}
+
+    def both(one: str, other: str) -> bool | None:
+        return None if verdict[one] is None or verdict[other] is None else verdict[one] and verdict[other]
+
+    verdict["abc2midi"] = both("tools_agree", "compiles")
+    verdict["valid"] = both("music21", "abc2midi")
+    return verdict
 
 
 def rates(verdicts: list[dict]) -> dict:
