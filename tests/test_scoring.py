@@ -4,16 +4,20 @@ import csv
 import json
 import math
 
+import jsonschema
 import numpy as np
 import pytest
 import torch
 
-from tests.conftest import command
+from tests.conftest import ROOT, command
 from workflow.scripts.calc_perplexity import evaluate
 from workflow.scripts.checkpoint import load_model
 from workflow.scripts.cli import InputError
 from workflow.scripts.corpus import Corpus
-from workflow.scripts.scoring import mean_and_error, score_tunes, windows
+from workflow.scripts.models import ModelConfig, module_for, names
+from workflow.scripts.scoring import score_tokens, score_tunes, windows
+
+SCHEMA = json.loads((ROOT / "workflow" / "schemas" / "perplexity.schema.json").read_text())
 
 
 @pytest.mark.parametrize("block_size", [2, 5, 16, 32])
@@ -30,9 +34,9 @@ def test_windows_score_each_target_once_with_half_a_window_before_it(n, block_si
 
 
 @torch.no_grad()
-def slow_nats(model, tune: np.ndarray) -> float:
-    """O(T^2): for every target its own context, alone in a batch, in double precision."""
-    T, ids, total = model.config.block_size, torch.tensor(tune.astype(np.int64))[None], 0.0
+def slow_nats(model, tune: np.ndarray) -> list[float]:
+    """O(T^2): of every target by its own context, alone in a batch, in double precision."""
+    T, ids, nats = model.config.block_size, torch.tensor(tune.astype(np.int64))[None], []
     for target in range(1, len(tune)):
         if model.carries_state:
             start = 0
@@ -42,8 +46,23 @@ def slow_nats(model, tune: np.ndarray) -> float:
                 end = min(end + T // 2, len(tune) - 1)
             start = max(0, end - T)
         logits, _ = model(ids[:, start:target])
-        total -= logits[0, -1].log_softmax(-1)[tune[target]].item()
-    return total
+        nats.append(-logits[0, -1].log_softmax(-1)[tune[target]].item())
+    return nats
+
+
+@pytest.mark.parametrize("batch", [1, 7])
+@pytest.mark.parametrize("arch", names())
+def test_every_tokens_loss_is_that_of_the_slow_computation(arch, batch):
+    torch.manual_seed(0)
+    model = module_for(arch).Model(ModelConfig(arch, 40, block_size=16, n_layer=2, n_embd=32, n_head=2))
+    rng = np.random.default_rng(0)
+    tunes = [rng.integers(2, 40, n).astype(np.uint8) for n in (2, 90, 17, 16, 3, 41, 18, 25, 33)]
+    found = score_tokens(model, tunes, torch.device("cpu"), batch=batch)
+    sums = score_tunes(model, tunes, torch.device("cpu"), batch=batch)
+    slow = [slow_nats(model.double(), tune) for tune in tunes]
+    np.testing.assert_allclose(found, np.concatenate(slow), atol=1e-5, rtol=0)
+    np.testing.assert_allclose(sums, [sum(nats) for nats in slow], rtol=1e-5)
+    assert np.ptp(found) > 1, "not all alike, so that a shift would show"
 
 
 @pytest.mark.parametrize("arch", ["gpt", "lstm"])
@@ -58,7 +77,7 @@ def test_perplexity_agrees_with_the_slow_computation(arch, either, tmp_path):
     model, tokenizer, _ = load_model(trained[arch], torch.device("cpu"))
     split = Corpus.load(data).split("test")
     tunes = [split.tune(i) for i in range(split.n_tunes)]
-    nats = [slow_nats(model.double(), tune) for tune in tunes]
+    nats = [sum(slow_nats(model.double(), tune)) for tune in tunes]
     tokens = [len(tune) - 1 for tune in tunes]
     chars = [len("".join(tokenizer.tokens[i] for i in tune)) + 1 for tune in tunes]
     loss, loss_per_token = sum(nats) / sum(chars), sum(nats) / sum(tokens)
@@ -70,6 +89,20 @@ def test_perplexity_agrees_with_the_slow_computation(arch, either, tmp_path):
     assert result["perplexity_per_token"] == pytest.approx(math.exp(loss_per_token), rel=1e-5)
     assert result["trained_on_this_corpus"]
     assert (sum(chars) > 1.5 * sum(tokens)) == (tokenizer.kind == "bpe")
+
+    jsonschema.Draft202012Validator(SCHEMA).validate(result)
+    size = sum(len("".join(tokenizer.tokens[i] for i in tune).encode()) + 1 for tune in tunes)
+    assert result["bytes"] == size
+    assert result["bits_per_byte"] == pytest.approx(sum(nats) / math.log(2) / size, rel=1e-5)
+    low, high = result["loss_ci95"]
+    assert low < loss < high
+    for kinds in (*result["strata"].values(), result["positions"]):
+        assert sum(kind["chars"] for kind in kinds) == sum(chars)
+        whole = sum(kind["loss"] * kind["chars"] for kind in kinds)
+        assert whole == pytest.approx(sum(nats), rel=1e-5)
+    first = [-model(torch.tensor([[0]]))[0][0, -1].log_softmax(-1)[tune[1]].item() for tune in tunes]
+    first_chars = sum(len(tokenizer.tokens[tune[1]]) for tune in tunes)
+    assert result["positions"][0]["loss"] == pytest.approx(sum(first) / first_chars, abs=1e-5)
 
     with open(tmp_path / "perplexity_tunes.csv", newline="") as file:
         rows = list(csv.DictReader(file))
@@ -86,17 +119,6 @@ def test_a_tunes_loss_does_not_depend_on_its_neighbours(arch, trained, corpus_di
     together = score_tunes(model, tunes, torch.device("cpu"), batch=4)
     alone = [score_tunes(model, [tune], torch.device("cpu"))[0] for tune in tunes]
     np.testing.assert_allclose(together, alone, rtol=1e-5)
-
-
-def test_standard_error_is_that_of_a_ratio_of_means():
-    """Against the delta method, on many tunes of unlike lengths."""
-    rng = np.random.default_rng(1)
-    tokens = rng.integers(50, 500, 2000)
-    nats = tokens * rng.normal(1.5, 0.3, 2000)
-    loss, error = mean_and_error(nats, tokens)
-    delta = np.sqrt(np.sum((nats - loss * tokens) ** 2)) / tokens.sum()
-    assert loss == pytest.approx(nats.sum() / tokens.sum())
-    assert error == pytest.approx(delta, rel=0.06)
 
 
 def test_weights_file_and_folder_are_the_same(trained, tmp_path, corpus_dir):

@@ -1,15 +1,17 @@
 """Perplexity of a trained model on a whole split: every tune by itself, every character once.
 
-Writes a JSON file with the mean loss (nats a character; the end of a tune counts as one), its standard
-error by resampling tunes, perplexity and bits a character, which can be compared whatever the tokenizer;
-the loss and perplexity a token; and beside it a CSV with the loss of every tune, so that models can be
-compared tune by tune. A run that diverged has a loss of null, and no tunes.
+Writes a JSON file with the mean loss (nats a character; the end of a tune counts as one), perplexity, and bits a
+character and a byte, which can be compared whatever the tokenizer; their standard error and 95% interval by resampling
+tunes; the loss and perplexity a token; the loss of kinds of tunes (by source, compressibility, voices, length) and of
+places in a tune. Beside it, a CSV with the loss of every tune: `compare` tells from it which differences between
+models are real. A run that diverged has a loss of null, and no tunes.
 
 Example:
   python -m workflow.scripts.calc_perplexity --checkpoint checkpoints/gpt_xxl
 """
 
 import csv
+import hashlib
 import io
 import math
 import os
@@ -24,11 +26,17 @@ from workflow.scripts.cli import InputError
 from workflow.scripts.corpus import SPLITS, Corpus
 from workflow.scripts.device import pick_device, set_up_cpu
 from workflow.scripts.files import write_json, write_text
-from workflow.scripts.scoring import mean_and_error, score_tunes
+from workflow.scripts.resampling import Mean, ratio_means
+from workflow.scripts.scoring import first_targets, score_tokens
+from workflow.scripts.strata import places, properties, strata
+
+COLUMNS = ("tune", "tokens", "chars", "bytes", "nats", "source", "voices", "deflate")
 
 
-def evaluate(checkpoint: str, data_dir: str | None, split_name: str, device: torch.device, batch: int):
-    """Loss summary (dict) and per-tune (tokens, chars, nats) arrays of a model on a split; empty if it diverged.
+def evaluate(
+    checkpoint: str, data_dir: str | None, split_name: str, device: torch.device, batch: int
+) -> tuple[dict, dict[str, np.ndarray]]:
+    """Summary of the loss of a model on a split, and the columns of its table by tune; without tunes if it diverged.
 
     Raises:
         InputError: the corpus has another vocabulary than the model.
@@ -36,35 +44,94 @@ def evaluate(checkpoint: str, data_dir: str | None, split_name: str, device: tor
     model, tokenizer, training = load_model(checkpoint, device)
     if (step := training.get("diverged_at_step")) is not None:
         summary = {"split": split_name, "loss": None, "loss_se": None, "diverged_at_step": step}
-        return summary, *3 * [np.array([])]
+        return summary, dict.fromkeys(COLUMNS, np.array([]))
     corpus = Corpus.load(data_dir or training["data_dir"])
     if corpus.tokenizer != tokenizer:
         raise InputError(f"{checkpoint} was trained with another vocabulary than that of {corpus.folder}")
     split = corpus.split(split_name)
     tunes = [split.tune(i) for i in range(split.n_tunes)]
-    tokens = np.array([len(tune) - 1 for tune in tunes])
-    chars = np.array([tokenizer.count_chars(tune) for tune in tunes])
-    nats = score_tunes(model, tunes, device, batch=batch)
-    loss, error = mean_and_error(nats, chars)
-    if not math.isfinite(loss):
-        raise InputError(f"{checkpoint} gives a loss of {loss}: its weights are not those of a trained model")
-    loss_per_token = math.fsum(nats) / int(tokens.sum())
-    summary = {
-        "split": split_name,
-        "tunes": len(tunes),
-        "tokens": int(tokens.sum()),
-        "chars": int(chars.sum()),
-        "loss": loss,
-        "loss_se": error,
-        "loss_ci95": [loss - 1.96 * error, loss + 1.96 * error],
-        "perplexity": math.exp(loss),
-        "bits_per_char": loss / math.log(2),
-        "loss_per_token": loss_per_token,
-        "perplexity_per_token": math.exp(loss_per_token),
+    nats = score_tokens(model, tunes, device, batch=batch).astype(np.float64)
+    if not np.isfinite(nats).all():
+        raise InputError(f"{checkpoint} gives no finite loss: its weights are not those of a trained model")
+    starts = first_targets(tunes)
+    chars = tokenizer.chars_per_token[np.concatenate([tune[1:] for tune in tunes])]
+    texts = [tokenizer.decode(tune) for tune in tunes]
+    table = {
+        "tune": np.arange(len(tunes)),
+        "tokens": np.diff(starts),
+        "chars": np.add.reduceat(chars, starts[:-1]),
+        "nats": np.add.reduceat(nats, starts[:-1]),
+    } | properties(corpus, split_name, texts)
+    summary = summarise(split_name, table) | {
+        "positions": by_place(nats, chars, starts),
+        "text_sha256": hashlib.sha256("\0".join(texts).encode()).hexdigest(),
         "corpus_sha256": corpus.content_sha256,
         "trained_on_this_corpus": corpus.content_sha256 == training["corpus"],
     }
-    return summary, tokens, chars, nats
+    return summary, table
+
+
+def summarise(split_name: str, table: dict[str, np.ndarray]) -> dict:
+    """What the table by tune says of all tunes and of each kind of them."""
+    kinds = [(by, name, has) for by, named in strata(table, table["chars"]).items() for name, has in named.items()]
+    masks = np.stack([np.ones(len(table["chars"])), *(has for _, _, has in kinds)], axis=1)
+    chars = table["chars"][:, None] * masks
+    whole, *means = ratio_means(table["nats"][:, None] * masks, chars)
+    nats, tokens = math.fsum(table["nats"]), int(table["tokens"].sum())
+    found: dict[str, list[dict]] = {}
+    for (by, name, has), mean, size in zip(kinds, means, chars[:, 1:].sum(axis=0), strict=True):
+        if has.any():
+            found.setdefault(by, []).append({"name": name, "tunes": int(has.sum()), "chars": int(size)} | loss_of(mean))
+    return {
+        "split": split_name,
+        "tunes": len(table["tune"]),
+        "tokens": tokens,
+        "chars": int(table["chars"].sum()),
+        "bytes": int(table["bytes"].sum()),
+        **loss_of(whole),
+        "perplexity": math.exp(whole.value),
+        "perplexity_ci95": whole.ci95 and [math.exp(end) for end in whole.ci95],
+        "bits_per_char": whole.value / math.log(2),
+        "bits_per_byte": nats / math.log(2) / int(table["bytes"].sum()),
+        "loss_per_token": nats / tokens,
+        "perplexity_per_token": math.exp(nats / tokens),
+        "strata": found,
+    }
+
+
+def by_place(nats: np.ndarray, chars: np.ndarray, starts: np.ndarray) -> list[dict]:
+    """Loss of each stretch of the tunes, by tokens from their start.
+
+    Args:
+        nats, chars: (n_targets,) of each token, tune after tune.
+        starts: (n_tunes + 1,) where each tune's begin, then their number.
+    """
+    lengths = np.diff(starts)
+    edges = places(int(lengths.max()))
+    stretch = np.searchsorted(edges, np.arange(starts[-1]) - np.repeat(starts[:-1], lengths), side="right") - 1
+    cell = np.repeat(np.arange(len(lengths)), lengths) * (len(edges) - 1) + stretch
+    shape = len(lengths), len(edges) - 1
+    sums, counts = (
+        np.bincount(cell, weights, minlength=shape[0] * shape[1]).reshape(shape) for weights in (nats, chars)
+    )
+    return [
+        {"start": int(start), "stop": int(stop), "tunes": int(np.count_nonzero(count)), "chars": int(count.sum())}
+        | loss_of(mean)
+        for start, stop, count, mean in zip(edges[:-1], edges[1:], counts.T, ratio_means(sums, counts), strict=True)
+    ]
+
+
+def loss_of(mean: Mean) -> dict:
+    return {"loss": mean.value, "loss_se": mean.se, "loss_ci95": mean.ci95}
+
+
+def table_of(columns: dict[str, np.ndarray]) -> str:
+    text = io.StringIO()
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(COLUMNS)
+    rounded = columns | {"nats": columns["nats"].round(6)}
+    rows.writerows(zip(*(rounded[name].tolist() for name in COLUMNS), strict=True))
+    return text.getvalue()
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -81,25 +148,21 @@ def main(argv: list[str] | None = None) -> None:
 
     set_up_cpu(args.threads)
     torch.backends.cuda.matmul.fp32_precision = "tf32"  # as cuDNN's LSTM has by itself; several times as fast
-    summary, tokens, chars, nats = evaluate(
-        args.checkpoint, args.data_dir, args.split, pick_device(args.device, args.vram_mb), args.batch_size
-    )
+    device = pick_device(args.device, args.vram_mb)
+    summary, table = evaluate(args.checkpoint, args.data_dir, args.split, device, args.batch_size)
     checkpoint = Path(args.checkpoint)
     folder = checkpoint.parent if checkpoint.is_file() else checkpoint
     suffix = "" if args.split == "test" else f"_{args.split}"
     output = Path(args.output or folder / f"perplexity{suffix}.json")
-    table = io.StringIO()
-    rows = csv.writer(table, lineterminator="\n")
-    rows.writerow(["tune", "tokens", "chars", "nats"])
-    rows.writerows((i, n, c, f"{loss:.6f}") for i, (n, c, loss) in enumerate(zip(tokens, chars, nats, strict=True)))
-    write_text(output.with_name(output.stem + "_tunes.csv"), table.getvalue())
+    write_text(output.with_name(output.stem + "_tunes.csv"), table_of(table))
     write_json(output, summary)
     if summary["loss"] is None:
         print(f"{args.checkpoint}: no loss, for the run diverged at step {summary['diverged_at_step']}")
         return
+    error = f" ± {summary['loss_se']:.4f}" if summary["loss_se"] is not None else ""
     print(
         f"{args.checkpoint}: perplexity {summary['perplexity']:.4f} on {summary['tunes']:,} {args.split} tunes;"
-        f" loss {summary['loss']:.4f} ± {summary['loss_se']:.4f} nats, {summary['bits_per_char']:.4f} bits a character"
+        f" loss {summary['loss']:.4f}{error} nats, {summary['bits_per_char']:.4f} bits a character"
     )
 
 

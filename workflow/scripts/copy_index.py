@@ -15,7 +15,6 @@ Example:
   python -m workflow.scripts.copy_index --data_dir data/corpora/music21 --output data/corpora/music21/copy_index
 """
 
-import csv
 import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -240,25 +239,6 @@ def join(parts: list[bytes]) -> Stream:
     )
 
 
-def read_sources(path: Path, n_tunes: int) -> list[str]:
-    """path:line of each training tune, from tunes.tsv; without one, an empty text each.
-
-    Raises:
-        InputError: the table is of another corpus.
-    """
-    if not path.exists():
-        return [""] * n_tunes
-    with open(path, encoding="utf-8", newline="") as file:
-        found = [
-            f"{row['path']}:{row['line']}" for row in csv.DictReader(file, delimiter="\t") if row["split"] == "train"
-        ]
-    if len(found) != n_tunes:
-        raise InputError(
-            f"{path} lists {len(found)} training tunes, but train.idx has {n_tunes}: prepare the corpus again"
-        )
-    return found
-
-
 def listen_to(texts: list[bytes]) -> Iterator[dict[str, Stream]]:
     """Both views, some tunes at a time, as hearing takes several times the memory of its text."""
     for at in range(0, len(texts), BATCH_TUNES):
@@ -269,7 +249,7 @@ def build(corpus: Corpus, max_chars: int, folder: Path) -> dict:
     """Index the training tunes; returns what index.json says of it."""
     from pydivsufsort import divsufsort
 
-    sources = read_sources(corpus.folder / "tunes.tsv", corpus.split("train").n_tunes)
+    rows = corpus.listed("train")
     picked = pick(corpus, max_chars)
     texts = [text.encode() for text in picked.values()]
     (folder / "index.json").unlink(missing_ok=True)
@@ -283,7 +263,7 @@ def build(corpus: Corpus, max_chars: int, folder: Path) -> dict:
 
     text, bodies = join([music_of(text) + b"\0" for text in texts])
     save(text=text, bodies=bodies, suffixes=divsufsort(text), numbers=np.array([*picked], dtype=np.int64))
-    where = join([sources[number].encode() for number in picked])
+    where = join([f"{rows[i]['path']}:{rows[i]['line']}".encode() if rows else b"" for i in picked])
     save(sources_values=where.values, sources_bounds=where.bounds)
     heard = list(listen_to(texts))
     for name in VIEWS:

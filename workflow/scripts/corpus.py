@@ -1,5 +1,6 @@
 """Read a prepared corpus: its tokens, tune by tune."""
 
+import csv
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,3 +65,18 @@ class Corpus:
         if len(starts) < 2 or starts[-1] * self.tokenizer.dtype.itemsize != path.stat().st_size:
             raise InputError(f"{self.folder}/{name}.bin and its index disagree: prepare the corpus again")
         return Split(np.memmap(path, dtype=self.tokenizer.dtype, mode="r"), starts)
+
+    def listed(self, split: str) -> list[dict[str, str]] | None:
+        """The rows of tunes.tsv about a split, in its order; None without that table.
+
+        Raises:
+            InputError: the table is of another corpus.
+        """
+        path, n_tunes = self.folder / "tunes.tsv", self.split(split).n_tunes
+        if not path.exists():
+            return None
+        with open(path, encoding="utf-8", newline="") as file:
+            rows = [row for row in csv.DictReader(file, delimiter="\t") if row["split"] == split]
+        if len(rows) != n_tunes:
+            raise InputError(f"{path} lists {len(rows)} {split} tunes, not {n_tunes}: prepare the corpus again")
+        return rows

@@ -1,6 +1,5 @@
 """The loss of a model on tunes: each by itself, each token once, each with a known amount of context."""
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,8 +8,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from workflow.scripts.device import autocast
-
-IGNORE = -100
 
 
 def windows(n_targets: int, block_size: int) -> list[tuple[int, int, int]]:
@@ -28,77 +25,93 @@ def windows(n_targets: int, block_size: int) -> list[tuple[int, int, int]]:
     return plan
 
 
-@torch.no_grad()
 def score_tunes(
     model: nn.Module, tunes: Sequence[np.ndarray], device: torch.device, precision: str = "float32", batch: int = 32
 ) -> np.ndarray:
-    """Summed negative log-likelihood of each tune.
+    """Summed negative log-likelihood of each tune: (n_tunes,) float64, nats. Arguments are those of `score_tokens`."""
+    nats = score_tokens(model, tunes, device, precision, batch)
+    return np.add.reduceat(nats.astype(np.float64), first_targets(tunes)[:-1])
+
+
+def first_targets(tunes: Sequence[np.ndarray]) -> np.ndarray:
+    """(n_tunes + 1,) where each tune's targets start when those of all stand in one row; then how many they are."""
+    return np.concatenate(([0], np.cumsum([len(tune) - 1 for tune in tunes])))
+
+
+@torch.inference_mode()
+def score_tokens(
+    model: nn.Module, tunes: Sequence[np.ndarray], device: torch.device, precision: str = "float32", batch: int = 32
+) -> np.ndarray:
+    """Negative log-likelihood of every token but the first of each tune, one tune after the other.
 
     Args:
         model: any of ``models``; a recurrent one reads each tune from its start in one go,
             a Transformer in overlapping windows (see `windows`).
         tunes: ids of each tune, begin and end tokens included; everything after begin is scored.
+        batch: windows, or tunes, in one forward pass.
 
     Returns:
-        (n_tunes,) float64, nats.
+        (n_targets,) float32, nats.
     """
     model.eval()
+    nats = np.empty(first_targets(tunes)[-1], dtype=np.float32)
     score = score_recurrent if model.carries_state else score_windows
     with autocast(device, precision):
-        return score(model, tunes, device, batch)
+        score(model, tunes, device, batch, nats)
+    return nats
 
 
-def score_windows(model: nn.Module, tunes: Sequence[np.ndarray], device: torch.device, batch: int) -> np.ndarray:
-    nats = np.zeros(len(tunes))
+def score_windows(
+    model: nn.Module, tunes: Sequence[np.ndarray], device: torch.device, batch: int, nats: np.ndarray
+) -> None:
+    begins = first_targets(tunes)
     jobs = [(i, *window) for i, tune in enumerate(tunes) for window in windows(len(tune) - 1, model.config.block_size)]
     jobs.sort(key=lambda job: job[1] - job[2])  # longest first, so that a batch has little padding
     for at in range(0, len(jobs), batch):
         part = jobs[at : at + batch]
-        x, y = pad([tunes[i][start : stop + 1] for i, start, stop, _ in part], device)
-        for row, (_, start, _, first) in enumerate(part):
-            y[row, : first - start] = IGNORE
-        loss = token_nats(model(x)[0], y).sum(dim=1).cpu().double().numpy()
-        np.add.at(nats, [job[0] for job in part], loss)
-    return nats
+        x = pad([tunes[i][start:stop] for i, start, stop, _ in part], device)
+        logits, _ = model(x)
+        scored = [np.arange(first - start, stop - start) for _, start, stop, first in part]
+        targets = [tunes[i][first + 1 : stop + 1] for i, _, stop, first in part]
+        places = [np.arange(begins[i] + first, begins[i] + stop) for i, _, stop, first in part]
+        nats[np.concatenate(places)] = losses(logits, scored, targets)
 
 
-def score_recurrent(model: nn.Module, tunes: Sequence[np.ndarray], device: torch.device, batch: int) -> np.ndarray:
-    nats = np.zeros(len(tunes))
+def score_recurrent(
+    model: nn.Module, tunes: Sequence[np.ndarray], device: torch.device, batch: int, nats: np.ndarray
+) -> None:
+    begins = first_targets(tunes)
     order = sorted(range(len(tunes)), key=lambda i: -len(tunes[i]))
     T = model.config.block_size
     for at in range(0, len(order), batch):
         part = order[at : at + batch]
-        x, y = pad([tunes[i] for i in part], device)
         state = model.empty_state(len(part))
-        for start in range(0, x.shape[1], T):  # in pieces, to bound the memory that logits take
-            logits, state = model(x[:, start : start + T], state)
-            nats[part] += token_nats(logits, y[:, start : start + T]).sum(dim=1).cpu().double().numpy()
-    return nats
+        for start in range(0, len(tunes[part[0]]) - 1, T):  # in pieces, to bound the memory that logits take
+            x = pad([tunes[i][:-1][start : start + T] for i in part], device)
+            logits, state = model(x, state)
+            targets = [tunes[i][1:][start : start + T] for i in part]
+            places = [begins[i] + start + np.arange(len(ids)) for i, ids in zip(part, targets, strict=True)]
+            nats[np.concatenate(places)] = losses(logits, [np.arange(len(ids)) for ids in targets], targets)
 
 
-def pad(sequences: list[np.ndarray], device: torch.device) -> tuple[Tensor, Tensor]:
-    """Inputs and next-token targets (B, longest - 1); targets past a sequence's end are IGNORE."""
-    longest = max(map(len, sequences)) - 1
-    x = np.zeros((len(sequences), longest), dtype=np.int64)
-    y = np.full((len(sequences), longest), IGNORE, dtype=np.int64)
+def pad(sequences: list[np.ndarray], device: torch.device) -> Tensor:
+    """Ids (B, longest); what is past a sequence's end means nothing."""
+    x = np.zeros((len(sequences), max(map(len, sequences))), dtype=np.int64)
     for row, ids in enumerate(sequences):
-        x[row, : len(ids) - 1] = ids[:-1]
-        y[row, : len(ids) - 1] = ids[1:]
-    return torch.from_numpy(x).to(device), torch.from_numpy(y).to(device)
+        x[row, : len(ids)] = ids
+    return torch.from_numpy(x).to(device)
 
 
-def token_nats(logits: Tensor, targets: Tensor) -> Tensor:
-    """(B, T) cross-entropy in nats, zero where the target is IGNORE."""
-    return F.cross_entropy(logits.float().transpose(1, 2), targets, ignore_index=IGNORE, reduction="none")
+def losses(logits: Tensor, scored: list[np.ndarray], targets: list[np.ndarray]) -> np.ndarray:
+    """Cross-entropy in nats at some positions of each row, row after row.
 
-
-def mean_and_error(nats: np.ndarray, counts: np.ndarray, resamples: int = 2000) -> tuple[float, float]:
-    """Mean loss a character over tunes (or of what else ``counts`` counts), and its error by resampling tunes.
-
-    A tune is the unit: characters of one tune are far from independent. The resamples are the
-    same for every model (fixed seed), so that differences between models can be paired.
+    Args:
+        logits: (B, T, V).
+        scored: positions of each row.
+        targets: ids of each row, as many as its positions.
     """
-    rng = np.random.default_rng(0)
-    weights = rng.multinomial(len(nats), np.full(len(nats), 1 / len(nats)), size=resamples)
-    means = (weights @ nats) / (weights @ counts)
-    return math.fsum(nats) / int(counts.sum()), float(means.std(ddof=1))
+    _, T, V = logits.shape
+    chosen = torch.from_numpy(np.concatenate([row * T + places for row, places in enumerate(scored)]))
+    wanted = torch.from_numpy(np.concatenate(targets).astype(np.int64))
+    rows = logits.reshape(-1, V)[chosen.to(logits.device)].float()
+    return F.cross_entropy(rows, wanted.to(logits.device), reduction="none").cpu().numpy()
