@@ -1,19 +1,43 @@
 # Needs every run's results; makes the tables, the fits, the figures and the summary.
 
 
+rule writing_table:
+    input:
+        config=expand("{run}/config.json", run=SAMPLED_DIRS),
+        validity=expand("{writer}/validity.json", writer=SAMPLED_DIRS + BASELINE_DIRS),
+        style=expand("{writer}/style.json", writer=SAMPLED_DIRS + BASELINE_DIRS),
+        copying=expand("{writer}/copying.json", writer=SAMPLED_DIRS + BASELINE_DIRS),
+        code=code("collect_writing"),
+    output:
+        "<results>/writing.csv",
+    params:
+        folders=lambda wildcards, input: folders_of(input.validity),
+    log:
+        "<results>/logs/writing_table.log",
+    conda:
+        "../envs/environment.yaml"
+    shell:
+        """
+        python -m workflow.scripts.collect_writing \
+            --folders {params.folders:q} \
+            --output {output:q} \
+            > {log} 2>&1
+        """
+
+
 rule runs_table:
     input:
         config=expand("{run}/config.json", run=RUN_DIRS),
         history=expand("{run}/history.csv", run=RUN_DIRS),
         perplexity=expand("{run}/perplexity.json", run=RUN_DIRS),
-        validity=expand("{run}/validity.json", run=SAMPLED_DIRS),
+        writing="<results>/writing.csv",
         code=code("collect_runs"),
     output:
         runs="<results>/runs.csv",
         curves="<results>/curves.csv",
+        strata="<results>/strata.csv",
     params:
         folders=lambda wildcards, input: folders_of(input.config),
-        sampled=lambda wildcards, input: folders_of(input.validity),
     log:
         "<results>/logs/runs_table.log",
     conda:
@@ -22,9 +46,10 @@ rule runs_table:
         """
         python -m workflow.scripts.collect_runs \
             --folders {params.folders:q} \
-            --sampled {params.sampled:q} \
+            --writing {input.writing:q} \
             --runs {output.runs:q} \
             --curves {output.curves:q} \
+            --strata {output.strata:q} \
             > {log} 2>&1
         """
 
@@ -52,6 +77,8 @@ rule plots:
         runs="<results>/runs.csv",
         fit="<results>/fit.json",
         curves="<results>/curves.csv",
+        strata="<results>/strata.csv",
+        writing="<results>/writing.csv",
         code=code("plot_scaling"),
     output:
         [figure_in_report(name) for name in FIGURES],
@@ -83,6 +110,7 @@ rule summary:
     input:
         runs="<results>/runs.csv",
         fit="<results>/fit.json",
+        writing="<results>/writing.csv",
         corpus=f"{CORPUS}/corpus.json",
         code=code("write_summary"),
     output:
@@ -100,6 +128,7 @@ rule summary:
         python -m workflow.scripts.write_summary \
             --runs {input.runs:q} \
             --fit {input.fit:q} \
+            --writing {input.writing:q} \
             --corpus {input.corpus:q} \
             --output {output:q} \
             > {log} 2>&1

@@ -1,4 +1,5 @@
 # Needs the merged config; makes the names and helpers that the rules share.
+import json
 import os
 import shlex
 import sys
@@ -35,10 +36,16 @@ RESULTS = config.get("pathvars", {}).get("results", "results")
 CORPUS_FILES = [
     f"{CORPUS}/{split}.{part}" for split in SPLITS for part in ("bin", "idx")
 ] + [f"{CORPUS}/tokenizer.json"]
-FIGURES = ["scaling_plot", "loss_curves", "loss_compute", "validity"]
+FIGURES = [
+    "scaling_plot", "loss_curves", "loss_compute", "loss_places", "validity", "copying",
+]
 RUN_DIRS = [f"<results>/models/{run}" for run in study.runs(config)]
 # Tunes are drawn from the runs at the largest budget alone: judging them takes longer than a short cooldown.
 SAMPLED_DIRS = [f"<results>/models/{run}" for run in study.runs(config, [max(config["tokens"])])]
+BASELINE_DIRS = [
+    f"<results>/baselines/{name}"
+    for name in ("real", *(f"ngram{order}" for order in config["ngram_orders"]))
+]
 TRIAL_DIRS = [f"<results>/lr_transfer/{run}" for run in study.trials(config)]
 # The GPUs that a training job asks for; other jobs ask for one.
 one_gpu = int(config["device"].startswith("cuda"))
@@ -62,6 +69,8 @@ wildcard_constraints:
     tokens=r"\d+",
     seed=r"\d+",
     rate=r"[0-9][0-9.e-]*",
+    order=r"\d+",
+    writer=r"(models|baselines)/.+",
 
 
 def code(*modules):
@@ -94,6 +103,13 @@ def branch_of(wildcards):
 
 def branch_flag(wildcards, input):
     return f"--branch {shlex.quote(str(input.branch))}" if input.branch else ""
+
+
+def prompted_of(wildcards):
+    """What a model wrote after prompts; a baseline wrote nothing."""
+    if not config["prompts"] or not wildcards.writer.startswith("models/"):
+        return []
+    return f"{RESULTS}/{wildcards.writer}/prompted"
 
 
 def vram_mb(wildcards):

@@ -66,6 +66,8 @@ rule copy_index:
         data=subpath(input.corpus, parent=True),
     log:
         f"<results>/logs/copy_index/{study.corpus_name(config)}.log",
+    resources:
+        mem_mb=4000,  # of the largest index; of music21's corpus a tenth of that
     conda:
         "../envs/environment.yaml"
     shell:

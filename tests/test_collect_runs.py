@@ -1,10 +1,10 @@
-import json
 import shutil
 
+import pandas as pd
 import pytest
 
 from workflow.scripts import calc_perplexity
-from workflow.scripts.collect_runs import JUDGED, read_curve, read_run
+from workflow.scripts.collect_runs import FIGURES, RATES, read_curve, read_run, read_strata, with_writing
 from workflow.scripts.corpus import Corpus
 
 
@@ -14,13 +14,7 @@ def test_a_row_says_what_its_tokens_are(either, tmp_path):
     folder = tmp_path / "run"
     shutil.copytree(trained["lstm"], folder)
     calc_perplexity.main(["--checkpoint", str(folder), "--threads", "1"])
-    rates = {name: {"rate": 0.5, "ci95": [0, 1], "n": 2} for name in JUDGED}
-    (folder / "validity.json").write_text(json.dumps({"rates": rates}))
-    row, corpus = read_run(folder, sampled=True), Corpus.load(data)
-    assert row["samples"] == 2
-    without = read_run(folder, sampled=False)
-    assert list(without) == list(row)  # the same columns
-    assert (without["samples"], without["valid_rate"]) == (0, None)
+    row, corpus = read_run(folder), Corpus.load(data)
     split = corpus.split("test")
     chars = sum(len(corpus.tokenizer.decode(split.tune(i))) + 1 for i in range(split.n_tunes))
     assert row["tokenizer"] == corpus.tokenizer.kind
@@ -28,3 +22,29 @@ def test_a_row_says_what_its_tokens_are(either, tmp_path):
     assert (row["chars_per_token"] == 1) == (row["tokenizer"] == "char")
     for loss in (row["train_loss"], row["val_loss"], read_curve(folder, row)["val_loss"].iloc[-1]):
         assert row["test_loss"] == pytest.approx(loss, rel=0.2)  # a loss a token would be twice as large
+    strata = pd.DataFrame(read_strata(folder, row))
+    for _, kinds in strata.groupby("by"):
+        assert kinds["chars"].sum() == chars
+        assert (kinds["loss"] * kinds["chars"]).sum() / chars == pytest.approx(row["test_loss"])
+    assert set(strata["by"]) == {"position", "source", "compressibility", "voices", "length"}
+
+
+def test_a_run_has_what_its_own_tunes_are_like_and_one_that_wrote_none_has_nothing():
+    runs = pd.DataFrame(
+        {"model": ["a", "a", "b"], "tokens": [1, 2, 2], "seed": [0, 0, 1], "test_loss": [3.0, 2.0, 1.0]}
+    )
+    rates = {f"{name}_{part}": 0.25 for name in RATES for part in ("rate", "low", "high")}
+    like = {"arch": "gpt", "samples": 7, **rates, **dict.fromkeys(FIGURES, 0.5)}
+    writing = pd.DataFrame(
+        [
+            {"writer": "a", "tokens": 2, "seed": 0, "prompt": None} | like,
+            {"writer": "a", "tokens": 2, "seed": 0, "prompt": "duet"} | like | {"samples": 9},
+            {"writer": "b", "tokens": 2, "seed": 1, "prompt": None} | like | {"copied_rate": 0.75},
+            {"writer": "real", "tokens": None, "seed": None, "prompt": None} | like | {"arch": None},
+        ]
+    ).astype({"tokens": "Int64", "seed": "Int64"})
+    joined = with_writing(runs, writing)
+    assert joined["samples"].tolist() == [0, 7, 7]
+    assert joined["test_loss"].tolist() == [3.0, 2.0, 1.0]
+    assert joined["copied_rate"].isna().tolist() == [True, False, False]
+    assert joined["copied_rate"].iloc[2] == 0.75

@@ -165,16 +165,28 @@ def test_a_prompt_is_text_even_where_it_names_a_file(trained, tmp_path):
     assert read_samples(tmp_path / "prompted" / "path")[0].path.read_text().startswith("./secret")
 
 
-def test_a_prompt_in_a_foreign_script_is_one_sentence_and_writes_nothing(trained, tmp_path):
+def test_a_prompt_in_a_foreign_script_is_one_sentence_and_of_a_set_it_is_left_out(trained, tmp_path):
     line = ("sample", "--checkpoint_dir", trained["gpt"], "--output_dir", tmp_path / "x")
     done = command(*line, "--prompt", "T:音")
     assert done.returncode == 1
     assert done.stderr == "error: --prompt: character '音' is not in the model's vocabulary\n"
-    (tmp_path / "prompts.json").write_text(json.dumps({"latin": "X:1\n", "foreign": "T:音"}))
-    done = command(*line, "--prompt_set", tmp_path / "prompts.json", "--prompted_dir", tmp_path / "x")
-    assert done.returncode == 1
-    assert "prompts.json, prompt 'foreign': character '音' is not in the model's vocabulary\n" in done.stderr
     assert not (tmp_path / "x").exists()
+    (tmp_path / "prompts.json").write_text(json.dumps({"foreign": "T:音", "latin": "X:1\n"}))
+    done = command(*line, "--num_samples", 1, "--max_new_tokens", 5, "--samples_per_prompt", 2,
+                   "--prompt_set", tmp_path / "prompts.json", "--prompted_dir", tmp_path / "y")  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "prompts.json, prompt 'foreign': character '音' is not in the model's vocabulary: none are" in done.stdout
+    assert read_samples(tmp_path / "y" / "foreign") == []
+    assert len(read_samples(tmp_path / "y" / "latin")) == 2
+
+
+def test_an_empty_set_of_prompts_leaves_an_empty_folder(trained, tmp_path):
+    (tmp_path / "prompts.json").write_text("{}")
+    done = command("sample", "--checkpoint_dir", trained["gpt"], "--num_samples", 1, "--max_new_tokens", 5,
+                   "--output_dir", tmp_path / "x", "--prompt_set", tmp_path / "prompts.json",
+                   "--prompted_dir", tmp_path / "y")  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert list((tmp_path / "y").iterdir()) == []
 
 
 def test_what_is_no_model_is_one_sentence(tmp_path, trained):

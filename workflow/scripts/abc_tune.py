@@ -46,12 +46,21 @@ class Bar(NamedTuple):
 
 @dataclass(slots=True)
 class Note:
-    """A note that sounds; pitch in MIDI numbers."""
+    """A note that sounds; pitch in MIDI numbers, offset of its sign in the text."""
 
     onset: Time
     duration: Time
     pitch: int
     in_key: bool
+    offset: int
+
+
+@dataclass(slots=True)
+class Rest:
+    """A rest, or several bars of it; offset of its sign in the text."""
+
+    duration: Time
+    offset: int
 
 
 @dataclass
@@ -60,7 +69,7 @@ class Part:
 
     bars: list[Bar] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
-    rests: int = 0
+    rests: list[Rest] = field(default_factory=list)
 
 
 @dataclass

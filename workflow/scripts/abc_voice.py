@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 from workflow.scripts.abc_tokens import MAX_DIGITS, length_of, scaled
-from workflow.scripts.abc_tune import TICKS, Bar, Note, Part, Text, Time
+from workflow.scripts.abc_tune import TICKS, Bar, Note, Part, Rest, Text, Time
 
 STEPS = dict(zip("CDEFGABcdefgab", (60, 62, 64, 65, 67, 69, 71, 72, 74, 76, 77, 79, 81, 83), strict=True))
 ALTER = {"^": 1, "^^": 2, "_": -1, "__": -2, "=": 0}
@@ -98,7 +98,7 @@ class Voice:
         if octave:
             pitch += 12 * (octave.count("'") - octave.count(","))
         self.found.notes += at >= self.prompt_chars
-        note = Note(0, 0, pitch, alter is None or alter == plain)
+        note = Note(0, 0, pitch, alter is None or alter == plain, at)
         if self.chord is None:
             self.part.notes.append(note)
             self.play(time, [letter + octave], 1, at)
@@ -126,8 +126,11 @@ class Voice:
             self.tied = {}
         if self.bar_at < 0:
             self.bar_at = at
-        for note in self.part.notes[-n_notes:] if n_notes else ():
-            note.onset, note.duration = self.now, time
+        if n_notes:
+            for note in self.part.notes[-n_notes:]:
+                note.onset, note.duration = self.now, time
+        else:
+            self.part.rests.append(Rest(time, at))
         self.event = (n_notes, time)
         self.names = names
         self.now += time
@@ -139,7 +142,6 @@ class Voice:
         if self.chord is not None:
             self.waiting = None
             return
-        self.part.rests += 1
         self.play(self.timed(length, at), [], 0, at)
 
     def end_chord(self, length: str, at: int) -> None:
@@ -163,8 +165,8 @@ class Voice:
         above, below = BROKEN[len(marks)]
         sign = 1 if marks[0] == ">" else -1
         change = scaled(time, sign * above, below)
-        for note in self.part.notes[-n_notes:] if n_notes else ():
-            note.duration += change
+        for event in self.part.notes[-n_notes:] if n_notes else self.part.rests[-1:]:
+            event.duration += change
         self.now += change
         self.factor = (below - sign * above, below)
         self.need_note(marks, at)
@@ -243,12 +245,12 @@ class Voice:
         if len(count) > MAX_DIGITS or (count and not int(count)):
             self.say(at, "hard", "a rest of so many bars")
             return
-        self.part.rests += 1
         if self.bar_at >= 0 or not self.meter:
             self.play(scaled(self.meter or TICKS, *self.unit[::-1]), [], 0, at)
             return
         n = int(count or 1)
         self.part.bars.append(Bar(at, self.meter, self.meter, self.meter, True, n))
+        self.part.rests.append(Rest(n * self.meter, at))
         self.now += n * self.meter
         self.bar_start, self.at_edge, self.adjacent = self.now, False, False
         self.names = []

@@ -140,7 +140,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--data_dir", help="corpus that prepare wrote (default: the one the model was trained on)")
     parser.add_argument("--split", default="test", choices=SPLITS, help="which tunes to score")
     parser.add_argument("--output", help="JSON to write (default: beside the weights)")
-    parser.add_argument("--batch_size", type=cli.positive_int, default=32, help="windows in one forward pass")
+    parser.add_argument("--batch_size", type=cli.positive_int, default=16, help="windows in one forward pass")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps")
     parser.add_argument("--vram_mb", type=cli.non_negative_int, default=0, help="share of a GPU to take; 0: all of it")
     parser.add_argument("--threads", type=cli.positive_int, default=os.cpu_count(), help="CPU threads")

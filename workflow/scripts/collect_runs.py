@@ -1,11 +1,12 @@
-"""Gather what every run of a study left behind into two tables.
+"""Gather what every run of a study left behind into three tables.
 
   runs.csv    one row a run: what it was, what it cost, how well it predicts, how often it writes music
   curves.csv  one row a validation: how the loss fell over tokens and FLOP
+  strata.csv  one row for each kind of test tunes and each stretch of them, of each run at the largest budget
 
 Losses are nats a character; tokens are what the model reads, of ``chars_per_token`` characters of the test split.
 
-These two and fit.json are all that the figures read, so they can be redrawn where no model is.
+These, writing.csv and fit.json are all that the figures read, so they can be redrawn where no model is.
 """
 
 from pathlib import Path
@@ -14,22 +15,32 @@ import pandas as pd
 
 from workflow.scripts import cli
 from workflow.scripts.cli import InputError
+from workflow.scripts.collect_writing import JUDGED
 from workflow.scripts.files import read_json, write_text
 from workflow.scripts.tables import read_csv
 
-JUDGED = ("syntax", "tools", "compiles", "music21", "rhythm", "abc2midi", "valid")
-NOT_JUDGED = {"n": 0, "rate": None, "ci95": (None, None)}
+# What runs.csv has of writing.csv: rates with their intervals, and other figures.
+RATES = (*JUDGED, "ended", "copied")
+FIGURES = ("originality", "in_key", "pitch_class_overlap", "note_length_overlap")
 
 
-def read_run(folder: Path, sampled: bool) -> dict:
-    """One row of runs.csv; without rates of validity where no tunes were drawn."""
+def with_writing(runs: pd.DataFrame, writing: pd.DataFrame) -> pd.DataFrame:
+    """The runs with what the tunes are like that they wrote without a prompt; empty for a run that wrote none."""
+    columns = ["samples", *(f"{name}_{part}" for name in RATES for part in ("rate", "low", "high")), *FIGURES]
+    own = writing[writing["prompt"].isna() & writing["arch"].notna()].rename(columns={"writer": "model"})
+    key = ["model", "tokens", "seed"]
+    joined = runs.merge(own[key + columns], on=key, how="left", validate="one_to_one")
+    return joined.assign(samples=joined["samples"].fillna(0).astype(int))
+
+
+def read_run(folder: Path) -> dict:
+    """One row of runs.csv, without what its tunes are like."""
     config = read_json(folder / "config.json")
     if (perplexity := read_json(folder / "perplexity.json"))["split"] != "test":
         raise InputError(f"{folder / 'perplexity.json'} is not of the test split: run calc_perplexity once more")
-    validity = read_json(folder / "validity.json")["rates"] if sampled else dict.fromkeys(JUDGED, NOT_JUDGED)
     history = read_csv(folder / "history.csv", "train_loss", "val_loss")
     model, training = config["model"], config["training"]
-    row = {
+    return {
         "model": training["model_name"],
         "arch": model["arch"],
         "n_layer": model["n_layer"],
@@ -47,14 +58,11 @@ def read_run(folder: Path, sampled: bool) -> dict:
         "val_loss": history["val_loss"].iloc[-1],
         "test_loss": perplexity["loss"],
         "test_loss_se": perplexity["loss_se"],
+        "test_loss_low": (perplexity["loss_ci95"] or [None, None])[0],
+        "test_loss_high": (perplexity["loss_ci95"] or [None, None])[1],
         "perplexity": perplexity["perplexity"],
         "bits_per_char": perplexity["bits_per_char"],
-    }
-    for name in JUDGED:
-        rate = validity.get(name, NOT_JUDGED)  # no tune may have a meter to keep
-        row |= {f"{name}_rate": rate["rate"], f"{name}_low": rate["ci95"][0], f"{name}_high": rate["ci95"][1]}
-    return row | {
-        "samples": validity["valid"]["n"],
+        "bits_per_byte": perplexity["bits_per_byte"],
         "seconds": training["train_seconds"],
         "trunk_seconds": training["trunk_seconds"],
         "tokens_per_second": round(training["tokens"] / training["train_seconds"]),
@@ -66,34 +74,58 @@ def read_run(folder: Path, sampled: bool) -> dict:
     }
 
 
+def run_columns(row: dict) -> dict:
+    """Which run a row of another table is of."""
+    return {name: row[name] for name in ("model", "arch", "params_non_embedding", "seed")} | {"budget": row["tokens"]}
+
+
 def read_curve(folder: Path, row: dict) -> pd.DataFrame:
     curve = read_csv(folder / "history.csv", "tokens", "flops", "val_loss")
-    for position, name in enumerate(("model", "arch", "params_non_embedding", "seed")):
-        curve.insert(position, name, row[name])
-    curve.insert(4, "budget", row["tokens"])
+    for position, (name, value) in enumerate(run_columns(row).items()):
+        curve.insert(position, name, value)
     return curve
+
+
+def read_strata(folder: Path, row: dict) -> list[dict]:
+    """Losses of the kinds of test tunes by name, and of places in a tune by tokens from its start."""
+    perplexity = read_json(folder / "perplexity.json")
+    found = [{"by": "position", "name": None} | place for place in perplexity["positions"]]
+    for by, kinds in perplexity["strata"].items():
+        found += [{"by": by, "start": None, "stop": None} | kind for kind in kinds]
+    rows = []
+    for kind in found:
+        low, high = kind.pop("loss_ci95") or (None, None)
+        rows.append(run_columns(row) | kind | {"loss_low": low, "loss_high": high})
+    return rows
 
 
 def main(argv: list[str] | None = None) -> None:
     parser = cli.parser(__doc__)
     parser.add_argument("--folders", required=True, nargs="+", help="folders of the runs")
-    parser.add_argument("--sampled", nargs="*", default=[], help="those of them that tunes were drawn from")
+    parser.add_argument("--writing", required=True, help="table that collect_writing wrote")
     parser.add_argument("--runs", default="results/runs.csv", help="table of runs to write")
     parser.add_argument("--curves", default="results/curves.csv", help="table of loss curves to write")
+    parser.add_argument("--strata", default="results/strata.csv", help="table of losses by kind and place to write")
     args = parser.parse_args(argv)
+    writing = read_csv(args.writing, "writer", "arch", "tokens", "seed", "prompt", "samples")
+    folders = list(map(Path, args.folders))
     rows, curves = [], []
-    sampled = set(map(Path, args.sampled))
-    for folder in map(Path, args.folders):
+    for folder in folders:
         try:
-            rows.append(read_run(folder, folder in sampled))
+            rows.append(read_run(folder))
             curves.append(read_curve(folder, rows[-1]))
         except (KeyError, TypeError) as error:
             raise InputError(f"{folder} is not a finished run: its results lack {error}") from error
     if len({row["corpus"] for row in rows}) > 1:
         raise InputError("the runs learnt from different corpora and cannot stand in one table")
-    runs = pd.DataFrame(rows).sort_values(["arch", "params_non_embedding", "tokens", "seed"], kind="stable")
-    write_text(args.runs, runs.to_csv(index=False, lineterminator="\n"))
-    write_text(args.curves, pd.concat(curves).to_csv(index=False, lineterminator="\n"))
+    most = max(row["tokens"] for row in rows)
+    finished = [(folder, row) for folder, row in zip(folders, rows, strict=True) if row["tokens"] == most]
+    strata = pd.DataFrame([line for folder, row in finished for line in read_strata(folder, row)])
+    strata = strata.astype({"start": "Int64", "stop": "Int64"})
+    runs = with_writing(pd.DataFrame(rows), writing)
+    runs = runs.sort_values(["arch", "params_non_embedding", "tokens", "seed"], kind="stable")
+    for path, table in ((args.runs, runs), (args.curves, pd.concat(curves)), (args.strata, strata)):
+        write_text(path, table.to_csv(index=False, lineterminator="\n"))
     print(f"wrote {len(runs)} runs to {args.runs}")
 
 

@@ -1,10 +1,12 @@
 """Draw a study's figures from its small result files, and from nothing else.
 
-Reads runs.csv, fit.json and, for the loss on the way, curves.csv in --results_dir; writes there, as PDF and PNG:
+Reads runs.csv and fit.json in --results_dir and, where they are, the tables named; writes there, as PDF and PNG:
   scaling_plot  test loss against parameters outside the embedding, with the fitted laws
   loss_curves   validation loss over training tokens (needs curves.csv)
   loss_compute  test loss against training FLOP
-  validity      share of generated tunes that programs can read, against parameters
+  loss_places   test loss by place in the tune (needs strata.csv)
+  validity      shares of tunes that pass each check, against parameters, beside real tunes and n-grams (writing.csv)
+  copying       how near to training tunes they are, against parameters (writing.csv)
 
 The same input gives the same bytes: no date is written into a file.
 
@@ -27,13 +29,19 @@ from workflow.scripts.cli import InputError
 from workflow.scripts.figures import log_axis, loss_axis, save, shaded_sizes, short, style_of
 from workflow.scripts.files import read_json
 from workflow.scripts.tables import read_csv
-from workflow.scripts.wilson import wilson
+from workflow.scripts.writing_panels import COLUMNS as WRITING
+from workflow.scripts.writing_panels import copying, validity
 
-COLUMNS = ("arch", "params_non_embedding", "tokens", "flops", "seed", "test_loss", "test_loss_se", "samples")
+COLUMNS = ("arch", "params_non_embedding", "tokens", "flops", "seed", "test_loss", "test_loss_se")
 PARAMS = "Parameters outside the embedding, N"
 BARS = (
     "Filled marks: mean over seeds; open marks: single runs; bands: 95% of the fitted line. Bars: 95% from resampling"
     " test tunes, the same for every model, so gaps between models are surer than their bars suggest."
+)
+
+PLACES = (
+    "Farther in, a model has more of the tune before it, but the tunes that go on so far are others, and may be harder:"
+    " compare models at one place. A Transformer sees its window at most; an LSTM carries its state from the start."
 )
 
 
@@ -144,33 +152,25 @@ def loss_compute(runs: pd.DataFrame, curves: pd.DataFrame | None) -> Figure:
     return fig
 
 
-def validity(runs: pd.DataFrame) -> Figure:
-    """Seeds of a size are pooled, at the largest budget of tokens."""
-    runs = runs[runs["tokens"] == runs["tokens"].max()]
-    kinds = [("valid", "Both"), ("music21", "music21 parses it"), ("abc2midi", "abc2midi compiles it")]
-    fig, axes = plt.subplots(1, 3, figsize=(8.6, 3.2), sharey=True)
-    archs = sorted(runs["arch"].unique())
-    for ax, (kind, title) in zip(axes, kinds, strict=True):
-        for arch in archs:
-            style = style_of(arch, archs)
-            rows = runs[runs["arch"] == arch]
-            rows = rows.assign(count=rows[f"{kind}_rate"] * rows["samples"])
-            sizes = rows.groupby("params_non_embedding")[["count", "samples"]].sum()
-            rate = sizes["count"] / sizes["samples"]
-            ends = np.array([wilson(round(count), n) for count, n in sizes.to_numpy()])
-            # The interval's ends can miss the rate by a rounding error, which a bar must not.
-            bars = np.stack((rate - ends[:, 0], ends[:, 1] - rate)).clip(0)
-            ax.errorbar(
-                sizes.index, rate, yerr=bars, color=style["color"], marker=style["marker"], linestyle="none",
-                markersize=4, capsize=2, elinewidth=0.8, label=arch.upper(),
-            )  # fmt: skip
-        log_axis(ax, runs["params_non_embedding"], PARAMS)
-        ax.set_title(title, loc="left", fontsize=10)
-        ax.set_ylim(-0.02, 1.02)
-    drawn = runs.groupby(["arch", "params_non_embedding"])["samples"].sum()
-    axes[0].set_ylabel(f"Share of generated tunes ({drawn.min():.0f} a size)")
-    axes[0].legend(loc="upper left")
-    fig.tight_layout()
+def loss_places(strata: pd.DataFrame) -> Figure:
+    """Loss by place in the tune, the mean over seeds, for each size."""
+    strata = strata[strata["by"] == "position"]
+    archs = sorted(strata["arch"].unique())
+    fig, axes = plt.subplots(1, len(archs), figsize=(3.4 * len(archs) + 0.4, 3.6), sharey=True, squeeze=False)
+    for ax, arch in zip(axes[0], archs, strict=True):
+        rows = strata[strata["arch"] == arch]
+        for size, shade in shaded_sizes(rows):
+            means = rows[rows["params_non_embedding"] == size].groupby(["start", "stop"])["loss"].mean().reset_index()
+            ax.stairs(means["loss"], [*means["start"] + 1, means["stop"].iloc[-1] + 1], color=shade, linewidth=1.2,
+                      baseline=None, label=f"N = {short(size)}")  # fmt: skip
+        log_axis(
+            ax, pd.concat([strata["start"], strata["stop"]]) + 1, "Place in the tune (tokens from its start, from 1)"
+        )
+        ax.set_title(arch.upper(), loc="left", fontsize=10)
+        ax.set_ylim(bottom=0)
+        ax.legend(fontsize=7.5, loc="upper right")
+    axes[0][0].set_ylabel("Test loss (nats a character)")
+    under_figure(fig, [PLACES])
     return fig
 
 
@@ -185,15 +185,24 @@ def main(argv: list[str] | None = None) -> None:
     fit = read_json(folder / "fit.json")
     if not fit.get("groups") or "comparison" not in fit:
         raise InputError(f"{folder / 'fit.json'} holds no fits")
-    curves = None
-    if (folder / "curves.csv").exists():
-        curves = read_csv(folder / "curves.csv", "model", "arch", "params_non_embedding", "budget", "seed", "val_loss")
+    curves = optional(folder / "curves.csv", "model", "arch", "params_non_embedding", "budget", "seed", "val_loss")
+    if curves is not None:
         save(loss_curves(curves), folder / "loss_curves")
-    else:
-        print(f"{folder / 'curves.csv'} does not exist: the loss on the way is not drawn")
     save(scaling_plot(runs, fit), folder / "scaling_plot")
     save(loss_compute(runs, curves), folder / "loss_compute")
-    save(validity(runs), folder / "validity")
+    if (strata := optional(folder / "strata.csv", "arch", "params_non_embedding", "by", "start", "loss")) is not None:
+        save(loss_places(strata), folder / "loss_places")
+    if (writing := optional(folder / "writing.csv", *WRITING)) is not None:
+        save(validity(writing), folder / "validity")
+        save(copying(writing), folder / "copying")
+
+
+def optional(path: Path, *columns: str) -> pd.DataFrame | None:
+    """A table; without it, what is drawn from it is not drawn, and that is said."""
+    if path.exists():
+        return read_csv(path, *columns)
+    print(f"{path} does not exist: what is drawn from it is left out")
+    return None
 
 
 if __name__ == "__main__":

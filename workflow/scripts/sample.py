@@ -218,9 +218,15 @@ def main(argv: list[str] | None = None) -> None:
         (Path(args.output_dir), prompt, begun(tokenizer, prompt, args.prompt_file or "--prompt"), args.num_samples)
     ]
     for name, text in prompts.items():
-        start = begun(tokenizer, text, f"{args.prompt_set}, prompt {name!r}")
-        wanted.append((Path(args.prompted_dir) / name, text, start, args.samples_per_prompt))
+        try:
+            start, number = begun(tokenizer, text, f"{args.prompt_set}, prompt {name!r}"), args.samples_per_prompt
+        except InputError as error:  # the corpus may know no voices or titles: no reason to write nothing at all
+            print(f"{error}: none are written after it")
+            start, number = [], 0
+        wanted.append((Path(args.prompted_dir) / name, text, start, number))
 
+    if args.prompt_set:
+        Path(args.prompted_dir).mkdir(parents=True, exist_ok=True)  # empty says that there was no prompt
     model = ready_to_write(model, args.precision)
     limits = {name: getattr(args, name) for name in ("temperature", "top_k", "top_p", "min_p")}
     stem = f"{training['model_name']}-seed{args.seed}"

@@ -30,15 +30,19 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--order", type=cli.positive_int, default=8, help="each character hangs on order - 1 before")
     parser.add_argument("--output_dir", default="output/samples", help="folder to write")
     parser.add_argument("--num_samples", type=cli.positive_int, default=5, help="tunes to write")
-    parser.add_argument("--max_new_tokens", type=cli.positive_int, default=1024, help="longest tune, in characters")
+    parser.add_argument("--max_new_tokens", type=cli.positive_int, default=1024, help="longest tune, in its tokens")
     parser.add_argument("--max_chars", type=cli.positive_int, default=10_000_000, help="most text to count, about")
     parser.add_argument("--seed", type=cli.non_negative_int, default=0, help="of the draws")
     args = parser.parse_args(argv)
 
-    model = NGram(training_text(Corpus.load(args.data_dir), args.max_chars), args.order)
+    corpus = Corpus.load(args.data_dir)
+    model = NGram(training_text(corpus, args.max_chars), args.order)
+    size = corpus.info["splits"]["train"]
+    # In characters, as long as tokens of this corpus make it; the end of a tune is one of each, its begin is none.
+    longest = round(args.max_new_tokens * (size["chars"] + size["tunes"]) / (size["tokens"] - size["tunes"]))
     tunes = []
     for k in range(args.num_samples):
-        written, ended = model.draw(np.random.default_rng((args.seed, k)), args.max_new_tokens)
+        written, ended = model.draw(np.random.default_rng((args.seed, k)), longest)
         tunes.append(Drawn("", written, ended))
     stem = f"ngram{args.order}-seed{args.seed}"
     ended = write_samples(args.output_dir, stem, tunes)

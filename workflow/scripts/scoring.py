@@ -26,7 +26,7 @@ def windows(n_targets: int, block_size: int) -> list[tuple[int, int, int]]:
 
 
 def score_tunes(
-    model: nn.Module, tunes: Sequence[np.ndarray], device: torch.device, precision: str = "float32", batch: int = 32
+    model: nn.Module, tunes: Sequence[np.ndarray], device: torch.device, precision: str = "float32", batch: int = 16
 ) -> np.ndarray:
     """Summed negative log-likelihood of each tune: (n_tunes,) float64, nats. Arguments are those of `score_tokens`."""
     nats = score_tokens(model, tunes, device, precision, batch)
@@ -40,7 +40,7 @@ def first_targets(tunes: Sequence[np.ndarray]) -> np.ndarray:
 
 @torch.inference_mode()
 def score_tokens(
-    model: nn.Module, tunes: Sequence[np.ndarray], device: torch.device, precision: str = "float32", batch: int = 32
+    model: nn.Module, tunes: Sequence[np.ndarray], device: torch.device, precision: str = "float32", batch: int = 16
 ) -> np.ndarray:
     """Negative log-likelihood of every token but the first of each tune, one tune after the other.
 

@@ -2,7 +2,7 @@
 
 Example:
   python -m workflow.scripts.write_summary --runs results/runs.csv --fit results/fit.json \\
-      --corpus data/corpora/music21/corpus.json --output results/summary.md
+      --writing results/writing.csv --corpus data/corpora/music21/corpus.json --output results/summary.md
 """
 
 import pandas as pd
@@ -36,6 +36,77 @@ def runs_table(runs: pd.DataFrame) -> str:
         for run in runs.itertuples()
     ]
     return table(header, rows)
+
+
+def weighted(rows: pd.DataFrame, name: str) -> str:
+    """Mean of a figure over the tunes of several runs; of a rate in per cent."""
+    column, weights = (f"{name}_rate", f"{name}_n") if f"{name}_rate" in rows else (name, "samples")
+    known = rows[rows[column].notna()]
+    if known.empty:
+        return ""
+    mean = (known[column] * known[weights]).sum() / known[weights].sum()
+    return f"{mean:.0%}" if column != name else f"{mean:.2f}"
+
+
+def writing_table(writing: pd.DataFrame, columns: dict[str, str]) -> str:
+    """A row for each writer and prompt, seeds together; ``columns`` of writing.csv by their headings."""
+    prompted = writing["prompt"].notna().any()
+    order = ["arch", "params_non_embedding", "writer", *(["prompt"] if prompted else [])]
+    rows = [
+        [*key[2:], f"{some['samples'].sum()}", *(weighted(some, name) for name in columns.values())]
+        for key, some in writing.sort_values(order[:2], kind="stable").groupby(order, sort=False, dropna=False)
+    ]
+    return table([*order[2:], "tunes", *columns], rows)
+
+
+VALIDITY = {
+    "syntax": "syntax",
+    "tools": "tools",
+    "compiles": "compiles",
+    "music21": "music21",
+    "rhythm": "rhythm",
+    "ended": "ended",
+    "copied": "copied",
+    "similarity": "similarity",
+    "longest stretch": "lcs_share",
+}
+STYLE = {
+    "syntax": "syntax",
+    "rhythm": "rhythm",
+    "ended": "ended",
+    "closed": "closed",
+    "header": "header_complete",
+    "two voices": "two_voices",
+    "in key": "in_key",
+    "rests": "rest_share",
+    "polyphony": "polyphony",
+    "repetition": "repetition",
+    "pitch classes": "pitch_class_overlap",
+    "note lengths": "note_length_overlap",
+}
+
+
+def writing_parts(writing: pd.DataFrame) -> list[str]:
+    """What each writer's tunes are like, by itself and after the prompts."""
+    own, after = writing[writing["prompt"].isna()], writing[writing["prompt"].notna()]
+    parts = [
+        "## What they write",
+        "Shares of tunes, as drawn, none selected; *real* are tunes of the test split, n-grams are of characters of"
+        " the training text. Syntax: the grammar of ABC 2.1 is kept; tools: abc2midi reports no error; compiles: a MIDI"
+        " file with notes comes of it; rhythm: every bar is as long as its meter; ended: not cut at the longest."
+        " Copied: at least 0.85 similar to a training tune, in any key. Similarity to the nearest as written, and the"
+        " share of a tune that its longest stretch of a training tune makes up, are medians.",
+        writing_table(own, VALIDITY),
+        "## How they sound",
+        "Closed: the last bar has its bar line. In key: notes of the key's scale; rests: share of the time; polyphony:"
+        " notes at a time; repetition: bars that repeat an earlier one. Pitch classes and note lengths: overlap of"
+        " their distances from real tunes with those among real tunes (Yang and Lerch 2020); 1 is best.",
+        writing_table(own, STYLE),
+    ]
+    if len(after):
+        parts += ["After a prompt, of what the model wrote itself (in the header the prompt's fields count):"]
+        parts += [writing_table(after, STYLE)]
+    return parts
 
 
 def laws_table(groups: dict) -> str:
@@ -79,7 +150,7 @@ def seconds_spent(runs: pd.DataFrame) -> float:
     return float((runs["seconds"] - runs["trunk_seconds"]).sum() + trunks.sum())
 
 
-def summary(runs: pd.DataFrame, fit: dict, corpus: dict) -> str:
+def summary(runs: pd.DataFrame, fit: dict, writing: pd.DataFrame, corpus: dict) -> str:
     dropped = ", ".join(f"{count:,} {reason}" for reason, count in corpus["rejected"].items()) or "nothing"
     minutes = seconds_spent(runs) / 60
     spent = f"{minutes:.1f} minutes" if minutes < 100 else f"{minutes / 60:.1f} hours"
@@ -94,6 +165,7 @@ def summary(runs: pd.DataFrame, fit: dict, corpus: dict) -> str:
         "N: parameters outside the embedding. Test loss in nats a character (the end of a tune counts as one), with"
         " its standard error over tunes. Valid: share of generated tunes that music21 parses and abc2midi compiles.",
         runs_table(runs),
+        *writing_parts(writing),
         "## Corpus",
         f"`{corpus['input']}`: {corpus['tunes']:,} tunes of {corpus['files']:,} files kept,"
         f" {corpus['distinct_chars']} distinct characters; dropped: {dropped}.",
@@ -107,10 +179,12 @@ def main(argv: list[str] | None = None) -> None:
     parser = cli.parser(__doc__)
     parser.add_argument("--runs", default="results/runs.csv", help="table of runs")
     parser.add_argument("--fit", default="results/fit.json", help="fitted laws")
+    parser.add_argument("--writing", default="results/writing.csv", help="table of what was written")
     parser.add_argument("--corpus", required=True, help="corpus.json of the corpus that the runs learnt from")
     parser.add_argument("--output", default="results/summary.md", help="page to write")
     args = parser.parse_args(argv)
-    write_text(args.output, summary(read_csv(args.runs), read_json(args.fit), read_json(args.corpus)))
+    tables = read_csv(args.runs), read_json(args.fit), read_csv(args.writing), read_json(args.corpus)
+    write_text(args.output, summary(*tables))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,87 @@
+"""How fast a split is scored, in characters a second, against nanoGPT's estimate of a loss, turn by turn.
+
+nanoGPT's train.py draws 12 windows at random at a time and takes the mean of their losses: a character has half a
+window before it in the mean, some have nothing, many are drawn twice and many never. Ours scores every character of
+real tunes once, with half a window before it where the tune has it, and so reads most of them twice. The second
+baseline has nanoGPT do that: windows one half apart, of which the second half counts.
+
+Example:
+  python -m benchmarks.perplexity --nanogpt ../nanoGPT --data_dir data/corpora/music21 --threads 1
+"""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from benchmarks.against import alternate, nanogpt_model, parser, timed, write_result
+from workflow.scripts import cli, models
+from workflow.scripts.corpus import Corpus
+from workflow.scripts.device import pick_device, set_up_cpu
+from workflow.scripts.models import ModelConfig
+from workflow.scripts.scoring import score_tunes
+
+# Of the default study the middle and the largest, and one that fills a processor; each beside an LSTM of its size.
+SHAPES = [(2, 48, 3, 80), (3, 80, 4, 168), (4, 128, 4, 316)]  # layers, width and heads; width of the LSTM
+BLOCK_SIZES = {48: 128, 80: 128, 128: 256}
+WINDOWS, BATCHES, TUNES = 12, 8, 100
+
+
+def our_scores(config: ModelConfig, data_dir: str, device: torch.device) -> Callable:
+    model = models.module_for(config.arch).Model(config).to(device).eval()
+    split = Corpus.load(data_dir).split("test")
+    tunes = [split.tune(i) for i in range(min(TUNES, split.n_tunes))]
+    return lambda: score_tunes(model, tunes, device)
+
+
+def their_estimate(clone: Path, config: ModelConfig, data_dir: str, device: torch.device) -> Callable:
+    model = nanogpt_model(clone, config).to(device).eval()
+    tokens, T = torch.from_numpy(Corpus.load(data_dir).split("test").tokens.astype(np.int64)), config.block_size
+
+    @torch.no_grad()
+    def estimate() -> None:
+        for _ in range(BATCHES):
+            starts = torch.randint(len(tokens) - T, (WINDOWS,)).tolist()
+            x = torch.stack([tokens[i : i + T] for i in starts]).to(device)
+            y = torch.stack([tokens[i + 1 : i + 1 + T] for i in starts]).to(device)
+            model(x, y)[1].item()
+
+    return estimate
+
+
+def main() -> None:
+    arguments = parser(__doc__, rounds=5)
+    arguments.add_argument("--data_dir", required=True, help="corpus that prepare wrote, of characters")
+    args = arguments.parse_args()
+    torch.set_num_threads(args.threads)
+    device = pick_device(args.device)
+    corpus = Corpus.load(args.data_dir)
+    split = corpus.split("test")
+    chars = int(split.starts[min(TUNES, split.n_tunes)]) - min(TUNES, split.n_tunes)
+    rows = []
+    for n_layer, n_embd, n_head, width in SHAPES:
+        T = BLOCK_SIZES[n_embd]
+        baseline = ModelConfig("gpt", corpus.tokenizer.vocab_size, T, n_layer, n_embd, n_head)
+        for config in (baseline, ModelConfig("lstm", corpus.tokenizer.vocab_size, T, 1, width, 1)):
+            name = f"{config.arch} {config.n_layer}x{config.n_embd}, T={T}"
+            if args.only not in name:
+                continue
+            plain = partial(torch.set_num_threads, args.threads)
+            with (
+                timed(partial(set_up_cpu, args.threads), device, our_scores, config, args.data_dir, device) as ours,
+                timed(plain, device, their_estimate, args.nanogpt, baseline, args.data_dir, device) as theirs,
+            ):
+                row = alternate(ours, theirs, (chars, WINDOWS * BATCHES * T), args.rounds)
+            against = f"nanoGPT {n_layer}x{n_embd}, estimate"
+            rows.append({"name": name, "against": against, "unit": "characters/s", **row})
+            half = {"baseline": [rate / 2 for rate in row["baseline"]], "ratio": [2 * ratio for ratio in row["ratio"]]}
+            rows.append({**rows[-1], "against": f"nanoGPT {n_layer}x{n_embd}, half a window at a time", **half})
+            print(f"{name}: {row['ours'][1]:,.0f} characters/s, {row['ratio'][1]:.2f} x {against}", flush=True)
+    if not args.only:
+        write_result("perplexity", device, rows)
+
+
+if __name__ == "__main__":
+    cli.run(main)
