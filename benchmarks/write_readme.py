@@ -23,7 +23,12 @@ in that precision, on that machine, no code could do better.
 
 nanoGPT is [Karpathy's](https://github.com/karpathy/nanoGPT), as it is, from a clone of yours.
 """
-NANOGPT = {"train": " --nanogpt <clone>", "sample": " --nanogpt <clone>", "startup": ""}
+PATHS = {
+    "train": " --nanogpt <clone>",
+    "sample": " --nanogpt <clone>",
+    "startup": "",
+    "validity": " data/corpora/music21 <cases>",
+}
 # Heading by benchmark and kind of device (`against.kind`).
 SECTIONS = {
     ("train", "cpu-bfloat16"): "Training on a CPU that multiplies bfloat16",
@@ -34,6 +39,8 @@ SECTIONS = {
     ("sample", "cuda"): "Writing tunes on a GPU",
     ("startup", "cpu-bfloat16"): "Starting a job on a CPU that multiplies bfloat16",
     ("startup", "cpu-float32"): "Starting a job on a CPU that does not",
+    ("validity", "cpu-bfloat16"): "Judging tunes on a CPU that multiplies bfloat16",
+    ("validity", "cpu-float32"): "Judging tunes on a CPU that does not",
 }
 TAIL = """
 ## Preparing a corpus
@@ -63,7 +70,22 @@ def table(result: dict) -> str:
         share = f"{row['ratio'][1] / used['ours']:.1f} | {used['ours']:.0%}, {used['baseline']:.0%}" if used else "|"
         rates = f"{spread(row['ours'])} {row['unit']} | {spread(row['baseline'])} | {row['against']}"
         lines.append(f"| {row['name']} | {rates} | **{spread(row['ratio'], 2)}** | {share} |")
-    return "\n".join(lines)
+    return "\n".join(lines + faults(result.get("faults", [])))
+
+
+def faults(rows: list[dict]) -> list[str]:
+    """Lines on what is found of faults that were put into tunes, if a result has them."""
+    if not rows:
+        return []
+    return [
+        "",
+        "| tunes made | | expected tier | with a message of it | abc2midi reports an error |",
+        "|---|---|---|---|---|",
+        *(
+            f"| {row['kind']}: {row['cls']} | {row['n']} | {row['expected']} | {row['found']} | {row['abc2midi']} |"
+            for row in rows
+        ),
+    ]
 
 
 def readme() -> str:
@@ -73,7 +95,7 @@ def readme() -> str:
         path = RESULTS / f"{name}-{kind}.json"
         result = read_json(path) if path.exists() else None
         command = result["command"] if result else f"python -m benchmarks.{name}{flags}"
-        parts.append(f"\n## {title}\n\n    {command}{NANOGPT[name]}\n\n{table(result) if result else waiting}\n")
+        parts.append(f"\n## {title}\n\n    {command}{PATHS[name]}\n\n{table(result) if result else waiting}\n")
     return "".join([*parts, TAIL])
 
 

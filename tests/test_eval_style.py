@@ -150,7 +150,7 @@ def test_what_a_prompt_holds_is_not_measured(report):
     }
     file = report([Drawn(prompt, "", True)])["files"][0]
     assert (file["notes"], file["closed"], file["in_key"], file["repetition"]) == (0, False, None, None)
-    assert not file["syntax"], "the notes of the prompt are not the model's"
+    assert (file["syntax"], file["rhythm"]) == (False, False), "the notes of the prompt are not the model's"
 
 
 def test_histograms_are_means_over_tunes(report):

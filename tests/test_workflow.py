@@ -30,10 +30,14 @@ tokens: [4096, 8192]
 seeds: [0]
 block_size: 32
 num_samples: 2
+samples_per_prompt: 1
+baseline_samples: 3
+ngram_orders: [4]
 max_new_tokens: 40
 eval_tokens: 512
 checkpoint_seconds: 0
 """
+JUDGES = ("syntax", "style", "copying")
 
 
 class Study:
@@ -91,7 +95,13 @@ def test_every_run_has_a_row_with_a_finite_loss(study):
     assert (runs[runs["tokens"] == 8192]["samples"] == 2).all()
     assert runs[runs["tokens"] == 4096]["valid_rate"].isna().all()
     assert (runs["trunk_seconds"] > 0).all()
-    for name in ("scaling_plot.pdf", "scaling_plot.png", "validity.pdf", "fit.json", "summary.md"):
+    writing = pd.read_csv(study.folder / "results" / "writing.csv")
+    prompts = writing["prompt"].fillna("").groupby(writing["writer"]).agg(set).to_dict()
+    assert set(prompts) == {*runs["model"], "real", "ngram4"}
+    assert prompts["real"] == prompts["ngram4"] == {""}
+    assert prompts["gpt_a"] == prompts["lstm_c"] == {"", "key_and_meter", "two_voices", "title_and_rhythm"}
+    for name in ("scaling_plot.pdf", "scaling_plot.png", "validity.pdf", "copying.pdf", "loss_places.pdf",
+                 "strata.csv", "fit.json", "summary.md"):  # fmt: skip
         assert (study.folder / "results" / name).stat().st_size > 500
 
 
@@ -116,9 +126,10 @@ def test_what_changes_no_result_trains_nothing_again(study):
 @pytest.mark.parametrize(
     ("module", "jobs"),
     [
-        ("models/lstm", {"trunk": 3, "cooldown": 6, "perplexity": 6, "sample": 3, "syntax": 3}),
-        ("eval_syntax", {"syntax": 6}),
-        ("sample", {"sample": 6, "syntax": 6}),
+        ("models/lstm", {"trunk": 3, "cooldown": 6, "perplexity": 6, "sample": 3} | dict.fromkeys(JUDGES, 3)),
+        ("eval_syntax", {"syntax": 8}),  # of the baselines, too
+        ("sample", {"sample": 6} | dict.fromkeys(JUDGES, 6)),
+        ("sample_ngram", {"sample_ngram": 1} | dict.fromkeys(JUDGES, 1)),
         ("fit_scaling", {"fit": 1, "plots": 1, "summary": 1}),
         ("plot_scaling", {"plots": 1}),
     ],
@@ -131,7 +142,7 @@ def test_editing_a_module_reruns_the_jobs_that_run_it(study, module, jobs):
         planned = study.planned()
     finally:
         path.write_text(before)
-    always = {"runs_table": 1, "fit": 1, "plots": 1, "summary": 1, "all": 1}
+    always = {"writing_table": 1, "runs_table": 1, "fit": 1, "plots": 1, "summary": 1, "all": 1}
     downstream = always if module not in ("fit_scaling", "plot_scaling") else {"all": 1}
     assert {rule: n for rule, n in planned.items() if rule != "all"} == {
         rule: n for rule, n in (downstream | jobs).items() if rule != "all"
@@ -163,12 +174,12 @@ def test_figures_are_redrawn_without_models_or_training(study):
     results, aside = study.folder / "results", study.folder / "aside"
     results.rename(aside)
     results.mkdir()
-    for name in ("runs.csv", "curves.csv", "fit.json"):
+    for name in ("runs.csv", "curves.csv", "strata.csv", "writing.csv", "fit.json"):
         shutil.copy(aside / name, results)
     try:
         assert study.planned("figures") == {"figures": 1}
         study.run("figures")
-        for name in ("scaling_plot.pdf", "validity.png"):
+        for name in ("scaling_plot.pdf", "loss_places.png", "validity.png", "copying.pdf"):
             assert (results / name).read_bytes() == (aside / name).read_bytes()
         assert not (results / "models").exists()
     finally:

@@ -1,14 +1,18 @@
 """How many of a folder's tunes are music, judged by a ladder of steps.
 
   syntax   every character follows the grammar of ABC 2.1, every slur, tie, repeat and ending has its other half
-  tools    abc2midi reports no error
+  tools    abc2midi reports no error, but for some that are none (`tools.IGNORED`)
   compiles abc2midi writes a MIDI file that another library reads, with a note in it, of at most ten minutes
   music21  music21 parses it and finds a note
   rhythm   every bar lasts what the meter says and the voices keep step; of the tunes that have a meter
 
 A tune is valid, as this study's first version had it, if music21 and abc2midi both take it. abc2midi exits with 0
 whatever happens, so its messages are read and the MIDI file is opened. Every program runs under limits on time and
-memory, and breaking one is a verdict. Lines of %% and I: that could make a program read a file are taken out first.
+memory, and breaking one is a verdict; so is a text that is too large, or has too long lines or numbers or too many
+voices, to be given to one. Lines of %% and I: that could make a program read a file are taken out first.
+
+A prompt is part of what is read and never of what is credited: where a table of samples says how long it is, a tune
+without a note after it passes no step that asks for one.
 
 Examples:
   python -m workflow.scripts.eval_syntax --folder output/samples/
@@ -16,32 +20,21 @@ Examples:
 """
 
 import contextlib
-import multiprocessing
-import re
-import shutil
-import tempfile
-from collections.abc import Iterator
-from concurrent.futures import TimeoutError as FutureTimeout
+import types
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-
-from pebble import ProcessExpired, ProcessFuture, ProcessPool
 
 from workflow.scripts import cli
 from workflow.scripts.abc_parser import parse
 from workflow.scripts.abc_rhythm import judge
-from workflow.scripts.abc_tune import TIERS
+from workflow.scripts.abc_tune import TIERS, Text
 from workflow.scripts.cli import InputError
-from workflow.scripts.external import find_program, limit_resources, run_limited
 from workflow.scripts.files import write_json
-from workflow.scripts.sample_files import tune_files
+from workflow.scripts.sample_files import COLUMNS, read_table, tune_files
+from workflow.scripts.tools import Abc2midi, Music21, over_limit, said, sanitise
 from workflow.scripts.wilson import rate_of
 
 MAX_BYTES = 256 << 10  # a tune is a few kilobytes
-# Lines that say something to programs, but for these: among the rest are some that read any file of this machine.
-DIRECTIVE = re.compile(
-    r"^(?:%%|I:)(?![ \t]*(?:MIDI[ \t]+(?:program|channel)[ \t]+[\d \t]{1,9}|score|staves|clef)\b).*$", re.MULTILINE
-)
-ERROR = re.compile(r"^Error in line-char (\d+)-(\d+) : (.*)$", re.MULTILINE)
 STEPS = ("syntax", "tools", "compiles", "music21", "rhythm")
 # What a verdict says of each step, and of both programs at once.
 RATES = {
@@ -53,65 +46,8 @@ RATES = {
     "abc2midi": "abc2midi",
     "valid": "valid",
 }
-MAX_SECONDS = 600  # of a tune as MIDI
+PROGRAMS = {"tools", "compiles", "music21"}  # steps that need one
 WORST = 5  # files shown
-
-
-def said(message: str, line: int = 0, column: int = 0, tier: str = "tool") -> dict:
-    """A message about a tune; line 0 where it is about no line."""
-    return {"line": line, "column": column, "tier": tier, "message": message}
-
-
-def music21_notes(text: str) -> int:
-    """Notes and chords that music21 finds in ABC text (parsed as text, never opened as a path)."""
-    from music21.abcFormat import ABCHandler, translate
-
-    handler = ABCHandler()
-    handler.process(text)
-    if handler.definesReferenceNumbers():
-        streams = [translate.abcToStreamScore(part) for part in handler.splitByReferenceNumber().values()]
-    else:
-        streams = [translate.abcToStreamScore(handler)]
-    return sum(len(stream.recurse().notes) for stream in streams)
-
-
-def parsed(parsing: ProcessFuture) -> tuple[bool, list[dict]]:
-    """(notes were found, messages) of what `music21_notes` comes to in another process."""
-    try:
-        return parsing.result() > 0, []
-    except (FutureTimeout, ProcessExpired) as error:
-        return False, [said(f"music21: {type(error).__name__}")]
-    except Exception as error:  # music21 raises whatever its parser stumbles over: all of it is a verdict
-        return False, [said(f"music21: {type(error).__name__}: {error}".split("\n")[0][:200])]
-
-
-def abc2midi(text: str, program: str, seconds: float, keep: Path | None) -> tuple[bool, bool, list[dict]]:
-    """(no error, a MIDI file of notes, messages) of compiling a tune; ``keep`` receives a clean result."""
-    import symusic
-
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        (folder / "tune.abc").write_text(text, encoding="utf-8")
-        outcome = run_limited([program, "tune.abc", "-NFER", "-o", "tune.mid"], folder, seconds)
-        messages = [said(text, int(line), int(column)) for line, column, text in ERROR.findall(outcome.output)]
-        if outcome.problem:
-            messages.append(said(outcome.problem))
-        agrees, compiles, midi = not messages, False, folder / "tune.mid"
-        if not midi.exists():
-            messages.append(said("no MIDI file was written"))
-        elif not outcome.problem:
-            try:
-                score = symusic.Score(midi)
-                notes = sum(note.velocity > 0 for track in score.tracks for note in track.notes)
-                lasts = score.to("second").end()
-                compiles = notes > 0 and 0 < lasts <= MAX_SECONDS
-                if not compiles:
-                    messages.append(said(f"the MIDI file has {notes} notes and lasts {lasts:.0f} s"))
-            except (RuntimeError, ValueError) as error:
-                messages.append(said(f"the MIDI file cannot be read ({error})"))
-        if agrees and compiles and keep:
-            shutil.copyfile(midi, keep)
-        return agrees, compiles, messages
 
 
 def read(path: Path) -> str:
@@ -129,9 +65,18 @@ def read(path: Path) -> str:
     return text
 
 
-def check(text: str) -> dict:
+def prompts(folder: str | Path) -> dict[Path, int]:
+    """How many characters of a prompt each tune below a folder begins with, of those that a table of samples lists."""
+    tables = []
+    for path in sorted(Path(folder).rglob("*.csv")):
+        with open(path, encoding="utf-8", errors="replace") as file:
+            if file.readline().strip() == ",".join(COLUMNS):
+                tables.append(path)
+    return {sample.path: sample.prompt_chars for table in tables for sample in read_table(table)}
+
+
+def check(found: Text) -> dict:
     """Verdict of our own checker."""
-    found = parse(text)
     rhythm = judge(found)
     return {
         "syntax_valid": found.is_valid,
@@ -143,44 +88,71 @@ def check(text: str) -> dict:
     }
 
 
-def evaluate(paths: list[Path], seconds: float, midi_dir: Path | None, steps: set[str]) -> Iterator[dict]:
+def evenly(n: int, most: int) -> set[int]:
+    """At most ``most`` of n numbers, evenly spread; all of them for 0."""
+    return {i * n // most for i in range(most)} if 0 < most < n else set(range(n))
+
+
+def evaluate(
+    paths: list[Path],
+    seconds: float,
+    midi_dir: Path | None,
+    steps: set[str],
+    prompt_chars: Mapping[Path, int] = types.MappingProxyType({}),
+    music21_limit: int = 0,
+) -> Iterator[dict]:
     """A verdict for each file, in order; None in it for a step that was not taken.
 
-    One worker process parses with music21; if it dies it is replaced.
+    music21 works in a process of its own, at the same time as abc2midi.
+
+    Args:
+        prompt_chars: how many characters each file begins with that do not count as its writer's.
+        music21_limit: how many files music21 judges, evenly spread; 0 for all.
     """
-    compiling = steps & {"tools", "compiles"}
-    program = find_program("abc2midi") if compiling else ""
     with contextlib.ExitStack() as stack:
-        if "music21" in steps:
-            limits = (10 * 3600, 3 << 29)  # CPU seconds for the whole folder (a time-out bounds each tune); 1.5 GiB
-            # Not forked: the pool's threads may hold locks when a dead worker is replaced, and a fork would keep them.
-            spawn = multiprocessing.get_context("spawn")
-            pool = stack.enter_context(
-                ProcessPool(max_workers=1, initializer=limit_resources, initargs=limits, context=spawn)
-            )
-        for path in paths:
-            verdict = {"path": path.name, **dict.fromkeys(RATES.values()), "tiers": [], "sanitised": False}
-            verdict["messages"] = []
+        abc2midi = stack.enter_context(Abc2midi(seconds)) if steps & {"tools", "compiles"} else None
+        music21 = stack.enter_context(Music21(seconds)) if "music21" in steps else None
+        chosen = evenly(len(paths), music21_limit)
+        for number, path in enumerate(paths):
+            taken = steps if number in chosen else steps - {"music21"}
+            keep = midi_dir / f"{path.stem}.mid" if midi_dir else None
+            verdict = {"path": path.name} | dict.fromkeys((*RATES.values(), "bars", "bars_right"))
+            verdict |= {"tiers": [], "sanitised": False, "messages": []}
             try:
                 text = read(path)
             except ValueError as error:
-                failed = {RATES[step]: False for step in STEPS}
-                failed |= {"tiers": ["hard"], "messages": [said(f"not read: {error}", tier="hard")]}
-                yield settled(verdict | failed, steps)
+                verdict |= dict.fromkeys((RATES[step] for step in STEPS), False)
+                verdict |= {"tiers": ["hard"], "messages": [said(f"not read: {error}", tier="hard")]}
+                yield settled(verdict, taken)
                 continue
-            if steps & {"syntax", "rhythm"}:
-                verdict |= check(text)
-            text, dropped = DIRECTIVE.subn("%", text)
-            verdict["sanitised"] = dropped > 0
-            parsing = pool.schedule(music21_notes, args=[text], timeout=seconds) if "music21" in steps else None
-            if compiling:
-                keep = midi_dir / f"{path.stem}.mid" if midi_dir else None
-                verdict["tools_agree"], verdict["compiles"], messages = abc2midi(text, program, seconds, keep)
-                verdict["messages"] += messages
-            if parsing:
-                verdict["music21"], messages = parsed(parsing)
-                verdict["messages"] += messages
-            yield settled(verdict, steps)
+            prompt = prompt_chars.get(path, 0)
+            found = parse(text, prompt) if prompt or taken & {"syntax", "rhythm"} else None
+            credited = not prompt or found.notes > 0
+            if taken & {"syntax", "rhythm"}:
+                verdict |= check(found)
+            if taken & PROGRAMS:
+                asked = music21 if "music21" in taken else None
+                programs(text, verdict, abc2midi, asked, keep if credited else None)
+            if not credited:
+                verdict |= {name: False for name in ("compiles", "music21", "bars_correct") if verdict[name]}
+            yield settled(verdict, taken)
+
+
+def programs(text: str, verdict: dict, abc2midi: Abc2midi | None, music21: Music21 | None, keep: Path | None) -> None:
+    """Add to a verdict what programs say of a text; they see none that is over a limit."""
+    text, verdict["sanitised"] = sanitise(text)
+    if message := over_limit(text):
+        verdict |= {"tools_agree": False, "compiles": False, "music21": False}
+        verdict["messages"].append(message)
+        return
+    if music21:
+        music21.ask(text)
+    if abc2midi:
+        verdict["tools_agree"], verdict["compiles"], messages = abc2midi.judge(text, keep)
+        verdict["messages"] += messages
+    if music21:
+        verdict["music21"], messages = music21.verdict()
+        verdict["messages"] += messages
 
 
 def settled(verdict: dict, steps: set[str]) -> dict:
@@ -225,6 +197,9 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--timeout", type=cli.positive_float, default=10, help="seconds a program may take for a tune")
     parser.add_argument("--steps", nargs="+", choices=STEPS, default=STEPS, help="steps of the ladder to take")
     parser.add_argument(
+        "--music21_limit", type=cli.non_negative_int, default=0, help="files that music21 judges, 0 for all"
+    )
+    parser.add_argument(
         "--fail_under", "--fail-under", type=cli.fraction, metavar="RATE", help="exit with 1 if a step's rate is lower"
     )
     args = parser.parse_args(argv)
@@ -233,7 +208,7 @@ def main(argv: list[str] | None = None) -> None:
     midi_dir = Path(args.midi_dir) if args.midi_dir else None
     if midi_dir:
         midi_dir.mkdir(parents=True, exist_ok=True)  # empty says that no tune compiled
-    verdicts = list(evaluate(paths, args.timeout, midi_dir, set(args.steps)))
+    verdicts = list(evaluate(paths, args.timeout, midi_dir, set(args.steps), prompts(args.folder), args.music21_limit))
     for path, verdict in zip(paths, verdicts, strict=True):
         verdict["path"] = str(path.relative_to(args.folder))
     table = rates(verdicts)

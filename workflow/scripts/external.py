@@ -3,16 +3,20 @@
 import contextlib
 import os
 import resource
+import select
 import shutil
 import signal
 import subprocess
+import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from workflow.scripts.cli import InputError
 
-MEMORY_BYTES = 1 << 30
-FILE_BYTES = 32 << 20
+MEMORY_BYTES = 1 << 29
+FILE_BYTES = 8 << 20
+OPEN_FILES = 64
 
 
 @dataclass(frozen=True)
@@ -39,7 +43,11 @@ def find_program(name: str) -> str:
 
 
 def limits(
-    seconds: float, memory_bytes: int = MEMORY_BYTES, file_bytes: int = FILE_BYTES, processes: int | None = None
+    seconds: float,
+    memory_bytes: int = MEMORY_BYTES,
+    file_bytes: int = FILE_BYTES,
+    processes: int | None = None,
+    open_files: int = OPEN_FILES,
 ) -> dict[int, tuple[int, int]]:
     """Soft and hard limit by resource, for a program that gets ``seconds`` of CPU time.
 
@@ -50,6 +58,7 @@ def limits(
         resource.RLIMIT_CPU: (int(seconds) + 1, int(seconds) + 2),
         resource.RLIMIT_AS: (memory_bytes, memory_bytes),
         resource.RLIMIT_FSIZE: (file_bytes, file_bytes),
+        resource.RLIMIT_NOFILE: (open_files, open_files),
     }
     if processes is not None:
         wanted[resource.RLIMIT_NPROC] = (processes, processes)
@@ -60,12 +69,8 @@ def limits(
     return wanted
 
 
-def limit_resources(seconds: float, memory_bytes: int = MEMORY_BYTES) -> None:
-    """Bound this process for good; called in a child before it starts on untrusted text."""
-    _set_own(limits(seconds, memory_bytes))
-
-
 def _set_own(bounds: dict[int, tuple[int, int]]) -> None:
+    """Bound this process for good."""
     for kind, bound in bounds.items():
         # macOS knows the limit on memory but takes no value for it
         with contextlib.suppress(*([ValueError] if kind == resource.RLIMIT_AS else [])):
@@ -75,9 +80,9 @@ def _set_own(bounds: dict[int, tuple[int, int]]) -> None:
 def start_limited(
     command: list[str], folder: Path, bounds: dict[int, tuple[int, int]], **options
 ) -> subprocess.Popen[bytes]:
-    """Start a command in ``folder``, in a process group of its own, with no environment, no input and these limits.
+    """Start a command in ``folder``, in a process group of its own, with no environment and these limits.
 
-    ``options`` go to Popen. End it with ``stop``.
+    ``options`` go to Popen; without ``stdin`` among them there is no input. End it with ``stop``.
     """
     # A child that inherits no code of ours to run starts by vfork, whatever memory this process holds: with
     # preexec_fn a start takes three times as long. It then runs for some microseconds before its limits are set.
@@ -86,11 +91,10 @@ def start_limited(
         command,
         cwd=folder,
         env={},
-        stdin=subprocess.DEVNULL,
         start_new_session=True,
         close_fds=not from_outside,  # what Python opens is closed on exec all the same
         preexec_fn=None if from_outside else lambda: _set_own(bounds),
-        **options,
+        **{"stdin": subprocess.DEVNULL, **options},
     )
     if from_outside:
         try:
@@ -118,17 +122,37 @@ def killed_by(code: int) -> str:
         return f"killed by signal {-code}"
 
 
+def ready(descriptor: int, end: float) -> bool:
+    """Wait until there is something to read; False if ``end`` (of the monotonic clock) comes first."""
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(max(0, (end - time.monotonic()) * 1000)))
+
+
+def ended(process: subprocess.Popen[bytes], end: float) -> bool:
+    """Wait for the end of a process, which is left to reap; False if ``end`` (of the monotonic clock) comes first."""
+    if hasattr(os, "pidfd_open"):  # Popen.wait with a timeout sleeps between looks, for longer than many programs run
+        descriptor = os.pidfd_open(process.pid)
+        try:
+            return ready(descriptor, end)
+        finally:
+            os.close(descriptor)
+    try:
+        process.wait(max(0, end - time.monotonic()))
+    except subprocess.TimeoutExpired:
+        return False
+    return True
+
+
 def run_limited(command: list[str], folder: Path, seconds: float) -> Outcome:
     """Run a command in ``folder`` with no environment and no input; never raises for what it does."""
-    log = folder / "output.txt"
-    with open(log, "wb") as output:
-        process = start_limited(command, folder, limits(seconds), stdout=output, stderr=subprocess.STDOUT)
+    with tempfile.TemporaryFile(dir=folder) as log:  # has no name there, so that the folder holds what it held
+        process = start_limited(command, folder, limits(seconds), stdout=log, stderr=subprocess.STDOUT)
         try:
-            code = process.wait(seconds)
-            problem = killed_by(code) if code < 0 else None
-        except subprocess.TimeoutExpired:
-            problem = f"no end after {seconds:g} s"
+            problem = None if ended(process, time.monotonic() + seconds) else f"no end after {seconds:g} s"
         finally:
-            stop(process)
-    with open(log, "rb") as file:
-        return Outcome(file.read(1 << 20).decode("utf-8", "replace"), problem)
+            code = stop(process)
+        if not problem and code < 0:
+            problem = killed_by(code)
+        log.seek(0)
+        return Outcome(log.read(1 << 20).decode("utf-8", "replace"), problem)

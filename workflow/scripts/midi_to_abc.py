@@ -2,7 +2,6 @@
 
 import os
 import re
-import select
 import signal
 import subprocess
 import tempfile
@@ -11,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from workflow.scripts.external import find_program, killed_by, limits, start_limited, stop
+from workflow.scripts.external import ended, find_program, killed_by, limits, ready, start_limited, stop
 
 NAME = "tune.mid"  # midi2abc prints the name, so it is the same for all
 EXPANSION = 100  # bytes of ABC per byte of MIDI; real music stays near 1
@@ -123,13 +122,13 @@ class Converter:
         try:
             pipe = process.stdout.fileno()
             whole = False
-            while not whole and _ready(pipe, end):
+            while not whole and ready(pipe, end):
                 block = os.read(pipe, 1 << 16)
                 whole = not block
                 output += block
                 if len(output) > most:
                     raise ConversionError("midi_runaway", f"over {most} bytes of ABC")
-            if not (whole and _ended(process, end)):
+            if not (whole and ended(process, end)):
                 raise ConversionError("midi_timeout", f"no end after {self.seconds:g} s")
         finally:
             code = stop(process)
@@ -155,25 +154,3 @@ def _tune(output: bytes) -> bytes:
     """Cut what midi2abc prints before the tune and the title that it makes of the file's name."""
     start = re.search(rb"^X:", output, re.MULTILINE)
     return output[start.start() :].replace(b"\nT: from " + NAME.encode() + b"\n", b"\n", 1) if start else b""
-
-
-def _ready(descriptor: int, end: float) -> bool:
-    """Wait until there is something to read, or (for a process) it has ended; False if ``end`` comes first."""
-    poll = select.poll()
-    poll.register(descriptor, select.POLLIN)
-    return bool(poll.poll(max(0, (end - time.monotonic()) * 1000)))
-
-
-def _ended(process: subprocess.Popen[bytes], end: float) -> bool:
-    """Wait for the end of a process, which is left to reap; False if ``end`` comes first."""
-    if hasattr(os, "pidfd_open"):  # Popen.wait with a timeout sleeps between looks, for longer than a conversion takes
-        descriptor = os.pidfd_open(process.pid)
-        try:
-            return _ready(descriptor, end)
-        finally:
-            os.close(descriptor)
-    try:
-        process.wait(max(0, end - time.monotonic()))
-    except subprocess.TimeoutExpired:
-        return False
-    return True

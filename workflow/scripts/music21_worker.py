@@ -1,0 +1,44 @@
+"""Count the notes that music21 finds in texts of ABC. Run as a program, by `tools.Music21`, on text nobody has vetted.
+
+It imports nothing of ours, and runs where there is no environment: what to import from comes as arguments. One line
+of JSON comes in a text and goes out an answer: how many notes and chords, or what music21 raised.
+"""
+
+import json
+import os
+import sys
+
+
+def count_notes(text: str) -> int:
+    """Notes and chords that music21 finds in ABC text (parsed as text, never opened as a path)."""
+    from music21.abcFormat import ABCHandler, translate
+
+    handler = ABCHandler()
+    handler.process(text)
+    if handler.definesReferenceNumbers():
+        streams = [translate.abcToStreamScore(part) for part in handler.splitByReferenceNumber().values()]
+    else:
+        streams = [translate.abcToStreamScore(handler)]
+    return sum(len(stream.recurse().notes) for stream in streams)
+
+
+def answer(line: str) -> dict:
+    try:
+        return {"notes": count_notes(json.loads(line))}
+    except Exception as error:  # music21 raises whatever its parser stumbles over: all of it is a verdict
+        return {"error": f"{type(error).__name__}: {error}".split("\n")[0][:200]}
+
+
+def main() -> None:
+    sys.path[:] = sys.argv[1:]
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # what music21 prints is no answer
+    import music21.abcFormat  # noqa: F401 - takes half a second, before the first text is asked for
+
+    print(json.dumps({"ready": True}), file=answers, flush=True)
+    for line in sys.stdin:
+        print(json.dumps(answer(line)), file=answers, flush=True)
+
+
+if __name__ == "__main__":
+    main()
