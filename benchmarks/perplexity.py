@@ -6,7 +6,7 @@ real tunes once, with half a window before it where the tune has it, and so read
 baseline has nanoGPT do that: windows one half apart, of which the second half counts.
 
 Example:
-  python -m benchmarks.perplexity --nanogpt ../nanoGPT --data_dir data/corpora/music21 --threads 1
+  python -m benchmarks.perplexity --nanogpt ../nanoGPT data/corpora/music21
 """
 
 from collections.abc import Callable
@@ -16,12 +16,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from benchmarks.against import alternate, nanogpt_model, parser, timed, write_result
+from benchmarks.against import alternate, nanogpt_model, parser, product_flops, timed, write_result
 from workflow.scripts import cli, models
 from workflow.scripts.corpus import Corpus
 from workflow.scripts.device import pick_device, set_up_cpu
 from workflow.scripts.models import ModelConfig
-from workflow.scripts.scoring import score_tunes
+from workflow.scripts.scoring import score_tunes, windows
 
 # Of the default study the middle and the largest, and one that fills a processor; each beside an LSTM of its size.
 SHAPES = [(2, 48, 3, 80), (3, 80, 4, 168), (4, 128, 4, 316)]  # layers, width and heads; width of the LSTM
@@ -51,15 +51,22 @@ def their_estimate(clone: Path, config: ModelConfig, data_dir: str, device: torc
     return estimate
 
 
+def tokens_read(config: ModelConfig, lengths: np.ndarray) -> int:
+    """Tokens that pass through the model, some of them twice, for tunes with so many targets."""
+    if config.arch == "lstm":
+        return int(lengths.sum())
+    return sum(stop - start for n in lengths.tolist() for start, stop, _ in windows(n, config.block_size))
+
+
 def main() -> None:
     arguments = parser(__doc__, rounds=5)
-    arguments.add_argument("--data_dir", required=True, help="corpus that prepare wrote, of characters")
+    arguments.add_argument("data_dir", help="corpus that prepare wrote, of characters")
     args = arguments.parse_args()
     torch.set_num_threads(args.threads)
     device = pick_device(args.device)
     corpus = Corpus.load(args.data_dir)
-    split = corpus.split("test")
-    chars = int(split.starts[min(TUNES, split.n_tunes)]) - min(TUNES, split.n_tunes)
+    lengths = np.diff(corpus.split("test").starts[: TUNES + 1]) - 1
+    chars = int(lengths.sum())
     rows = []
     for n_layer, n_embd, n_head, width in SHAPES:
         T = BLOCK_SIZES[n_embd]
@@ -74,6 +81,14 @@ def main() -> None:
                 timed(plain, device, their_estimate, args.nanogpt, baseline, args.data_dir, device) as theirs,
             ):
                 row = alternate(ours, theirs, (chars, WINDOWS * BATCHES * T), args.rounds)
+            peak = product_flops(device, "float32")
+            # A forward pass takes a third of the FLOP of training.
+            ours_flops, their_flops = (models.module_for(c.arch).flops_per_token(c) / 3 for c in (config, baseline))
+            used = {
+                "ours": ours_flops * tokens_read(config, lengths) / chars * row["ours"][1] / peak,
+                "baseline": their_flops * row["baseline"][1] / peak,
+            }
+            row |= {"product_flops": {"float32": peak}, "utilisation": used}
             against = f"nanoGPT {n_layer}x{n_embd}, estimate"
             rows.append({"name": name, "against": against, "unit": "characters/s", **row})
             half = {"baseline": [rate / 2 for rate in row["baseline"]], "ratio": [2 * ratio for ratio in row["ratio"]]}

@@ -27,6 +27,7 @@ PATHS = {
     "train": " --nanogpt <clone>",
     "sample": " --nanogpt <clone>",
     "startup": "",
+    "perplexity": " --nanogpt <clone> data/corpora/music21",
     "validity": " data/corpora/music21 <cases>",
 }
 # Heading by benchmark and kind of device (`against.kind`).
@@ -39,6 +40,9 @@ SECTIONS = {
     ("sample", "cuda"): "Writing tunes on a GPU",
     ("startup", "cpu-bfloat16"): "Starting a job on a CPU that multiplies bfloat16",
     ("startup", "cpu-float32"): "Starting a job on a CPU that does not",
+    ("perplexity", "cpu-bfloat16"): "Scoring a split on a CPU that multiplies bfloat16",
+    ("perplexity", "cpu-float32"): "Scoring a split on a CPU that does not",
+    ("perplexity", "cuda"): "Scoring a split on a GPU",
     ("validity", "cpu-bfloat16"): "Judging tunes on a CPU that multiplies bfloat16",
     ("validity", "cpu-float32"): "Judging tunes on a CPU that does not",
 }

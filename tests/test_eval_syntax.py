@@ -279,6 +279,14 @@ def test_music21_runs_under_limits():
         assert process.rlimit(psutil.RLIMIT_CPU)[0] > 0
 
 
+def test_what_music21_parses_but_makes_no_midi_of_does_not_pass():
+    with music21_worker() as (asked, _):
+        asked.ask(f"{HEAD}|:CDEF GABc|cBAG FEDC|\n")
+        passes, messages = asked.verdict()
+    assert not passes
+    assert messages[0]["message"].startswith("music21: ExpanderException: ")
+
+
 def test_a_music21_that_dies_or_hangs_costs_its_own_text_alone():
     with music21_worker() as (asked, process):
         process.kill()

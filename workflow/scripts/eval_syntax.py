@@ -3,7 +3,7 @@
   syntax   every character follows the grammar of ABC 2.1, every slur, tie, repeat and ending has its other half
   tools    abc2midi reports no error, but for some that are none (`tools.IGNORED`)
   compiles abc2midi writes a MIDI file that another library reads, with a note in it, of at most ten minutes
-  music21  music21 parses it and finds a note
+  music21  music21 parses it, finds a note and makes MIDI of it
   rhythm   every bar lasts what the meter says and the voices keep step; of the tunes that have a meter
 
 A tune is valid, as this study's first version had it, if music21 and abc2midi both take it. abc2midi exits with 0

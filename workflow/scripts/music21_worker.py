@@ -1,4 +1,4 @@
-"""Count the notes that music21 finds in texts of ABC. Run as a program, by `tools.Music21`, on text nobody has vetted.
+"""Let music21 parse texts of ABC and make MIDI of them. Run as a program, by `tools.Music21`, on text nobody has vetted.
 
 It imports nothing of ours, and runs where there is no environment: what to import from comes as arguments. One line
 of JSON comes in a text and goes out an answer: how many notes and chords, or what music21 raised.
@@ -10,8 +10,9 @@ import sys
 
 
 def count_notes(text: str) -> int:
-    """Notes and chords that music21 finds in ABC text (parsed as text, never opened as a path)."""
+    """Notes and chords that music21 finds in ABC text (parsed as text, never opened as a path) and writes as MIDI."""
     from music21.abcFormat import ABCHandler, translate
+    from music21.midi.translate import streamToMidiFile
 
     handler = ABCHandler()
     handler.process(text)
@@ -19,6 +20,8 @@ def count_notes(text: str) -> int:
         streams = [translate.abcToStreamScore(part) for part in handler.splitByReferenceNumber().values()]
     else:
         streams = [translate.abcToStreamScore(handler)]
+    for stream in streams:
+        streamToMidiFile(stream).writestr()  # raises what it cannot write; the bytes are of no use
     return sum(len(stream.recurse().notes) for stream in streams)
 
 
@@ -33,7 +36,8 @@ def main() -> None:
     sys.path[:] = sys.argv[1:]
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what music21 prints is no answer
-    import music21.abcFormat  # noqa: F401 - takes half a second, before the first text is asked for
+    import music21.abcFormat
+    import music21.midi.translate  # noqa: F401 - half a second, before the first text is asked for
 
     print(json.dumps({"ready": True}), file=answers, flush=True)
     for line in sys.stdin:

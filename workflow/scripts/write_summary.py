@@ -163,7 +163,7 @@ def summary(runs: pd.DataFrame, fit: dict, writing: pd.DataFrame, corpus: dict) 
         laws_table(fit["groups"]),
         "## Runs",
         "N: parameters outside the embedding. Test loss in nats a character (the end of a tune counts as one), with"
-        " its standard error over tunes. Valid: share of generated tunes that music21 parses and abc2midi compiles.",
+        " its standard error over tunes. Valid: share of generated tunes that music21 and abc2midi both make MIDI of.",
         runs_table(runs),
         *writing_parts(writing),
         "## Corpus",

@@ -14,8 +14,8 @@ PARAMS = "Parameters outside the embedding, N"
 RATES = {
     "syntax": "Grammar of ABC 2.1 kept",
     "tools": "abc2midi reports no error",
-    "compiles": "MIDI with notes is written",
-    "music21": "music21 parses it",
+    "compiles": "abc2midi's MIDI has notes",
+    "music21": "music21 makes MIDI of it",
     "rhythm": "Every bar as long as its meter",
     "ended": "Ended by its writer",
 }
