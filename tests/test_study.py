@@ -69,6 +69,9 @@ def test_both_architectures_are_tuned_with_as_many_trials(config):
         ({"lr_transfer_seed": 1}, "lr_transfer_seed is one of seeds"),
         ({"lr_transfer_models": ["gpt_tiny", "gpt_xl"]}, "no two of gpt differ in n_embd alone or in n_layer alone"),
         ({"lr_transfer_models": ["lstm_tiny"]}, "no two of lstm differ"),
+        ({"prompts": {"a/b": "X:1"}}, "config: prompts is 'a/b': must be names of letters, digits, _ and -"),
+        ({"prompts": {"duet": None}}, "config: prompts.duet is None: must be a text"),
+        ({"ngram_orders": [4, 4]}, "config: ngram_orders is .4, 4.: must be a list of different whole numbers"),
     ],
 )
 def test_a_wrong_config_is_one_sentence(config, change, sentence):

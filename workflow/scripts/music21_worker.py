@@ -1,4 +1,4 @@
-"""Let music21 parse texts of ABC and make MIDI of them. Run as a program, by `tools.Music21`, on text nobody has vetted.
+"""Let music21 parse texts of ABC and make MIDI of them. Run as a program, by `tools.Music21`, on strangers' text.
 
 It imports nothing of ours, and runs where there is no environment: what to import from comes as arguments. One line
 of JSON comes in a text and goes out an answer: how many notes and chords, or what music21 raised.

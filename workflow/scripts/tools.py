@@ -139,7 +139,7 @@ def listen(midi: Path) -> str | None:
 
 
 class Music21:
-    """Has music21 parse one text after another and make MIDI of it, in a process that is replaced when it dies or hangs.
+    """Has music21 parse one text after another and make MIDI of it, in a process that is replaced if it dies or hangs.
 
     `ask`, then do something else, then take the `verdict`.
     """
