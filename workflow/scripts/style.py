@@ -15,6 +15,7 @@ from fractions import Fraction
 import numpy as np
 
 from workflow.scripts.abc_tune import TICKS, Note, Part, Text
+from workflow.scripts.resampling import ratio_means
 
 # The classes of note lengths of Yang and Lerch: whole to sixteenth, the same four dotted from the half on, and the
 # notes of triplets of halves, quarters and eighths.
@@ -24,7 +25,6 @@ CLASSES = {"pitch_class": PITCHES, "note_length": LENGTHS}
 ROUNDING = 1e-3  # of distances, which go up to sqrt(2): far less than they are smoothed by
 REACH = 4  # of the grid beyond the distances, in bandwidths: what lies farther out is 1e-4 of the area
 POINTS = 1000  # of the grid for each set of distances
-RESAMPLES = 1000
 
 
 @dataclass(frozen=True)
@@ -114,17 +114,12 @@ def histograms(notes: list[Note]) -> dict[str, np.ndarray]:
 
 
 def mean_of(values: list[float]) -> dict | None:
-    """What a result file says of a mean: itself, its 95% interval, and how many values; None of no values.
-
-    The interval is the bootstrap's (Efron 1979), of percentiles, which stays within what the measure can be; null
-    for one value.
-    """
+    """What a result file says of a mean: itself, its 95% interval (None of one value), how many; None of no values."""
     if not values:
         return None
-    rng, n = np.random.default_rng(0), len(values)
-    means = [rng.choice(values, n).mean() for _ in range(RESAMPLES)] if n > 1 else []
-    interval = [round(float(bound), 4) for bound in np.quantile(means, (0.025, 0.975))] if means else None
-    return {"mean": round(float(np.mean(values)), 4), "ci95": interval, "n": n}
+    (mean,) = ratio_means(np.array(values, dtype=float)[:, None], np.ones((len(values), 1)))
+    interval = mean.ci95 and [round(bound, 4) for bound in mean.ci95]
+    return {"mean": round(mean.value, 4), "ci95": interval, "n": len(values)}
 
 
 # Distances
