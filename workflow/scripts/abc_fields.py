@@ -22,6 +22,7 @@ TONIC = re.compile(
 PIPES = re.compile(r"(?:HP|Hp)(?=\s|$)")
 NO_KEY = re.compile(r"none(?=\s|$)")
 ACCIDENTAL = re.compile(r"\s*(\^\^|\^|__|_|=)([A-Ga-g])")
+VOICE = re.compile(r"(?:^|\[)V:[ \t]*([^\s\]]+)", re.MULTILINE)  # a voice that is named, with its name
 WORD = re.compile(r'(?:[^\s"]|"[^"]*")+')
 CLEF = r"(?:treble|alto|tenor|bass|perc|none|[CFG][1-5]?|auto)[1-5]?(?:[+-]8|[+-]15)?"
 PROPERTY = re.compile(

@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import Self
 
 from workflow.scripts import music21_worker
+from workflow.scripts.abc_fields import VOICE
 from workflow.scripts.abc_tune import MAX_MESSAGES
 from workflow.scripts.cli import InputError
 from workflow.scripts.external import ended, find_program, killed_by, limits, ready, run_limited, start_limited, stop
@@ -28,7 +29,6 @@ from workflow.scripts.external import ended, find_program, killed_by, limits, re
 MAX_LINE = 4096  # characters; 10,000 commas, ampersands or notes in a group kill abc2midi
 MAX_VOICES = 32  # what `prepare` keeps
 MAX_DIGITS = 6  # in a row; C99999999 takes 1 GB, z99999999 more
-VOICE = re.compile(r"(?:^|\[)V:[ \t]*([^\s\]]+)", re.MULTILINE)
 LONG_LINE = re.compile(rf"^.{{{MAX_LINE + 1}}}", re.MULTILINE)
 # Text that no program takes for numbers may hold as long ones as it likes: comments, titles and the like.
 LONG_NUMBER = re.compile(rf"^(?!%|[ABCDFGHNORSTWZrw]:).*?\d{{{MAX_DIGITS + 1}}}", re.MULTILINE)
