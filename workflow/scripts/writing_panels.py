@@ -122,7 +122,7 @@ def copying(writing: pd.DataFrame) -> Figure:
     axes[1].set_title("Nearest training tune, in any key", loc="left", fontsize=10)
     axes[1].set_ylabel("Similarity, median over tunes")
     value_panel(axes[2], writing, "lcs_share")
-    axes[2].set_title("Longest stretch found in training", loc="left", fontsize=10)
+    axes[2].set_title("Longest stretch in training", loc="left", fontsize=10)
     axes[2].set_ylabel("Share of the tune, median")
     for ax in axes[1:]:
         ax.set_ylim(0, 1.02)
