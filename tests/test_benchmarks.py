@@ -46,7 +46,7 @@ def test_a_result_names_its_machine_and_no_path(tmp_path, monkeypatch):
 
 def test_rows_without_a_result_wait_and_those_with_one_show_it(tmp_path, monkeypatch):
     monkeypatch.setattr(write_readme, "RESULTS", tmp_path)
-    assert write_readme.readme().count("Waiting for a GPU.") == 2
+    assert write_readme.readme().count("Waiting for a GPU.") == 3
     row = {
         "name": "x",
         "against": "y",
@@ -58,7 +58,7 @@ def test_rows_without_a_result_wait_and_those_with_one_show_it(tmp_path, monkeyp
     head = {"machine": "M", "threads": 1, "torch": "t", "date": "d", "command": "c"}
     (tmp_path / "sample-cuda.json").write_text(json.dumps(head | {"rows": [row]}))
     page = write_readme.readme()
-    assert page.count("Waiting for a GPU.") == 1
+    assert page.count("Waiting for a GPU.") == 2
     assert "| x | 9 (8 to 10,000) tokens/s | 3 (2 to 4) | y | **3.00 (2.00 to 4.00)** | | |" in page
 
 
