@@ -166,8 +166,8 @@ def kind(device: torch.device) -> str:
     return device.type if device.type == "cuda" else f"cpu-{pick_precision('auto', device)}"
 
 
-def write_result(name: str, device: torch.device, rows: list[dict]) -> None:
-    """Write benchmarks/results/<name>-<kind of device>.json."""
+def write_result(name: str, device: torch.device, rows: list[dict], **more: object) -> None:
+    """Write benchmarks/results/<name>-<kind of device>.json: rows, and what ``more`` a benchmark found."""
     path = RESULTS / f"{name}-{kind(device)}.json"
     options = [word for word in sys.argv[1:] if word != "--nanogpt" and not Path(word).is_dir()]
     head = {
@@ -177,5 +177,5 @@ def write_result(name: str, device: torch.device, rows: list[dict]) -> None:
         "date": date.today().isoformat(),
         "command": shlex.join(["python", "-m", f"benchmarks.{name}", *options]),
     }
-    write_json(path, head | {"rows": rows})
+    write_json(path, head | {"rows": rows} | more)
     print(f"wrote {path.name}: now run python -m benchmarks.write_readme")

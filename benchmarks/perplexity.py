@@ -24,8 +24,8 @@ from workflow.scripts.models import ModelConfig
 from workflow.scripts.scoring import score_tunes, windows
 
 # Of the default study the middle and the largest, and one that fills a processor; each beside an LSTM of its size.
-SHAPES = [(2, 48, 3, 80), (3, 80, 4, 168), (4, 128, 4, 316)]  # layers, width and heads; width of the LSTM
-BLOCK_SIZES = {48: 128, 80: 128, 128: 256}
+# Window, layers, width and heads; width of the LSTM.
+SHAPES = [(128, 2, 48, 3, 80), (128, 3, 80, 4, 168), (256, 4, 128, 4, 316)]
 WINDOWS, BATCHES, TUNES = 12, 8, 100
 
 
@@ -68,8 +68,7 @@ def main() -> None:
     lengths = np.diff(corpus.split("test").starts[: TUNES + 1]) - 1
     chars = int(lengths.sum())
     rows = []
-    for n_layer, n_embd, n_head, width in SHAPES:
-        T = BLOCK_SIZES[n_embd]
+    for T, n_layer, n_embd, n_head, width in SHAPES:
         baseline = ModelConfig("gpt", corpus.tokenizer.vocab_size, T, n_layer, n_embd, n_head)
         for config in (baseline, ModelConfig("lstm", corpus.tokenizer.vocab_size, T, 1, width, 1)):
             name = f"{config.arch} {config.n_layer}x{config.n_embd}, T={T}"

@@ -18,10 +18,10 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.against import RESULTS, alternate, kind, timed, write_result
+from benchmarks.against import alternate, timed, write_result
 from workflow.scripts import cli, draw_real
 from workflow.scripts.eval_syntax import evaluate, read
-from workflow.scripts.files import read_json, write_json
+from workflow.scripts.files import read_json
 from workflow.scripts.sample_files import tune_files
 
 CPU = torch.device("cpu")
@@ -113,9 +113,7 @@ def main() -> None:
         good = [args.cases / case["path"] for case in cases if case["kind"] == "good" and case["certain"]]
         found += rows("good cases", good[:: -(-len(good) // args.tunes)], args.rounds)
         faults = detection(args.cases)
-    write_result("validity", CPU, found)
-    path = RESULTS / f"validity-{kind(CPU)}.json"
-    write_json(path, read_json(path) | {"faults": faults})
+    write_result("validity", CPU, found, faults=faults)
 
 
 if __name__ == "__main__":

@@ -197,9 +197,9 @@ rule style:
         "<results>/{writer}/style.json",
     params:
         data=subpath(input.corpus, parent=True),
-        prompted=lambda wildcards, input: [
-            f"{input.prompted}/{name}" for name in config["prompts"] if input.prompted
-        ],
+        prompted=lambda wildcards, input: (
+            expand("{folder}/{name}", folder=input.prompted, name=config["prompts"])
+        ),
     log:
         "<results>/logs/style/{writer}.log",
     conda:

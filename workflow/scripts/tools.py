@@ -55,7 +55,6 @@ IGNORED = re.compile(
     r"| found \[1 or like before \|:"
 )
 MAX_SECONDS = 600  # of a tune as MIDI
-MUSIC21_MEMORY = 1 << 29
 START_SECONDS = 120  # for music21 to be imported, on a slow disk
 
 
@@ -146,8 +145,7 @@ class Music21:
 
     def __init__(self, seconds: float):
         self.seconds = seconds
-        # CPU seconds for all texts, since a time-out bounds each.
-        self.bounds = limits(10 * 3600, MUSIC21_MEMORY)
+        self.bounds = limits(10 * 3600)  # CPU seconds for all texts, since a time-out bounds each
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
