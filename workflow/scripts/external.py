@@ -85,7 +85,8 @@ def start_limited(
     ``options`` go to Popen; without ``stdin`` among them there is no input. End it with ``stop``.
     """
     # A child that inherits no code of ours to run starts by vfork, whatever memory this process holds: with
-    # preexec_fn a start takes three times as long. It then runs for some microseconds before its limits are set.
+    # preexec_fn a start takes three times as long. It then runs for some microseconds before its limits are set, or
+    # for as long as a busy machine keeps this process from setting them.
     from_outside = hasattr(resource, "prlimit")
     process = subprocess.Popen(
         command,
