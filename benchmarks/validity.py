@@ -35,7 +35,7 @@ def one_thread() -> None:
 
 
 def judging(paths: list[Path], steps: set[str]) -> Callable[[], object]:
-    return lambda: list(evaluate(paths, 10, None, steps))
+    return lambda: list(evaluate(paths, 10, steps))
 
 
 def music21_writing(paths: list[Path]) -> Callable[[], object]:
@@ -75,7 +75,7 @@ def detection(folder: Path) -> list[dict]:
             classes.setdefault((case["kind"], case["cls"], tier or "none"), []).append(folder / case["path"])
     table = []
     for (group, name, tier), paths in sorted(classes.items()):
-        verdicts = list(evaluate(paths, 10, None, LADDER))
+        verdicts = list(evaluate(paths, 10, LADDER))
         sought = FOUND if tier == "none" else (tier,)
         row = {
             "kind": group,

@@ -126,6 +126,26 @@ def test_voices_that_fall_out_of_step_are_misaligned():
     assert found.is_valid
 
 
+def test_the_bars_of_a_prompt_are_nobodys():
+    prompt, own = HEADER + "A8|B7|c4", "c4|d8|]\n"
+    alone = judge(parse(prompt + own))
+    assert (alone.bars, alone.right, alone.is_right) == (4, 3, False)
+    rhythm = judge(found := parse(prompt + own, len(prompt)))
+    assert (rhythm.bars, rhythm.right, rhythm.is_right) == (2, 2, True)  # the bar that it ends is its own
+    assert "rhythm" not in found.tiers
+    assert judge(parse(prompt + "c5|\n", len(prompt))).right == 0
+    rhythm = judge(parse(prompt + "|]\n", len(prompt)))
+    assert (rhythm.bars, rhythm.right, rhythm.is_right) == (1, 0, False)
+    two = "[V:1]A8|B8|[V:2]A8|B7|"
+    rhythm = judge(parse(HEADER + two + "[V:1]c8|]\n[V:2]c7|]\n", len(HEADER + two)))
+    assert (rhythm.bars, rhythm.places, rhythm.misaligned) == (2, 1, 1)
+
+
+def test_bars_of_rests_alone_are_no_success():
+    rhythm = judge(parse(HEADER + "z8|Z3|z8|]"))
+    assert (rhythm.bars, rhythm.right, rhythm.is_right) == (5, 0, False)
+
+
 def test_noise_has_a_bounded_number_of_messages():
     found = parse(HEADER + "]" * 100_000)
     assert len(found.messages) == MAX_MESSAGES

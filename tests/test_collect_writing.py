@@ -37,6 +37,10 @@ def test_a_baseline_has_one_row_of_what_was_found(baseline, tmp_path):
         assert row[f"{name}_rate"] == validity["rates"][name]["rate"] == style["rates"][name]["rate"]
         assert [row[f"{name}_low"], row[f"{name}_high"]] == validity["rates"][name]["ci95"]
         assert row[f"{name}_n"] == validity["rates"][name]["n"]
+    bars = validity["bars"]["bars_right"]
+    assert [row[f"bars_right_{part}"] for part in ("rate", "low", "high", "n")] == [
+        bars["rate"], *bars["ci95"], bars["n"]
+    ]  # fmt: skip
     assert row["music21_n"] == 0
     assert row["ended_rate"] == style["rates"]["ended"]["rate"]
     assert row["in_key"] == style["means"]["in_key"]["mean"]

@@ -25,7 +25,7 @@ GOOD = f"{HEAD}CDEF GABc|cBAG FEDC|]\n"
 
 def verdict_of(tmp_path, text, seconds=20):
     (tmp_path / "tune.abc").write_bytes(text if isinstance(text, bytes) else text.encode())
-    (verdict,) = evaluate([tmp_path / "tune.abc"], seconds, None, set(STEPS))
+    (verdict,) = evaluate([tmp_path / "tune.abc"], seconds, set(STEPS))
     return verdict
 
 
@@ -68,7 +68,7 @@ def test_text_cannot_read_files(tmp_path):
     paths = [tmp_path / f"{i}.abc" for i in range(len(texts))]
     for path, text in zip(paths, texts, strict=True):
         path.write_text(text, newline="")
-    for text, verdict in zip(texts, evaluate(paths, 20, None, set(STEPS)), strict=True):
+    for text, verdict in zip(texts, evaluate(paths, 20, set(STEPS)), strict=True):
         assert (verdict["compiles"], verdict["music21"], verdict["valid"]) == (False, False, False), text
 
 
@@ -112,7 +112,7 @@ def test_a_step_not_taken_has_no_rate_and_an_unread_file_fails_those_that_were(t
     (tmp_path / "good.abc").write_text(GOOD)
     (tmp_path / "unread.abc").write_bytes(b"\xff")
     for steps in (STEPS, ("tools", "compiles"), ("tools",), ("rhythm",)):
-        verdicts = list(evaluate(sorted(tmp_path.glob("*.abc")), 20, None, set(steps)))
+        verdicts = list(evaluate(sorted(tmp_path.glob("*.abc")), 20, set(steps)))
         expected = set(steps) | ({"abc2midi"} if {"tools", "compiles"} <= set(steps) else set())
         expected |= {"valid"} if steps == STEPS else set()
         assert {name: (rate["count"], rate["n"]) for name, rate in rates(verdicts).items()} == dict.fromkeys(
@@ -135,6 +135,36 @@ def test_an_empty_folder_is_one_sentence(tmp_path):
     assert done.stderr == f"error: {tmp_path} holds no .abc files\n"
 
 
+def test_bars_are_counted_over_all_tunes_with_intervals_over_tunes(tmp_path):
+    for k in range(12):
+        (tmp_path / f"{k:02d}.abc").write_text(GOOD if k % 2 else f"{HEAD}V:1\nC8|D8|E8|]\nV:2\nE8|F7|G8|]\n")
+    done = command("eval_syntax", "--folder", tmp_path, "--steps", "rhythm", "--json", tmp_path / "v.json")
+    report = json.loads((tmp_path / "v.json").read_text())
+    jsonschema.validate(report, SCHEMA)
+    right, misaligned = report["bars"]["bars_right"], report["bars"]["bars_misaligned"]
+    assert (right["count"], right["n"], right["rate"]) == (6 * 5 + 6 * 2, 48, 42 / 48)
+    # Tunes are drawn, each all right or in 5 of 6 bars: the interval is not that of 48 bars by themselves.
+    assert 5 / 6 <= right["ci95"][0] < right["rate"] < right["ci95"][1] <= 1
+    assert (misaligned["count"], misaligned["n"]) == (6, 18)
+    assert "bars_right          42 of 48      87.5%   95% interval" in done.stdout
+    command("eval_syntax", "--folder", tmp_path, "--steps", "syntax", "--json", tmp_path / "v.json")
+    report = json.loads((tmp_path / "v.json").read_text())
+    jsonschema.validate(report, SCHEMA)
+    assert report["bars"] == {}
+
+
+def test_each_tune_has_a_midi_file_of_its_own_as_long_as_it_compiles(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / "in" / name).mkdir(parents=True)
+        (tmp_path / "in" / name / "tune.abc").write_text(GOOD)
+    run = ("eval_syntax", "--folder", tmp_path / "in", "--midi_dir", tmp_path / "midi", "--steps", "compiles", "tools")
+    for there in (["a/tune.mid", "b/tune.mid"], ["b/tune.mid"]):
+        assert command(*run).returncode == 0
+        found = sorted(str(path.relative_to(tmp_path / "midi")) for path in (tmp_path / "midi").rglob("*.*"))
+        assert found == there
+        (tmp_path / "in" / "a" / "tune.abc").write_text(f"{HEAD}CDE]F|\n")
+
+
 def test_the_notes_of_a_prompt_are_no_success(tmp_path):
     prompt = f"{HEAD}CDEF GABc|"
     tunes = [Drawn(prompt, "cBAG FEDC|]\n", True), Drawn(prompt, "]\n", True), Drawn("", GOOD, True)]
@@ -142,14 +172,20 @@ def test_the_notes_of_a_prompt_are_no_success(tmp_path):
     (tmp_path / "tunes" / "other.csv").write_text("no,table,of,samples\n1,2,3,4\n")
     prompts = eval_syntax.prompts(tmp_path)
     assert sorted(prompts.values()) == [0, len(prompt), len(prompt)]
-    went_on, stopped, own = evaluate(sorted(prompts), 20, tmp_path, set(STEPS), prompts)
+    midi = {path: tmp_path / f"{path.stem}.mid" for path in prompts}
+    went_on, stopped, own = evaluate(sorted(prompts), 20, set(STEPS), midi, prompts)
     passed = dict.fromkeys((*eval_syntax.RATES.values(),), True)
     assert {name: went_on[name] for name in passed} == {name: own[name] for name in passed} == passed
     assert {name: stopped[name] for name in passed} == dict.fromkeys(passed, False) | {"tools_agree": True}
+    assert [(v["bars"], v["bars_right"]) for v in (went_on, stopped, own)] == [(1, 1), (0, 0), (2, 2)]
     assert "no note after the prompt" in [message["message"] for message in stopped["messages"]]
     assert sorted(path.name for path in tmp_path.glob("*.mid")) == ["gpt-000.mid", "gpt-002.mid"]
     # No step that needs the checker: the notes are counted all the same.
-    assert [v["compiles"] for v in evaluate(sorted(prompts), 20, None, {"compiles"}, prompts)] == [True, False, True]
+    assert [v["compiles"] for v in evaluate(sorted(prompts), 20, {"compiles"}, prompt_chars=prompts)] == [
+        True,
+        False,
+        True,
+    ]
     done = command("eval_syntax", "--folder", tmp_path, "--json", tmp_path / "v.json")
     assert json.loads((tmp_path / "v.json").read_text())["rates"]["valid"]["count"] == 2, done.stderr
 
@@ -238,7 +274,7 @@ def test_known_cases(shared):
     hostile = [c for c in cases if c["kind"] == "hostile"]
     verdicts, slow = [], []
     start = time.monotonic()
-    for verdict in evaluate([shared / "abc-cases" / c["path"] for c in good + hostile], 10, None, set(STEPS)):
+    for verdict in evaluate([shared / "abc-cases" / c["path"] for c in good + hostile], 10, set(STEPS)):
         verdicts.append(verdict)
         took, start = time.monotonic() - start, time.monotonic()
         if took > 5:  # 1 s where the machine has nothing else to do
@@ -253,7 +289,7 @@ def test_no_good_case_is_over_a_limit_nor_met_with_an_error(shared):
     folder = shared / "abc-cases"
     cases = json.loads((folder / "manifest.json").read_text())["files"]
     paths = [folder / c["path"] for c in cases if c["kind"] == "good" and c["certain"]]
-    verdicts = list(evaluate(paths, 10, None, {"syntax", "tools", "compiles"}))
+    verdicts = list(evaluate(paths, 10, {"syntax", "tools", "compiles"}))
     assert [v for v in verdicts if not (v["syntax_valid"] and v["abc2midi"])] == []
 
 

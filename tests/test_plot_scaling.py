@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from tests.conftest import command
-from workflow.scripts.collect_writing import FORM, JUDGED
+from workflow.scripts.collect_writing import BARS, FORM, JUDGED
 from workflow.scripts.figures import short
 from workflow.scripts.tables import read_csv
 from workflow.scripts.wilson import wilson
@@ -15,7 +15,7 @@ from workflow.scripts.write_summary import seconds_spent, writing_parts
 from workflow.scripts.writing_panels import validity
 
 FIGURES = ("scaling_plot", "loss_curves", "loss_compute", "loss_places", "validity", "copying")
-RATES = (*JUDGED, *FORM, "copied")
+RATES = (*JUDGED, *BARS, *FORM, "copied")
 VALUES = ("in_key", "rest_share", "polyphony", "repetition", "pitch_class_overlap", "note_length_overlap", "similarity",
           "originality", "lcs_share")  # fmt: skip
 
@@ -90,12 +90,17 @@ def test_two_files_are_enough(results):
 
 def test_the_validity_figure_has_the_rates_of_all_seeds_and_the_lines_of_the_baselines(results):
     axes = validity(read_csv(results / "writing.csv")).axes
-    assert len(axes) == 6
-    for ax in axes:
+    *steps, bars, legend = axes
+    assert len(steps) == 6
+    assert legend.axison is False
+    for ax in (*steps, bars):
         levels = {line.get_label(): line.get_ydata()[0] for line in ax.lines if len(set(line.get_ydata())) == 1}
         assert {name: levels[name] for name in ("real tunes", "4-gram", "12-gram")} == {
             "real tunes": 0.95, "4-gram": 0.1, "12-gram": 0.7
         }  # fmt: skip
+    runs = bars.collections[0].get_offsets().data.tolist()
+    assert runs[:3] == [[12_800, 0], [12_800, 0], [25_000, 0.5]]
+    for ax in steps:
         (gpt, lstm) = ax.containers
         assert list(gpt.lines[0].get_xdata()) == [12_800, 25_000, 51_000, 100_000]
         assert list(lstm.lines[0].get_ydata()) == [0, 0.5, 0.5, 0.5]

@@ -17,7 +17,7 @@ HEADER = "X:1\nT:a\nM:4/4\nL:1/4\nK:G\n"
 def measured(music: str, prompt: str = "") -> Measures:
     prompt = HEADER + prompt if prompt else ""
     text = prompt + music if prompt else HEADER + music
-    return measure(parse(text, len(prompt)), len(prompt))
+    return measure(parse(text, len(prompt)))
 
 
 @pytest.mark.parametrize(

@@ -22,17 +22,15 @@ MAX_UNKNOWN = 4  # letters of no meaning in one line of music; with more it is p
 
 
 def parse(text: str, prompt_chars: int = 0) -> Text:
-    """Check a text whole; notes in its first ``prompt_chars`` characters do not count."""
-    return Parser(text, prompt_chars).read()
+    """Check a text whole, of which the first ``prompt_chars`` characters are a prompt."""
+    return Parser(Text(text, prompt_chars)).read()
 
 
 class Parser:
-    """Reads one text into a `Text`, line by line."""
+    """Reads one text, line by line."""
 
-    def __init__(self, text: str, prompt_chars: int):
-        self.found = Text(text)
-        self.say = self.found.say
-        self.prompt_chars = prompt_chars
+    def __init__(self, found: Text):
+        self.found, self.say = found, found.say
         self.tunes = 0
         self.begin_tune()
 
@@ -97,7 +95,7 @@ class Parser:
         if state == "body":
             self.end_tune()
         if not self.found.notes:
-            self.say(end, "hard", "no note" if self.prompt_chars == 0 else "no note after the prompt")
+            self.say(end, "hard", "no note after the prompt" if self.found.prompt_chars else "no note")
         return self.found
 
     # The header
@@ -148,7 +146,7 @@ class Parser:
 
     def voice_named(self, name: str) -> Voice:
         if name not in self.voices:
-            self.voices[name] = Voice(self.found, self.prompt_chars)
+            self.voices[name] = Voice(self.found)
             self.set_up(self.voices[name])
         return self.voices[name]
 

@@ -1,5 +1,6 @@
 """Do the bars of a tune last what its meter says, and do its voices keep step."""
 
+import itertools
 from dataclasses import dataclass
 
 from workflow.scripts.abc_tune import Bar, Text
@@ -7,16 +8,19 @@ from workflow.scripts.abc_tune import Bar, Text
 
 @dataclass
 class Rhythm:
-    """Bars of all voices.
+    """Bars of all voices; those that end within a prompt are nobody's.
 
     Attributes:
-        bars: how many the meter gives a length; those of rests that Z4 stands for count each.
+        metered: whether the meter gives any bar a length, be it the prompt's.
+        bars: how many it gives one; those of rests that Z4 stands for count each.
         right: how many of them last what it says. The first and last of a section may be short, none may be long.
+            0 in a tune without a note of its writer: rests are no music.
         places: bars in the longest voice; 0 with one voice.
         misaligned: places where the voices' bars differ in length or one has none (bar alignment error of NotaGen,
             Wang et al. 2025).
     """
 
+    metered: bool = False
     bars: int = 0
     right: int = 0
     places: int = 0
@@ -24,10 +28,10 @@ class Rhythm:
 
     @property
     def is_right(self) -> bool | None:
-        """Whether every bar is right and the voices keep step; None where no bar has a length to keep."""
-        if not self.bars:
+        """Whether every bar is right and the voices keep step; None where none has a length to keep."""
+        if not self.metered:
             return None
-        return self.right == self.bars and not self.misaligned
+        return 0 < self.right == self.bars and not self.misaligned
 
 
 def is_right(bar: Bar) -> bool:
@@ -39,19 +43,21 @@ def judge(found: Text) -> Rhythm:
     rhythm = Rhythm()
     for part in found.parts.values():
         for bar in part.bars:
-            if not bar.meter:
+            rhythm.metered |= bar.meter > 0
+            if not bar.meter or bar.end < found.prompt_chars:
                 continue
             rhythm.bars += bar.count
             if is_right(bar):
-                rhythm.right += bar.count
+                rhythm.right += bar.count if found.notes else 0
             else:
                 wrong = "long" if bar.longest > bar.meter else "short"
                 found.say(bar.offset, "rhythm", f"a bar that is too {wrong} for its meter")
     if len(found.parts) > 1:
         voices = [[bar for bar in part.bars for _ in range(bar.count)] for part in found.parts.values()]
-        rhythm.places = max(map(len, voices))
-        for place in range(rhythm.places):
-            bars = [voice[place] if place < len(voice) else None for voice in voices]
+        for place, bars in enumerate(itertools.zip_longest(*voices)):
+            if all(bar.end < found.prompt_chars for bar in bars if bar):
+                continue
+            rhythm.places += 1
             here = {bar and bar.duration for bar in bars}
             if len(here) > 1:
                 rhythm.misaligned += 1

@@ -29,6 +29,8 @@ class Bar(NamedTuple):
     """What one voice has between two bar lines.
 
     Attributes:
+        offset: of its first note or rest.
+        end: offset of what closes it.
         duration: of the voice; where & writes a second one beside it, of the first.
         longest: of all the voices in it; no less than ``duration``.
         meter: what a bar lasts here; 0 in free meter.
@@ -37,6 +39,7 @@ class Bar(NamedTuple):
     """
 
     offset: int
+    end: int
     duration: Time
     longest: Time
     meter: Time
@@ -77,14 +80,16 @@ class Text:
     """A checked text. If it holds several tunes, what is said is of all, and the parts are those of the first.
 
     Attributes:
+        prompt_chars: how many characters, from the start, are of a prompt: they are checked and count as nobody's.
         messages: at most `MAX_MESSAGES`, in the order found; rhythm is judged by `abc_rhythm`.
         tiers: of all messages.
-        notes: how many the model wrote: those of the prompt do not count.
+        notes: how many stand after the prompt.
         fields: letters of the header's fields.
         closed: the last bar of every part ends with a bar line.
     """
 
     text: str
+    prompt_chars: int = 0
     messages: list[Message] = field(default_factory=list)
     tiers: set[str] = field(default_factory=set)
     parts: dict[str, Part] = field(default_factory=dict)

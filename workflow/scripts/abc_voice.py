@@ -26,8 +26,8 @@ class Chord:
 class Voice:
     """Reads the music of one voice in pieces, as they stand in the text, and writes a `Part`."""
 
-    def __init__(self, found: Text, prompt_chars: int):
-        self.found, self.say, self.prompt_chars = found, found.say, prompt_chars
+    def __init__(self, found: Text):
+        self.found, self.say, self.prompt_chars = found, found.say, found.prompt_chars
         self.part = Part()
         self.now: Time = 0
         self.bar_start: Time = 0
@@ -204,7 +204,7 @@ class Voice:
         closes = line.startswith(":")
         opens = line.endswith(":") or line.startswith("::")
         section = closes or opens or "||" in line or "]" in line or "[" in line
-        self.close_bar(section)
+        self.close_bar(section, at)
         self.at_edge = self.at_edge or section
         if numbers and not section:
             self.at_edge = False
@@ -225,7 +225,7 @@ class Voice:
         if self.repeat >= 0:
             self.say(self.repeat, "balance", "a repeat |: that no :| ends")
 
-    def close_bar(self, section: bool) -> None:
+    def close_bar(self, section: bool, at: int) -> None:
         if self.others:
             longest = max(*self.others, self.now)
             self.now = self.others[0]
@@ -233,7 +233,7 @@ class Voice:
             longest = self.now
         if self.bar_at >= 0:
             lasts, edge = self.now - self.bar_start, self.at_edge or section
-            self.part.bars.append(Bar(self.bar_at, lasts, longest - self.bar_start, self.meter, edge, 1))
+            self.part.bars.append(Bar(self.bar_at, at, lasts, longest - self.bar_start, self.meter, edge, 1))
             self.at_edge = False
         self.bar_start, self.bar_at, self.others = self.now, -1, []
         self.accidentals = {}
@@ -249,7 +249,7 @@ class Voice:
             self.play(scaled(self.meter or TICKS, *self.unit[::-1]), [], 0, at)
             return
         n = int(count or 1)
-        self.part.bars.append(Bar(at, self.meter, self.meter, self.meter, True, n))
+        self.part.bars.append(Bar(at, at, self.meter, self.meter, self.meter, True, n))
         self.part.rests.append(Rest(n * self.meter, at))
         self.now += n * self.meter
         self.bar_start, self.at_edge, self.adjacent = self.now, False, False
@@ -286,7 +286,7 @@ class Voice:
         self.dangling()
         self.end_tuplet()
         self.found.closed &= self.bar_at < 0
-        self.close_bar(section=True)
+        self.close_bar(section=True, at=len(self.found.text))
         for where in self.slurs:
             self.say(where, "balance", "a slur that is not closed")
         if self.tied:

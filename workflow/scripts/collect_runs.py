@@ -15,12 +15,12 @@ import pandas as pd
 
 from workflow.scripts import cli
 from workflow.scripts.cli import InputError
-from workflow.scripts.collect_writing import JUDGED
+from workflow.scripts.collect_writing import BARS, JUDGED
 from workflow.scripts.files import read_json, write_text
 from workflow.scripts.tables import read_csv
 
 # What runs.csv has of writing.csv: rates with their intervals, and other figures.
-RATES = (*JUDGED, "ended", "copied")
+RATES = (*JUDGED, *BARS, "ended", "copied")
 FIGURES = ("originality", "in_key", "pitch_class_overlap", "note_length_overlap")
 
 

@@ -14,6 +14,7 @@ from workflow.scripts.cli import InputError
 from workflow.scripts.files import read_json, write_text
 
 JUDGED = ("syntax", "tools", "compiles", "music21", "rhythm", "abc2midi", "valid")  # by eval_syntax
+BARS = ("bars_right", "bars_misaligned")
 FORM = ("ended", "closed", "header_complete", "two_voices")  # by eval_style, as are the next
 MEANS = ("in_key", "rest_share", "polyphony", "repetition", "notes")
 DISTANCES = ("pitch_class", "note_length")
@@ -22,7 +23,7 @@ MEDIANS = ("similarity", "transposed_similarity", "originality", "lcs_chars", "l
 
 def rate_columns(name: str, rate: dict | None) -> dict:
     """A rate and its interval; empty where nothing was judged, as no tune may have a meter to keep."""
-    low, high = rate["ci95"] if rate else (None, None)
+    low, high = (rate and rate["ci95"]) or (None, None)
     return {
         f"{name}_rate": rate and rate["rate"],
         f"{name}_low": low,
@@ -63,13 +64,16 @@ def read_writer(folder: Path) -> list[dict]:
         }
     else:
         who = {"writer": folder.name, "arch": None, "params_non_embedding": None, "tokens": None, "seed": None}
-    validity, copying = read_json(folder / "validity.json")["rates"], read_json(folder / "copying.json")["summary"]
+    validity, copying = read_json(folder / "validity.json"), read_json(folder / "copying.json")["summary"]
+    rates, bars = validity["rates"], validity["bars"]
     unprompted, *prompted = read_json(folder / "style.json")["folders"].items()
     rows = []
     for prompt, style in [("", unprompted[1]), *prompted]:
         row = who | {"prompt": prompt, "samples": style["n"]}
         for name in JUDGED:
-            row |= rate_columns(name, style["rates"].get(name) if prompt else validity.get(name))
+            row |= rate_columns(name, style["rates"].get(name) if prompt else rates.get(name))
+        for name in BARS:
+            row |= rate_columns(name, None if prompt else bars.get(name))
         rows.append(row | style_columns(style) | ({} if prompt else copying_columns(copying)))
     return rows
 

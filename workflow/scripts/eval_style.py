@@ -85,12 +85,11 @@ def judge(sample: Sample, fields: tuple[str, ...]) -> tuple[dict, dict[str, np.n
     """(what style.json says of a tune, its histograms)."""
     with open(sample.path, encoding="utf-8", errors="replace", newline="") as file:
         found = parse(file.read(MAX_CHARS), sample.prompt_chars)
-    measures = measure(found, sample.prompt_chars)
-    rhythm = judge_rhythm(found).is_right
+    measures = measure(found)
     record = {
         "path": sample.path.name,
         "syntax": found.is_valid,
-        "rhythm": rhythm and (found.notes > 0 or not sample.prompt_chars),  # bars of a prompt alone are nobody's
+        "rhythm": judge_rhythm(found).is_right,
         "ended": sample.ended,
         "closed": found.closed and measures.notes > 0,
         "header_complete": found.fields.issuperset(fields),

@@ -6,13 +6,17 @@
   music21  music21 parses it, finds a note and makes MIDI of it
   rhythm   every bar lasts what the meter says and the voices keep step; of the tunes that have a meter
 
+Beside the last stand two rates of bars, those of all tunes together, with intervals from resampling tunes:
+  bars_right       bars that last what the meter says; the first and last of a section may be short, none long
+  bars_misaligned  bars of several voices that do not last alike in all of them
+
 A tune is valid, as this study's first version had it, if music21 and abc2midi both take it. abc2midi exits with 0
 whatever happens, so its messages are read and the MIDI file is opened. Every program runs under limits on time and
 memory, and breaking one is a verdict; so is a text that is too large, or has too long lines or numbers or too many
 voices, to be given to one. Lines of %% and I: that could make a program read a file are taken out first.
 
-A prompt is part of what is read and never of what is credited: where a table of samples says how long it is, a tune
-without a note after it passes no step that asks for one.
+A prompt is part of what is read and never of what is credited: where a table of samples says how long it is, its bars
+do not count, and a tune without a note after it passes no step that asks for one.
 
 Examples:
   python -m workflow.scripts.eval_syntax --folder output/samples/
@@ -24,12 +28,15 @@ import types
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import numpy as np
+
 from workflow.scripts import cli
 from workflow.scripts.abc_parser import parse
 from workflow.scripts.abc_rhythm import judge
 from workflow.scripts.abc_tune import TIERS, Text
 from workflow.scripts.cli import InputError
 from workflow.scripts.files import write_json
+from workflow.scripts.resampling import ratio_means
 from workflow.scripts.sample_files import COLUMNS, read_table, tune_files
 from workflow.scripts.tools import Abc2midi, Music21, over_limit, said, sanitise
 from workflow.scripts.wilson import rate_of
@@ -46,6 +53,7 @@ RATES = {
     "abc2midi": "abc2midi",
     "valid": "valid",
 }
+BARS = {"bars_right": "bars", "bars_misaligned": "voice_bars"}  # counts in a verdict, and of how many
 PROGRAMS = {"tools", "compiles", "music21"}  # steps that need one
 WORST = 5  # files shown
 
@@ -84,6 +92,8 @@ def check(found: Text) -> dict:
         "bars_correct": rhythm.is_right,
         "bars": rhythm.bars,
         "bars_right": rhythm.right,
+        "voice_bars": rhythm.places,
+        "bars_misaligned": rhythm.misaligned,
         "messages": found.located(),
     }
 
@@ -96,8 +106,8 @@ def evenly(n: int, most: int) -> set[int]:
 def evaluate(
     paths: list[Path],
     seconds: float,
-    midi_dir: Path | None,
     steps: set[str],
+    midi_files: Mapping[Path, Path] = types.MappingProxyType({}),
     prompt_chars: Mapping[Path, int] = types.MappingProxyType({}),
     music21_limit: int = 0,
 ) -> Iterator[dict]:
@@ -106,6 +116,7 @@ def evaluate(
     music21 works in a process of its own, at the same time as abc2midi.
 
     Args:
+        midi_files: where the MIDI of a file is kept, if an error was found by no step before.
         prompt_chars: how many characters each file begins with that do not count as its writer's.
         music21_limit: how many files music21 judges, evenly spread; 0 for all.
     """
@@ -115,8 +126,7 @@ def evaluate(
         chosen = evenly(len(paths), music21_limit)
         for number, path in enumerate(paths):
             taken = steps if number in chosen else steps - {"music21"}
-            keep = midi_dir / f"{path.stem}.mid" if midi_dir else None
-            verdict = {"path": path.name} | dict.fromkeys((*RATES.values(), "bars", "bars_right"))
+            verdict = {"path": path.name} | dict.fromkeys((*RATES.values(), *BARS.values(), *BARS))
             verdict |= {"tiers": [], "sanitised": False, "messages": []}
             try:
                 text = read(path)
@@ -132,9 +142,9 @@ def evaluate(
                 verdict |= check(found)
             if taken & PROGRAMS:
                 asked = music21 if "music21" in taken else None
-                programs(text, verdict, abc2midi, asked, keep if credited else None)
+                programs(text, verdict, abc2midi, asked, midi_files.get(path) if credited else None)
             if not credited:
-                verdict |= {name: False for name in ("compiles", "music21", "bars_correct") if verdict[name]}
+                verdict |= {name: False for name in ("compiles", "music21") if verdict[name]}
             yield settled(verdict, taken)
 
 
@@ -158,6 +168,8 @@ def programs(text: str, verdict: dict, abc2midi: Abc2midi | None, music21: Music
 def settled(verdict: dict, steps: set[str]) -> dict:
     """The verdict with None for the steps not taken, and with what follows from those that were."""
     verdict |= {RATES[step]: None for step in STEPS if step not in steps}
+    if "rhythm" not in steps:
+        verdict |= dict.fromkeys((*BARS.values(), *BARS))
 
     def both(one: str, other: str) -> bool | None:
         return None if verdict[one] is None or verdict[other] is None else verdict[one] and verdict[other]
@@ -174,6 +186,18 @@ def rates(verdicts: list[dict]) -> dict:
         known = [verdict[key] for verdict in verdicts if verdict[key] is not None]
         if known:
             table[name] = rate_of(sum(known), len(known))
+    return table
+
+
+def rates_of_bars(verdicts: list[dict]) -> dict:
+    """Rate, 95% interval and counts of `BARS`; the tunes are resampled, as bars of one are far from independent."""
+    table = {}
+    for name, of in BARS.items():
+        counts = np.array([(verdict[name], verdict[of]) for verdict in verdicts if verdict[of]], dtype=float)
+        if len(counts):
+            (mean,) = ratio_means(counts[:, :1], counts[:, 1:])
+            count, n = map(int, counts.sum(axis=0))
+            table[name] = {"rate": mean.value, "ci95": mean.ci95, "count": count, "n": n}
     return table
 
 
@@ -205,18 +229,24 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
 
     paths = tune_files(args.folder)
-    midi_dir = Path(args.midi_dir) if args.midi_dir else None
-    if midi_dir:
-        midi_dir.mkdir(parents=True, exist_ok=True)  # empty says that no tune compiled
-    verdicts = list(evaluate(paths, args.timeout, midi_dir, set(args.steps), prompts(args.folder), args.music21_limit))
+    names = {path: path.relative_to(args.folder) for path in paths}
+    midi_files = {}
+    if args.midi_dir:
+        Path(args.midi_dir).mkdir(parents=True, exist_ok=True)  # empty says that no tune compiled
+        midi_files = {path: args.midi_dir / name.with_suffix(".mid") for path, name in names.items()}
+        for path in midi_files.values():  # of an earlier run, maybe of a tune that does not compile now
+            path.unlink(missing_ok=True)
+    verdicts = list(
+        evaluate(paths, args.timeout, set(args.steps), midi_files, prompts(args.folder), args.music21_limit)
+    )
     for path, verdict in zip(paths, verdicts, strict=True):
-        verdict["path"] = str(path.relative_to(args.folder))
-    table = rates(verdicts)
+        verdict["path"] = str(names[path])
+    table, bars = rates(verdicts), rates_of_bars(verdicts)
     if args.json:
-        write_json(args.json, {"rates": table, "files": verdicts})
-    for name, row in table.items():
-        low, high = row["ci95"]
-        print(f"{name:<9} {row['count']:>4} of {row['n']:<4} {row['rate']:6.1%}   95% interval {low:.1%} to {high:.1%}")
+        write_json(args.json, {"rates": table, "bars": bars, "files": verdicts})
+    for name, row in (table | bars).items():
+        interval = "   95% interval {:.1%} to {:.1%}".format(*row["ci95"]) if row["ci95"] else ""
+        print(f"{name:<15} {row['count']:>6} of {row['n']:<6} {row['rate']:6.1%}{interval}")
     print(*worst(verdicts), sep="\n")
     low = [name for name in args.steps if name in table and table[name]["rate"] < (args.fail_under or 0)]
     if low:

@@ -50,9 +50,9 @@ class Measures:
     histograms: dict[str, np.ndarray] | None
 
 
-def measure(found: Text, prompt_chars: int = 0) -> Measures:
-    """The measures of a text's first tune, of what begins after its first ``prompt_chars`` characters."""
-    parts = found.parts.values()
+def measure(found: Text) -> Measures:
+    """The measures of a text's first tune, of what begins after its prompt."""
+    parts, prompt_chars = found.parts.values(), found.prompt_chars
     voices = [[note for note in part.notes if note.offset >= prompt_chars] for part in parts]
     notes = [note for voice in voices for note in voice]
     sounding = sum(map(covered, voices))

@@ -22,6 +22,7 @@ from workflow.scripts.abc_fields import VOICE
 from workflow.scripts.abc_tune import MAX_MESSAGES
 from workflow.scripts.cli import InputError
 from workflow.scripts.external import ended, find_program, killed_by, limits, ready, run_limited, start_limited, stop
+from workflow.scripts.files import atomic_path
 
 # Limits on what a program is given: what kills programs, or makes them last, is far beyond what music has. In 13,000
 # tunes of music21, and in MIDI of all kinds as midi2abc writes it, no line is longer than 314 characters, no tune has
@@ -119,7 +120,8 @@ class Abc2midi:
             compiles = problem is None
             messages += [] if compiles else [said(problem)]
         if agrees and compiles and keep:
-            shutil.copyfile(midi, keep)
+            with atomic_path(keep) as temporary:
+                shutil.copyfile(midi, temporary)
         return agrees, compiles, messages
 
 

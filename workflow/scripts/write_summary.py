@@ -38,9 +38,14 @@ def runs_table(runs: pd.DataFrame) -> str:
     return table(header, rows)
 
 
+def column_of(rows: pd.DataFrame, name: str) -> str:
+    return f"{name}_rate" if f"{name}_rate" in rows else name
+
+
 def weighted(rows: pd.DataFrame, name: str) -> str:
     """Mean of a figure over the tunes of several runs; of a rate in per cent."""
-    column, weights = (f"{name}_rate", f"{name}_n") if f"{name}_rate" in rows else (name, "samples")
+    column = column_of(rows, name)
+    weights = "samples" if column == name else f"{name}_n"
     known = rows[rows[column].notna()]
     if known.empty:
         return ""
@@ -49,7 +54,11 @@ def weighted(rows: pd.DataFrame, name: str) -> str:
 
 
 def writing_table(writing: pd.DataFrame, columns: dict[str, str]) -> str:
-    """A row for each writer and prompt, seeds together; ``columns`` of writing.csv by their headings."""
+    """A row for each writer and prompt, seeds together.
+
+    ``columns`` are those of writing.csv by their headings; one that says nothing of anybody is left out.
+    """
+    columns = {heading: name for heading, name in columns.items() if writing[column_of(writing, name)].notna().any()}
     prompted = writing["prompt"].notna().any()
     order = ["arch", "params_non_embedding", "writer", *(["prompt"] if prompted else [])]
     rows = [
@@ -65,6 +74,8 @@ VALIDITY = {
     "compiles": "compiles",
     "music21": "music21",
     "rhythm": "rhythm",
+    "bars": "bars_right",
+    "out of step": "bars_misaligned",
     "ended": "ended",
     "copied": "copied",
     "similarity": "similarity",
@@ -93,7 +104,8 @@ def writing_parts(writing: pd.DataFrame) -> list[str]:
         "## What they write",
         "Shares of tunes, as drawn, none selected; *real* are tunes of the test split, n-grams are of characters of"
         " the training text. Syntax: the grammar of ABC 2.1 is kept; tools: abc2midi reports no error; compiles: a MIDI"
-        " file with notes comes of it; rhythm: every bar is as long as its meter; ended: not cut at the longest."
+        " file with notes comes of it; rhythm: every bar is as long as its meter; bars: share of them that are; out of"
+        " step: share of the bars of several voices that do not last alike in all; ended: not cut at the longest."
         " Copied: at least 0.85 similar to a training tune, in any key. Similarity to the nearest as written, and the"
         " share of a tune that its longest stretch of a training tune makes up, are medians.",
         writing_table(own, VALIDITY),

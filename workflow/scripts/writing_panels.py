@@ -9,7 +9,17 @@ from matplotlib.figure import Figure
 from workflow.scripts.figures import log_axis, style_of
 from workflow.scripts.wilson import wilson
 
-COLUMNS = ("writer", "arch", "params_non_embedding", "prompt", "samples", "syntax_rate", "copied_rate", "similarity")
+COLUMNS = (
+    "writer",
+    "arch",
+    "params_non_embedding",
+    "prompt",
+    "samples",
+    "syntax_rate",
+    "bars_right_rate",
+    "copied_rate",
+    "similarity",
+)
 PARAMS = "Parameters outside the embedding, N"
 RATES = {
     "syntax": "Grammar of ABC 2.1 kept",
@@ -83,6 +93,7 @@ def value_panel(ax: Axes, writing: pd.DataFrame, column: str) -> None:
 
 
 def finish(fig: Figure, axes: np.ndarray, writing: pd.DataFrame) -> Figure:
+    """Add a legend, and how many tunes everything is of."""
     drawn = writing[writing["arch"].notna()].groupby(["arch", "params_non_embedding"])["samples"].sum()
     others = baselines(writing)["samples"]
     handles, labels = axes.flat[0].get_legend_handles_labels()
@@ -100,12 +111,17 @@ def unprompted(writing: pd.DataFrame) -> pd.DataFrame:
 
 
 def validity(writing: pd.DataFrame) -> Figure:
-    """Rates of the steps of the ladder; seeds of a size are pooled."""
+    """Rates of the steps of the ladder, seeds of a size pooled; and of bars, run by run, as tunes have many."""
     writing = unprompted(writing)
-    fig, axes = plt.subplots(2, 3, figsize=(8.6, 6.2), sharey=True)
-    for ax, (column, title) in zip(axes.flat, RATES.items(), strict=True):
+    fig, axes = plt.subplots(2, 4, figsize=(11, 6.2), sharey=True)
+    for ax, (column, title) in zip(axes.flat, RATES.items(), strict=False):
         rate_panel(ax, writing, column)
         ax.set_title(title, loc="left", fontsize=10)
+    *_, last, empty = axes.flat
+    value_panel(last, writing, "bars_right_rate")
+    last.set_title("Bars as long as their meter", loc="left", fontsize=10)
+    last.set_ylabel("Share of bars")
+    empty.set_axis_off()
     for ax in axes[:, 0]:
         ax.set_ylabel("Share of tunes")
     return finish(fig, axes, writing)
