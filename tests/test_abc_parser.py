@@ -1,4 +1,6 @@
 import json
+import random
+import string
 from collections import Counter
 
 import pytest
@@ -6,6 +8,7 @@ import pytest
 from workflow.scripts.abc_parser import parse
 from workflow.scripts.abc_rhythm import judge
 from workflow.scripts.abc_tune import MAX_MESSAGES, TICKS
+from workflow.scripts.style import measure
 
 HEADER = "X:1\nT:t\nM:4/4\nL:1/8\nK:C\n"
 
@@ -144,6 +147,28 @@ def test_the_bars_of_a_prompt_are_nobodys():
 def test_bars_of_rests_alone_are_no_success():
     rhythm = judge(parse(HEADER + "z8|Z3|z8|]"))
     assert (rhythm.bars, rhythm.right, rhythm.is_right) == (5, 0, False)
+
+
+@pytest.mark.parametrize("key", ["GB", "CB maj", "g", "H", "Gmajjjor", "X9"])
+def test_a_key_that_is_none_is_found(key):
+    assert "hard" in parse(HEADER.replace("K:", f"K:{key}\nK:") + "A8|]").tiers
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_no_text_stops_the_checker(seed):
+    """What a model writes may be any mixture of the signs of ABC, in fields too."""
+    rng = random.Random(seed)
+    signs = string.ascii_letters + string.digits + " \t\n\"!#$%&'()*+,-./:;<=>?@[\\]^_`{|}~é"
+    fields = ("A", "Bb", "C#", "none", "HP", "6/8", "(2+3)/8", "1/8", '"Allegro" 1/4=9', "treble", "H=!trill!", "1")
+    for _ in range(500):
+        text = HEADER + "".join(rng.choices(signs, k=rng.randrange(60)))
+        for letter in rng.choices("KMLQVUIPRT", k=3):
+            value = rng.choice(fields) + "".join(rng.choices("ABGbm#^_=/0123+() ", k=rng.randrange(4)))
+            text += rng.choice((f"\n{letter}:{value}\n", f"[{letter}:{value}]")) + "A(3Bc>d-|"
+        found = parse(text, rng.randrange(len(text)))
+        judge(found)
+        measure(found)
+        found.located()
 
 
 def test_noise_has_a_bounded_number_of_messages():

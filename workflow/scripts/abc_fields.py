@@ -15,9 +15,8 @@ BEATS = re.compile(r"(\d{1,3}/\d{1,3}(?:\s+\d{1,3}/\d{1,3}){0,3})\s*=\s*(\d{1,4}
 OLD_TEMPO = re.compile(r"(?:C\d?(?:/\d)?\s*=\s*)?\d{1,4}")  # 120, C=120: deprecated, and still defined (10.1)
 TONIC = re.compile(
     r"(?P<tonic>[A-G])(?P<sign>[#b]?)\s*"
-    r"(?P<mode>major|maj|ionian|ion|dorian|dor|phrygian|phr|lydian|lyd|mixolydian|mix|minor|min|m|aeolian|aeo"
-    r"|locrian|loc)?\s*(?P<exp>exp)?(?=\s|$|[\^_=])",
-    re.IGNORECASE,
+    r"(?P<mode>(?i:major|maj|ionian|ion|dorian|dor|phrygian|phr|lydian|lyd|mixolydian|mix|minor|min|m|aeolian|aeo"
+    r"|locrian|loc))?\s*(?P<exp>(?i:exp))?(?=\s|$|[\^_=])"
 )
 PIPES = re.compile(r"(?:HP|Hp)(?=\s|$)")
 NO_KEY = re.compile(r"none(?=\s|$)")
@@ -117,8 +116,6 @@ def key(value: str) -> dict[str, int]:
         rest = rest[found.end() :]
     elif found := TONIC.match(rest):
         tonic, sign = found["tonic"], found["sign"]
-        if not tonic.isupper():
-            raise ValueError(value)
         if not found["exp"]:
             mode = (found["mode"] or "").lower()
             fifths = FIFTHS[tonic] + {"#": 7, "b": -7, "": 0}[sign] + MODES[mode if mode == "m" else mode[:3]]
