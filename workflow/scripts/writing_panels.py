@@ -92,17 +92,20 @@ def value_panel(ax: Axes, writing: pd.DataFrame, column: str) -> None:
     log_axis(ax, models["params_non_embedding"], PARAMS)
 
 
-def finish(fig: Figure, axes: np.ndarray, writing: pd.DataFrame) -> Figure:
-    """Add a legend, and how many tunes everything is of."""
+def finish(fig: Figure, axes: np.ndarray, writing: pd.DataFrame, empty: Axes | None = None) -> Figure:
+    """Add a legend, in a panel that is ``empty`` or below all, and how many tunes everything is of."""
     drawn = writing[writing["arch"].notna()].groupby(["arch", "params_non_embedding"])["samples"].sum()
     others = baselines(writing)["samples"]
     handles, labels = axes.flat[0].get_legend_handles_labels()
-    fig.tight_layout(rect=(0, 0.09, 1, 1))
-    fig.legend(handles, labels, loc="lower center", ncols=len(labels), bbox_to_anchor=(0.5, 0.03))
+    fig.tight_layout(rect=(0, 0.04 if empty else 0.09, 1, 1))
+    if empty:
+        empty.set_axis_off()
+        empty.legend(handles, labels, loc="center")
+    else:
+        fig.legend(handles, labels, loc="lower center", ncols=len(labels), bbox_to_anchor=(0.5, 0.03))
     beside = f", lines over {others.min():.0f}" if len(others) else ""
-    fig.text(
-        0.5, 0.012, f"Marks over {drawn.min():.0f} tunes a size{beside}; bars: 95% (Wilson)", ha="center", fontsize=7.5
-    )
+    said = f"Marks over {drawn.min():.0f} tunes a size{beside}; error bars: 95% (Wilson); open marks: single runs"
+    fig.text(0.5, 0.012, said, ha="center", fontsize=7.5)
     return fig
 
 
@@ -113,7 +116,7 @@ def unprompted(writing: pd.DataFrame) -> pd.DataFrame:
 def validity(writing: pd.DataFrame) -> Figure:
     """Rates of the steps of the ladder, seeds of a size pooled; and of bars, run by run, as tunes have many."""
     writing = unprompted(writing)
-    fig, axes = plt.subplots(2, 4, figsize=(11, 6.2), sharey=True)
+    fig, axes = plt.subplots(2, 4, figsize=(12, 6), sharey=True)
     for ax, (column, title) in zip(axes.flat, RATES.items(), strict=False):
         rate_panel(ax, writing, column)
         ax.set_title(title, loc="left", fontsize=10)
@@ -121,10 +124,9 @@ def validity(writing: pd.DataFrame) -> Figure:
     value_panel(last, writing, "bars_right_rate")
     last.set_title("Bars as long as their meter", loc="left", fontsize=10)
     last.set_ylabel("Share of bars")
-    empty.set_axis_off()
     for ax in axes[:, 0]:
         ax.set_ylabel("Share of tunes")
-    return finish(fig, axes, writing)
+    return finish(fig, axes, writing, empty)
 
 
 def copying(writing: pd.DataFrame) -> Figure:
