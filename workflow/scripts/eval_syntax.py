@@ -116,7 +116,7 @@ def evaluate(
     music21 works in a process of its own, at the same time as abc2midi.
 
     Args:
-        midi_files: where the MIDI of a file is kept, if an error was found by no step before.
+        midi_files: where the MIDI of a file is kept if abc2midi finds no error and a note is its writer's.
         prompt_chars: how many characters each file begins with that do not count as its writer's.
         music21_limit: how many files music21 judges, evenly spread; 0 for all.
     """
