@@ -163,6 +163,8 @@ def test_each_tune_has_a_midi_file_of_its_own_as_long_as_it_compiles(tmp_path):
         found = sorted(str(path.relative_to(tmp_path / "midi")) for path in (tmp_path / "midi").rglob("*.*"))
         assert found == there
         (tmp_path / "in" / "a" / "tune.abc").write_text(f"{HEAD}CDE]F|\n")
+    assert command(*run[:-2], "syntax").returncode == 0  # compiles nothing, so it takes nothing away
+    assert (tmp_path / "midi" / "b" / "tune.mid").exists()
 
 
 def test_the_notes_of_a_prompt_are_no_success(tmp_path):

@@ -14,7 +14,7 @@ from workflow.scripts.cli import InputError
 from workflow.scripts.files import read_json, write_text
 
 JUDGED = ("syntax", "tools", "compiles", "music21", "rhythm", "abc2midi", "valid")  # by eval_syntax
-BARS = ("bars_right", "bars_misaligned")
+BARS = ("bars_right", "bars_misaligned")  # too, of all bars together
 FORM = ("ended", "closed", "header_complete", "two_voices")  # by eval_style, as are the next
 MEANS = ("in_key", "rest_share", "polyphony", "repetition", "notes")
 DISTANCES = ("pitch_class", "note_length")

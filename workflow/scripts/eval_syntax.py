@@ -126,6 +126,9 @@ def evaluate(
         chosen = evenly(len(paths), music21_limit)
         for number, path in enumerate(paths):
             taken = steps if number in chosen else steps - {"music21"}
+            keep = midi_files.get(path) if abc2midi else None
+            if keep:
+                keep.unlink(missing_ok=True)  # of an earlier run, maybe of a tune that does not compile now
             verdict = {"path": path.name} | dict.fromkeys((*RATES.values(), *BARS.values(), *BARS))
             verdict |= {"tiers": [], "sanitised": False, "messages": []}
             try:
@@ -142,7 +145,7 @@ def evaluate(
                 verdict |= check(found)
             if taken & PROGRAMS:
                 asked = music21 if "music21" in taken else None
-                programs(text, verdict, abc2midi, asked, midi_files.get(path) if credited else None)
+                programs(text, verdict, abc2midi, asked, keep if credited else None)
             if not credited:
                 verdict |= {name: False for name in ("compiles", "music21") if verdict[name]}
             yield settled(verdict, taken)
@@ -234,8 +237,6 @@ def main(argv: list[str] | None = None) -> None:
     if args.midi_dir:
         Path(args.midi_dir).mkdir(parents=True, exist_ok=True)  # empty says that no tune compiled
         midi_files = {path: args.midi_dir / name.with_suffix(".mid") for path, name in names.items()}
-        for path in midi_files.values():  # of an earlier run, maybe of a tune that does not compile now
-            path.unlink(missing_ok=True)
     verdicts = list(
         evaluate(paths, args.timeout, set(args.steps), midi_files, prompts(args.folder), args.music21_limit)
     )

@@ -9,17 +9,8 @@ from matplotlib.figure import Figure
 from workflow.scripts.figures import log_axis, style_of
 from workflow.scripts.wilson import wilson
 
-COLUMNS = (
-    "writer",
-    "arch",
-    "params_non_embedding",
-    "prompt",
-    "samples",
-    "syntax_rate",
-    "bars_right_rate",
-    "copied_rate",
-    "similarity",
-)
+COLUMNS = ("writer", "arch", "params_non_embedding", "prompt", "samples", "syntax_rate", "bars_right_rate",
+           "copied_rate", "similarity")  # fmt: skip
 PARAMS = "Parameters outside the embedding, N"
 RATES = {
     "syntax": "Grammar of ABC 2.1 kept",
@@ -117,10 +108,10 @@ def validity(writing: pd.DataFrame) -> Figure:
     """Rates of the steps of the ladder, seeds of a size pooled; and of bars, run by run, as tunes have many."""
     writing = unprompted(writing)
     fig, axes = plt.subplots(2, 4, figsize=(12, 6), sharey=True)
-    for ax, (column, title) in zip(axes.flat, RATES.items(), strict=False):
+    *steps, last, empty = axes.flat
+    for ax, (column, title) in zip(steps, RATES.items(), strict=True):
         rate_panel(ax, writing, column)
         ax.set_title(title, loc="left", fontsize=10)
-    *_, last, empty = axes.flat
     value_panel(last, writing, "bars_right_rate")
     last.set_title("Bars as long as their meter", loc="left", fontsize=10)
     last.set_ylabel("Share of bars")
