@@ -1,252 +1,286 @@
 """Fit scaling laws to a table of runs, and say in words what the table can and cannot decide.
 
-For each architecture, at its largest token budget, to the mean over seeds of log loss at each size:
-  power              L = A N^-alpha              scipy's curve_fit of log L on log N
-  power_irreducible  L = E + A N^-alpha          the same with one parameter more; from 4 sizes on
+For each architecture, or each value of another column (--group):
+  power              L = A N^-alpha                         scipy's curve_fit of log L on log N
+  power_irreducible  L = E + A N^-alpha                     from 4 sizes on
+  chinchilla         L = E + A N^-alpha + B D^-beta         and with beta = alpha (chinchilla_tied)
+  kaplan             L = ((N_c/N)^(alpha/beta) + D_c/D)^beta
+  repeat             chinchilla with effective N and D where data are repeated; and MuPT's law (repeat_sms)
+  isoflop            optima at equal FLOP and their exponents; and L = A C^-alpha over the frontier (compute)
+The first two are of the runs at one budget of tokens, the one that most sizes have; the mean over seeds of log loss.
 
-TABLE.csv is runs.csv, or any table with the columns arch, params, loss (size, tokens, seed are used if
-there): params is N, the parameters outside the embedding.
+TABLE.csv is runs.csv, or any table with params (N outside the embedding) and loss; arch, size, tokens (D),
+unique_tokens, flops (C), loss_se and seed are used if there. A law that the table cannot support is null, and
+`absent` says why; `warnings` gives reasons to doubt the others.
 
 Example:
-  python -m workflow.scripts.fit_scaling results/runs.csv --output results/fit.json
+  python -m workflow.scripts.fit_scaling results/runs.csv --output results/fit.json --plot laws.pdf
 """
 
 import itertools
-import warnings
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy.optimize import OptimizeWarning, brentq, curve_fit
-from scipy.stats import f as f_distribution
-from scipy.stats import t as t_distribution
 
 from workflow.scripts import cli
 from workflow.scripts.cli import InputError
 from workflow.scripts.files import write_json
-from workflow.scripts.tables import read_csv
+from workflow.scripts.laws import fits, gaps
+from workflow.scripts.laws.fits import Settings
+from workflow.scripts.laws.forms import CHINCHILLA, CHINCHILLA_TIED, KAPLAN, REPEAT, SMS, Form, data_of
+from workflow.scripts.laws.isoflop import fit_compute, fit_isoflop, levels
+from workflow.scripts.laws.line import curvature, points_of
+from workflow.scripts.laws.table import read_table
+from workflow.scripts.laws.verdict import judge, sentences
 
-FROM_RUNS = {"params_non_embedding": "params", "test_loss": "loss", "model": "size"}
-MATCHED = 1.10  # two models count as equally large if their N differ by no more than this factor
-
-
-def read_table(path: str | Path) -> pd.DataFrame:
-    """Rows with arch, size, params, tokens, seed, loss.
-
-    Raises:
-        InputError: a column is missing or a cell is not a positive number; names the first bad line.
-    """
-    table = read_csv(path, "arch")
-    if "params_non_embedding" in table:
-        table = table.drop(columns="params", errors="ignore").rename(columns=FROM_RUNS)
-    for name in ("params", "loss"):
-        if name not in table:
-            raise InputError(f"{path} has no column {name!r}")
-    if table["arch"].isna().any():
-        raise InputError(f"{path} line {int(table['arch'].isna().argmax()) + 2}: arch is empty")
-    tokens_known = "tokens" in table and table["tokens"].notna().any()
-    if not tokens_known:
-        table["tokens"] = 0.0  # the same for all
-    for name in ("params", "loss", "tokens") if tokens_known else ("params", "loss"):
-        numbers = pd.to_numeric(table[name], errors="coerce")
-        bad = np.flatnonzero(~(np.isfinite(numbers) & (numbers > 0)))
-        if bad.size:
-            cell = table[name].iloc[bad[0]]
-            raise InputError(f"{path} line {bad[0] + 2}: {name} is '{cell}', not a positive number")
-        table[name] = numbers.astype(float)
-    if "size" not in table:
-        table["size"] = table["params"].astype(str)
-    return table
+FORMS = {
+    "power": ("power",),
+    "power_irreducible": ("power_irreducible",),
+    "chinchilla": ("chinchilla", "chinchilla_tied"),
+    "kaplan": ("kaplan",),
+    "repeat": ("repeat", "repeat_sms"),
+    "isoflop": ("isoflop", "compute"),
+}
+SURFACES: dict[str, Form] = {form.name: form for form in (CHINCHILLA, CHINCHILLA_TIED, KAPLAN, REPEAT, SMS)}
+SAME_TOKENS = 0.01  # budgets that differ by less, in logs, are one
+ONCE = 1.05  # tokens read per unique token up to which nothing is called repeated
+MANY_EPOCHS = 4.0  # beyond, repeated tokens are worth clearly less than new ones (Muennighoff et al. 2023)
 
 
-def sizes_of(rows: pd.DataFrame) -> pd.DataFrame:
-    """One row a size, ascending in N: the geometric mean of the loss over seeds."""
-    grouped = rows.assign(log_loss=np.log(rows["loss"])).groupby("params", sort=True)
-    points = grouped.agg(size=("size", "first"), log_loss=("log_loss", "mean"), seeds=("loss", "size")).reset_index()
-    return points.assign(loss=np.exp(points["log_loss"]))
-
-
-def log_power(log_n, log_a, alpha):
-    return log_a - alpha * log_n
-
-
-def r_squared(y: np.ndarray, residuals: np.ndarray) -> float:
-    return float(1 - np.sum(residuals**2) / np.sum((y - y.mean()) ** 2))
-
-
-def t_intervals(names: list[str], values: np.ndarray, covariance: np.ndarray, dof: int) -> dict:
-    half = t_distribution.ppf(0.975, dof) * np.sqrt(np.diag(covariance))
-    return {name: [float(v - h), float(v + h)] for name, v, h in zip(names, values, half, strict=True)}
-
-
-def fit_power(n: np.ndarray, loss: np.ndarray) -> dict:
-    """L = A N^-alpha by least squares of log L on log N, with t intervals of n - 2 degrees of freedom."""
-    x, y = np.log(n), np.log(loss)
-    values, covariance = curve_fit(log_power, x, y, p0=(y.mean(), 0.1))
-    dof = len(n) - 2
-    return {
-        "alpha": float(values[1]),
-        "A": float(np.exp(values[0])),
-        "ci95": t_intervals(["log_A", "alpha"], values, covariance, dof),
-        "covariance_log_A_alpha": covariance.tolist(),
-        "dof": dof,
-        "r2": r_squared(y, y - log_power(x, *values)),
-    }
-
-
-def fit_power_irreducible(n: np.ndarray, loss: np.ndarray) -> dict:
-    """L = E + A N^-alpha by least squares of log L, E >= 0; the interval of E is by profile likelihood.
-
-    For each E the other two are fitted anew; E is in the interval while the residual sum of squares
-    stays under the F bound of one parameter (Bates and Watts 1988, section 6.1).
-    """
-    n0 = np.exp(np.log(n).mean())
-    x, y, lowest = np.log(n / n0), np.log(loss), loss.min()
-
-    def residuals_at(e: float) -> tuple[np.ndarray, np.ndarray]:
-        def log_loss(x, log_a, alpha):
-            return np.log(e + np.exp(np.clip(log_a - alpha * x, -700, 700)))
-
-        start = np.polyfit(x, np.log(loss - e), 1)
-        values, _ = curve_fit(log_loss, x, y, p0=(start[1], -start[0]), maxfev=20000)
-        return values, y - log_loss(x, *values)
-
-    def rss(e: float) -> float:
-        return float(np.sum(residuals_at(e)[1] ** 2))
-
-    # RSS over E can have a second, useless minimum against the bound, so the whole range is looked at.
-    grid = np.concatenate((np.linspace(0, 0.99, 100), 1 - np.geomspace(0.01, 1e-6, 20)[1:])) * lowest
-    values_on_grid = np.array([rss(e) for e in grid])
-    best = int(values_on_grid.argmin())
-    bracket = grid[max(best - 1, 0)], grid[min(best + 1, len(grid) - 1)]
-    fine = np.linspace(*bracket, 41)
-    e = float(min([grid[best], *fine], key=rss))
-    minimum = rss(e)
-    dof = len(n) - 3
-    bound = minimum * (1 + f_distribution.ppf(0.95, 1, dof) / dof)
-
-    def crossing(inside: float, outside: float) -> float:
-        return float(brentq(lambda value: rss(value) - bound, inside, outside, xtol=1e-9 * lowest))
-
-    below, above = grid[(grid < e) & (values_on_grid > bound)], grid[(grid > e) & (values_on_grid > bound)]
-    low = crossing(e, below.max()) if below.size else 0.0
-    high = crossing(e, above.min()) if above.size else float(lowest)
-    (log_a, alpha), residuals = residuals_at(e)
-    return {
-        "alpha": float(alpha),
-        "A": float(np.exp(log_a + alpha * np.log(n0))),
-        "E": e,
-        "ci95": {"E": [low, high]},
-        "dof": dof,
-        "r2": r_squared(y, residuals),
-        "at_bound": e == 0,
-    }
-
-
-def fit_group(rows: pd.DataFrame, arch: str) -> dict:
-    """Every law of one architecture, and its verdict.
+def fit_group(
+    rows: pd.DataFrame, name: str, settings: Settings, forms: tuple[str, ...], flops_from: float | None
+) -> dict:
+    """Every law of one architecture, its verdict, and the reasons to doubt either.
 
     Raises:
-        InputError: fewer than three distinct sizes.
+        InputError: fewer than three distinct sizes, or one loss throughout.
     """
-    budget = rows["tokens"].max()
-    rows = rows[rows["tokens"] == budget]
-    points = sizes_of(rows)
-    if len(points) < 3:
-        count = "one distinct size" if len(points) == 1 else f"{len(points)} distinct sizes"
-        raise InputError(f"{arch} has {count}: a law needs at least 3")
-    n, loss = points["params"].to_numpy(), points["loss"].to_numpy()
-    if np.ptp(np.log(loss)) < 1e-9:
-        raise InputError(f"{arch} has the same loss at every size: there is nothing to fit")
-    group = {
-        "tokens": int(budget) or None,
+    distinct = rows["params"].nunique()
+    if distinct < 3:
+        count = "one distinct size" if distinct == 1 else f"{distinct} distinct sizes"
+        raise InputError(f"{name} has {count}: a law needs at least 3")
+    if np.ptp(np.log(rows["loss"])) < 1e-9:
+        raise InputError(f"{name} has the same loss at every size: there is nothing to fit")
+    chosen, tokens, alike, notes = one_budget(rows)
+    points = points_of(chosen["params"].to_numpy(), chosen["loss"].to_numpy())
+    sizes = [chosen.loc[chosen["params"] == n, "size"].iloc[0] for n in points.n]
+    shared = (rows["loss_se"] / rows["loss"]).median()
+    shared = 0.0 if np.isnan(shared) else float(shared)
+    group: dict = {
+        "tokens": tokens,
         "n_rows": len(rows),
-        "n_sizes": len(points),
-        "points": points[["size", "params", "loss", "seeds"]].to_dict("records"),
-        "power": fit_power(n, loss),
-        "power_irreducible": fit_power_irreducible(n, loss) if len(points) > 3 else None,
+        "n_sizes": distinct,
+        "evaluation_se": shared,
+        "points": [
+            {"size": size, "params": float(n), "loss": float(loss), "seeds": int(count)}
+            for size, n, loss, count in zip(sizes, points.n, points.loss, np.bincount(points.run_size), strict=True)
+        ],
+        "power": fits.fit_power(points, settings, shared),
+        "power_irreducible": None,
+        "curvature": curvature(points),
+        "forecast": fits.forecast(points, sizes),
     }
-    return group | {"verdict": verdict(arch, group)}
-
-
-def verdict(arch: str, group: dict) -> list[str]:
-    """Plain sentences about what the fit of one architecture shows and what it leaves open."""
-    power, irreducible, points = group["power"], group["power_irreducible"], group["points"]
-    low, high = power["ci95"]["alpha"]
-    said = [
-        f"{arch.upper()}: loss falls as N^-{power['alpha']:.3f} (95% interval {low:.3f} to {high:.3f},"
-        f" {group['n_sizes']} sizes, R² {power['r2']:.3f})."
-        if low > 0
-        else f"{arch.upper()}: no fall of loss with N is shown: the exponent's 95% interval, {low:.3f} to {high:.3f},"
-        " holds zero."
-    ]
-    rises = [
-        f"{b['size']} ({b['loss']:.3f}) is worse than {a['size']} ({a['loss']:.3f})"
-        for a, b in itertools.pairwise(points)
-        if b["loss"] >= a["loss"]
-    ]
-    said.append("Not every step up helps: " + "; ".join(rises) + "." if rises else "Every step up in size helps.")
-    if irreducible is None:
-        said.append("Three sizes cannot tell whether it levels off.")
+    absent: dict[str, str] = {}
+    if len(points.n) > 3:
+        group["power_irreducible"], more = fits.fit_power_irreducible(points, settings, shared)
+        notes += more
     else:
-        e_low, e_high = irreducible["ci95"]["E"]
-        span = f"95% interval of the floor: {e_low:.2f} to {e_high:.2f} nats"
-        said.append(
-            f"Whether it levels off is not decided ({span})."
-            if e_low == 0
-            else f"It levels off: a floor at this budget fits better than none ({span})."
+        absent["power_irreducible"] = "three sizes cannot tell an irreducible loss"
+    group["verdict"] = judge(points, group) if alike else "inconclusive"
+    group["said"] = sentences(name.upper(), points, sizes, group)
+    for form in forms:
+        if form in SURFACES:
+            group[form], more, absent[form] = surface(SURFACES[form], rows, settings, shared, flops_from)
+        elif form in ("isoflop", "compute"):
+            group[form], more, absent[form] = compute(form, rows)
+        else:
+            continue
+        notes += more
+    if "power_irreducible" not in forms:
+        group["power_irreducible"] = None
+    return group | {"absent": {form: why for form, why in absent.items() if why}, "warnings": notes}
+
+
+class Budget(NamedTuple):
+    """The runs that a law in N alone is fitted to."""
+
+    rows: pd.DataFrame
+    tokens: int | None  # of each; None if that is not known, or not one number
+    alike: bool  # of one budget, as far as is known
+    notes: list[str]
+
+
+def one_budget(rows: pd.DataFrame) -> Budget:
+    """Runs of one budget of tokens, and of one amount of unique ones.
+
+    The cell that most sizes have; among equals the largest budget, then the most unique tokens. Where none has three
+    sizes: the best run of each size, and a warning.
+    """
+    notes = []
+    if rows["tokens"].isna().all():
+        return Budget(rows, None, True, ["tokens are not given: the runs are taken to be of one budget"])
+    cell = pd.Series(
+        list(zip(levels(rows["tokens"].to_numpy(), SAME_TOKENS), levels(rows["unique_tokens"].to_numpy(), SAME_TOKENS),
+                 strict=True)), index=rows.index,
+    )  # fmt: skip
+    counts = rows.groupby(cell)["params"].nunique()
+    best = max(counts.index, key=lambda key: (counts[key], key))
+    if counts[best] < 3:
+        lowest = rows.loc[rows.groupby("params")["loss"].idxmin()]
+        said = (
+            "power: no budget of tokens has three sizes, so each size's best run was taken; their tokens differ, and"
+            " the exponent is not that of N alone"
         )
-    return said
+        return Budget(lowest, None, False, [said])
+    chosen = rows[cell == best]
+    tokens = round(chosen["tokens"].median())
+    absent = sorted(set(rows["params"]) - set(chosen["params"]))
+    if absent:
+        notes.append(f"power: {len(absent)} sizes have no run at {tokens:,} tokens")
+    epochs = float((chosen["tokens"] / chosen["unique_tokens"]).max())
+    if epochs > MANY_EPOCHS:
+        notes.append(f"power: the runs read their data {epochs:.1f} times")
+    named = chosen[chosen["seed"] != ""]
+    if named.duplicated(["params", "seed"]).any():
+        notes.append("power: a size has several rows of one seed, taken for several seeds")
+    return Budget(chosen, tokens, True, notes)
 
 
-def compare(groups: dict) -> dict:
-    """Loss gaps between architectures at sizes matched within `MATCHED`, and a sentence about them."""
-    archs = sorted(groups)
-    comparison: dict = {"pairs": [], "verdict": []}
-    for i, a in enumerate(archs):
-        for b in archs[i + 1 :]:
-            gaps = [
-                {"params": [p["params"], q["params"]], "loss_gap": p["loss"] - q["loss"]}
-                for p in groups[a]["points"]
-                for q in groups[b]["points"]
-                if max(p["params"], q["params"]) <= MATCHED * min(p["params"], q["params"])
-            ]
-            comparison["pairs"].append({"archs": [a, b], "tokens": groups[a]["tokens"], "matched": gaps})
-            if not gaps or groups[a]["tokens"] != groups[b]["tokens"]:
-                comparison["verdict"].append(f"{a.upper()} and {b.upper()} have no matched runs to compare.")
-                continue
-            values = [gap["loss_gap"] for gap in gaps]
-            wins = sum(value < 0 for value in values)
-            if 0 < wins < len(values):
-                comparison["verdict"].append(
-                    f"{a.upper()} has the lower loss at {wins} of {len(values)} matched sizes, {b.upper()} at the rest."
-                )
-            else:
-                winner = a if wins else b
-                small, large = min(map(abs, values)), max(map(abs, values))
-                comparison["verdict"].append(
-                    f"{winner.upper()} has the lower loss at all {len(values)} matched sizes,"
-                    f" by {small:.2f} to {large:.2f} nats."
-                )
+def surface(
+    form: Form, rows: pd.DataFrame, settings: Settings, shared: float, flops_from: float | None
+) -> tuple[dict | None, list[str], str]:
+    """A law of N and D over all budgets, and what to know of it; or why there is none."""
+    if rows["tokens"].isna().any():
+        return None, [], "tokens are not given"
+    notes = []
+    repeated = rows["tokens"] > ONCE * rows["unique_tokens"]
+    if form in (REPEAT, SMS):
+        if not repeated.any():
+            return None, [], "no run reads its data more than once"
+    elif repeated.any():
+        once = rows[~repeated]
+        if lacks(form, once):
+            notes.append(f"{form.name}: {repeated.sum()} runs repeat data, which this law knows nothing of")
+        else:
+            notes.append(f"{form.name}: {repeated.sum()} runs that repeat data are left out")
+            rows = once
+    if lack := lacks(form, rows):
+        return None, [], lack
+    data = data_of(*(rows[column].to_numpy() for column in ("params", "tokens", "loss", "unique_tokens")))
+    result, more, best = fits.fit_surface(form, data, settings, shared, trunks(rows))
+    largest = flops_from or rows["flops"].max() / np.sqrt(10)
+    result["forecast"] = fits.forecast_rows(form, data, settings, best, (rows["flops"] >= largest).to_numpy())
+    if result["forecast"]:
+        result["forecast"]["flops_from"] = float(largest)
+    return result, [*notes, *more], ""
+
+
+def lacks(form: Form, rows: pd.DataFrame) -> str:
+    """What rows lack for a law of N and D, if anything."""
+    budgets = len(np.unique(levels(rows["tokens"].to_numpy(), SAME_TOKENS))) if len(rows) else 0
+    sizes = rows["params"].nunique()
+    if sizes < 3 or budgets < 3:
+        return f"{sizes} sizes and {budgets} budgets of tokens; it needs 3 of each"
+    if len(rows) < len(form.theta) + 3:
+        return f"{len(rows)} runs for {len(form.theta)} parameters"
+    return ""
+
+
+def trunks(rows: pd.DataFrame) -> np.ndarray | None:
+    """Which runs a resample draws as one: those of a size and seed, where there are seeds. They may share a trunk."""
+    if (rows["seed"] == "").any() or rows["seed"].nunique() < 2:
+        return None
+    return rows.groupby(["params", "seed"]).ngroup().to_numpy()
+
+
+def compute(form: str, rows: pd.DataFrame) -> tuple[dict | None, list[str], str]:
+    if rows[["flops", "tokens"]].isna().any(axis=None):
+        return None, [], "flops and tokens are not given"
+    return fit_isoflop(rows) if form == "isoflop" else fit_compute(rows)
+
+
+def one_amount(a: int | None, b: int | None) -> bool:
+    """Whether two budgets are the same; those of tables that tell none may be."""
+    return a == b if a is None or b is None else bool(abs(np.log(a / b)) < SAME_TOKENS)
+
+
+def compare(table: pd.DataFrame, groups: dict, by: str) -> dict:
+    """Each pair of groups whose laws in N are at one budget of tokens."""
+    comparison: dict = {"pairs": [], "said": []}
+    budgets = {name: one_budget(table[table[by] == name]) for name in groups}
+    for one, two in itertools.combinations(sorted(groups), 2):
+        a, b = budgets[one], budgets[two]
+        if not (a.alike and b.alike) or not one_amount(a.tokens, b.tokens):
+            comparison["said"].append(f"{one.upper()} and {two.upper()} have no budget of tokens in common.")
+            continue
+        pair, said = gaps.compare(
+            a.rows, b.rows, (one, two), (groups[one]["power"]["alpha"], groups[two]["power"]["alpha"])
+        )
+        comparison["pairs"].append(pair | {"tokens": a.tokens})
+        comparison["said"] += said
     return comparison
+
+
+def fit_table(
+    path: str | Path,
+    by: str = "arch",
+    exclude_highest: int = 0,
+    form: str = "all",
+    settings: Settings | None = None,
+    flops_from: float | None = None,
+) -> tuple[pd.DataFrame, dict]:
+    """The table as it was read, and what goes into fit.json.
+
+    Args:
+        by: column whose values are fitted apart.
+        exclude_highest: so many of the highest losses of each are left out.
+        flops_from: runs of at least so many FLOP are predicted from the rest, as a forecast; else the top half decade.
+
+    Raises:
+        InputError: see `read_table` and `fit_group`.
+    """
+    settings = settings or Settings()
+    table, taken = read_table(path, by)
+    forms = tuple(itertools.chain(*FORMS.values())) if form == "all" else FORMS[form]
+    kept, groups = [], {}
+    for name, rows in table.groupby(by, sort=True):
+        if exclude_highest >= len(rows):
+            raise InputError(f"{path}: {name} has {len(rows)} rows, so {exclude_highest} cannot be left out")
+        rows = rows.sort_values("loss", kind="stable").iloc[: len(rows) - exclude_highest].sort_index()
+        kept.append(rows)
+        groups[name] = fit_group(rows, name, settings, forms, flops_from)
+        groups[name]["warnings"] = [*taken, *groups[name]["warnings"]]
+    table = pd.concat(kept).sort_index()
+    return table, {"groups": groups, "comparison": compare(table, groups, by)}
 
 
 def main(argv: list[str] | None = None) -> None:
     parser = cli.parser(__doc__)
     parser.add_argument("table", metavar="TABLE.csv", help="table of runs")
     parser.add_argument("--output", default="fit.json", help="JSON to write")
+    parser.add_argument("--loss", choices=("huber", "mse"), default="huber", help="estimator of the laws of N and D")
+    parser.add_argument("--delta", type=cli.positive_float, default=1e-3, help="of Huber's loss, in log loss")
+    parser.add_argument("--group", default="arch", help="column whose values are fitted apart")
+    parser.add_argument("--exclude-highest", type=cli.non_negative_int, default=0, metavar="K",
+                        help="leave out the K highest losses of each group")  # fmt: skip
+    parser.add_argument("--form", choices=("all", *FORMS), default="all", help="law to fit beside the pure power law")
+    parser.add_argument("--bootstrap", type=cli.non_negative_int, default=400, help="resamples of each law")
+    parser.add_argument("--forecast-from", type=cli.positive_float, metavar="FLOP",
+                        help="predict runs of at least so many FLOP from the rest; else the top half decade")  # fmt: skip
+    parser.add_argument("--plot", metavar="FILE.pdf", help="draw the laws, too, as PDF and PNG")
     args = parser.parse_args(argv)
-    warnings.simplefilter("error", OptimizeWarning)  # a covariance that cannot be estimated is not a result
-    table = read_table(args.table)
-    try:
-        groups = {arch: fit_group(rows, arch) for arch, rows in table.groupby("arch", sort=True)}
-    except (OptimizeWarning, RuntimeError) as error:
-        raise InputError(f"{args.table} cannot be fitted ({error})") from error
-    result = {"groups": groups, "comparison": compare(groups)}
+    settings = Settings(args.loss, args.delta, args.bootstrap)
+    table, result = fit_table(args.table, args.group, args.exclude_highest, args.form, settings, args.forecast_from)
     write_json(args.output, result)
-    for group in groups.values():
-        print(" ".join(group["verdict"]))
-    print(" ".join(result["comparison"]["verdict"]))
+    for group in result["groups"].values():
+        print(" ".join(group["said"]))
+        for warning in group["warnings"]:
+            print(f"  warning: {warning}")
+        for form, why in group["absent"].items():
+            print(f"  no {form}: {why}")
+    print(" ".join(result["comparison"]["said"]))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,200 @@
+"""Two independent ways to the parameters of a law, each from many starts, and what gives a reader reason to doubt them.
+
+huber  sum of Huber losses of the residuals of log loss (Hoffmann et al. 2022, appendix D.3): L-BFGS-B with the analytic
+       gradient from a grid of starts, the best polished by scipy's trust-region least squares
+mse    least squares by variable projection: exponents by trust region, coefficients by non-negative least squares
+"""
+
+import itertools
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.optimize import least_squares, minimize
+
+from workflow.scripts.laws.forms import COEFFICIENTS, DECAYS, EXPONENTS, REPEATS, Constraint, Data, Form
+
+EXPONENT_STARTS = (0.05, 0.12, 0.25, 0.45, 0.8, 1.4)
+REPEAT_STARTS = (0.0, 2.5, 5.0)  # log R*
+SHAPES = {"alpha": EXPONENTS, "beta": EXPONENTS, "log_r_d": REPEATS, "log_r_n": REPEATS, "alpha_over_beta": (0.01, 100),
+          "log_ratio": (-50, 50), "log_decay": DECAYS}  # fmt: skip
+DRAWN = 1e-10  # tolerance of fits that are one of many draws
+SAME_BASIN = 1e-2  # of exponents, and of E as a share of the loss: what is closer is one optimum
+AS_GOOD = 1.01  # objectives within 1% are told apart by no data
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A law to be fitted to rows.
+
+    ``delta``: where Huber's loss turns from squares to absolute values, of log loss; infinite is least squares.
+    ``linear``: residuals are of the loss rather than of its log.
+    ``weights``: how often each row counts (n,); a resample has whole numbers.
+    ``held``: a parameter that is not free.
+    """
+
+    form: Form
+    data: Data
+    delta: float = np.inf
+    linear: bool = False
+    weights: np.ndarray | None = None
+    held: Constraint | None = None
+
+    def residuals(self, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Residuals (n,) and their derivatives (n, p)."""
+        predicted, slopes = self.form.predict(theta, self.data)
+        if not self.linear:
+            return predicted - self.data.log_loss, slopes
+        loss = np.exp(predicted)
+        return loss - np.exp(self.data.log_loss), slopes * loss[:, None]
+
+    def costs(self, residuals: np.ndarray) -> np.ndarray:
+        """Each row's part of the objective: r^2 / 2 within delta, delta (|r| - delta / 2) outside."""
+        if np.isinf(self.delta):
+            return residuals**2 / 2
+        size = np.abs(residuals)
+        return np.where(size <= self.delta, size**2 / 2, self.delta * (size - self.delta / 2))
+
+    def objective(self, theta: np.ndarray) -> tuple[float, np.ndarray]:
+        """The sum of costs, and its gradient (p,)."""
+        residuals, slopes = self.residuals(theta)
+        costs, pulls = self.costs(residuals), np.clip(residuals, -self.delta, self.delta)
+        if self.weights is not None:
+            costs, pulls = costs * self.weights, pulls * self.weights
+        return float(costs.sum()), pulls @ slopes
+
+    def complete(self, theta: np.ndarray) -> np.ndarray:
+        """Theta with the held parameter where it must be."""
+        if (held := self.held) is not None:
+            theta = theta.copy()
+            theta[held.index] = held.constant + (held.factor * theta[held.of] if held.factor else 0.0)
+        return theta
+
+
+@dataclass(frozen=True)
+class Fit:
+    theta: np.ndarray
+    objective: float
+    converged: bool
+
+
+def descend(problem: Problem, start: np.ndarray, tolerance: float = 1e-13) -> Fit:
+    """The local optimum that L-BFGS-B finds from ``start``; ``tolerance`` of the objective, as a share of the start's."""
+    held = problem.held
+    bounds = problem.form.bounds(problem.data)
+    free = np.array([held is None or i != held.index for i in range(len(start))])
+    start = np.clip(start, bounds[:, 0], bounds[:, 1])
+    full = problem.complete(start)
+    # L-BFGS-B stops by the change of an objective of about 1.
+    scale = 1 / max(problem.objective(full)[0], 1e-300)
+
+    def scaled(values: np.ndarray) -> tuple[float, np.ndarray]:
+        full[free] = values
+        theta = problem.complete(full)
+        value, gradient = problem.objective(theta)
+        if held is not None and held.factor:
+            gradient[held.of] += held.factor * gradient[held.index]
+        return value * scale, gradient[free] * scale
+
+    options = {"maxiter": 3000, "maxfun": 6000, "ftol": tolerance, "gtol": 1e4 * tolerance, "maxcor": 20}
+    done = minimize(scaled, start[free], jac=True, method="L-BFGS-B", bounds=bounds[free], options=options)
+    full[free] = done.x
+    return Fit(problem.complete(full), done.fun / scale, bool(done.success))
+
+
+def polish(problem: Problem, fit: Fit) -> Fit:
+    """The same optimum to machine precision where the data allow it; and a term that does nothing is taken out."""
+    bounds = problem.form.bounds(problem.data)
+    weights = 1.0 if problem.weights is None else np.sqrt(problem.weights)
+    # A gap from the bounds, as the trust region wants a start strictly inside.
+    inside = np.clip(fit.theta, bounds[:, 0] + 1e-9, bounds[:, 1] - 1e-9)
+    huber = {} if np.isinf(problem.delta) else {"loss": "huber", "f_scale": problem.delta}
+    done = least_squares(
+        lambda theta: problem.residuals(theta)[0] * weights,
+        inside,
+        jac=lambda theta: problem.residuals(theta)[1] * (weights if np.isscalar(weights) else weights[:, None]),
+        bounds=bounds.T,
+        xtol=1e-15, ftol=1e-15, gtol=1e-15, max_nfev=200, **huber,
+    )  # fmt: skip
+    if problem.objective(done.x)[0] < fit.objective:
+        fit = Fit(done.x, problem.objective(done.x)[0], True)
+    for i, name in enumerate(problem.form.theta):
+        if name in COEFFICIENTS:
+            without = fit.theta.copy()
+            without[i] = bounds[i, 0]
+            value = problem.objective(without)[0]
+            if value <= fit.objective * (1 + 1e-9):
+                fit = replace(fit, theta=without, objective=value)
+    return fit
+
+
+def grid(form: Form) -> list[np.ndarray]:
+    """Shapes (see `Form.project`) to start from."""
+    coarse = len(form.shape_names) > 3
+    exponents = EXPONENT_STARTS[1::2] if coarse else EXPONENT_STARTS
+    values = {"alpha": exponents, "beta": exponents, "log_r_d": REPEAT_STARTS, "log_r_n": REPEAT_STARTS,
+              "log_decay": (-4.0, -2.0, -0.5),
+              "alpha_over_beta": (0.25, 0.5, 1.0, 2.0), "log_ratio": (0.0,) if coarse else (-4.0, 0.0, 4.0)}  # fmt: skip
+    return [np.array(shape) for shape in itertools.product(*(values[name] for name in form.shape_names))]
+
+
+def starts(form: Form, data: Data) -> list[np.ndarray]:
+    """Exponents from a grid, and for each the coefficients that suit them, none of them gone."""
+    lowest = data.log_loss.min() - np.log(50)
+    found = []
+    for shape in grid(form):
+        theta, _ = form.project(shape, data)
+        for i, name in enumerate(form.theta):
+            if name in COEFFICIENTS:
+                theta[i] = max(theta[i], lowest)  # from zero no gradient leads back
+        found.append(theta)
+    return found
+
+
+@dataclass(frozen=True)
+class Search:
+    """The best of the optima found from all starts, and how many others are as good."""
+
+    best: Fit
+    basins: int
+    moved: bool  # the best is not merely where its search began
+
+
+def search(problem: Problem) -> Search:
+    """The global optimum, as far as a grid of starts finds it."""
+    begun = starts(problem.form, problem.data)
+    ended = [descend(problem, start) for start in begun]
+    order = sorted(range(len(ended)), key=lambda i: ended[i].objective)
+    polished = [polish(problem, ended[i]) for i in order[:3]]
+    best = min(polished, key=lambda fit: fit.objective)
+    # Of many that end at one place some stop for want of precision, which says nothing against the place.
+    settled = any(fit.converged and fit.objective <= best.objective * (1 + 1e-9) for fit in (*polished, *ended))
+    best = replace(best, converged=settled)
+    moved = not np.allclose(best.theta, begun[order[0]], rtol=1e-6, atol=1e-9)
+    good = [ended[i] for i in order if ended[i].objective <= best.objective * AS_GOOD]
+    distinct: list[Fit] = [best]
+    for fit in good:
+        if all(apart(problem, fit, other) for other in distinct):
+            distinct.append(fit)
+    return Search(best, len(distinct), moved)
+
+
+def apart(problem: Problem, a: Fit, b: Fit) -> bool:
+    """Whether two optima mean different laws: other exponents, or another irreducible loss."""
+    smallest = float(np.exp(problem.data.log_loss.min()))
+    one, two = (problem.form.natural(fit.theta, problem.data) for fit in (a, b))
+    scales = {"alpha": 1.0, "beta": 1.0, "E": smallest}
+    return any(abs(one[name] - two[name]) > SAME_BASIN * scale for name, scale in scales.items() if name in one)
+
+
+def variable_projection(form: Form, data: Data) -> Fit:
+    """Least squares of the loss (of its log for Kaplan's law); ``objective`` is the residual sum of squares."""
+    bounds = np.array([SHAPES[name] for name in form.shape_names])
+    begun = sorted(grid(form), key=lambda shape: float(np.sum(form.project(shape, data)[1] ** 2)))
+    ended = [
+        least_squares(lambda shape: form.project(shape, data)[1], start, bounds=bounds.T, x_scale="jac",
+                      xtol=1e-12, ftol=1e-12, gtol=1e-12, max_nfev=300)
+        for start in begun[:8]
+    ]  # fmt: skip
+    best = min(ended, key=lambda done: done.cost)
+    theta, residuals = form.project(best.x, data)
+    return Fit(theta, float(residuals @ residuals), best.status > 0)

@@ -1,0 +1,323 @@
+"""The laws that are fitted by optimisation: log loss as a function of a few parameters, with its derivatives.
+
+Parameters are those of centred data: log N, log D and log U (parameters, tokens read, unique tokens) less their means
+over the table, where coefficients and exponents are nearly uncorrelated and any optimiser finds them. A coefficient is
+the log of its term's size at those means; ``natural`` gives A and B as papers print them, N and D being counts.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy.optimize import nnls
+
+VANISHED = 20.0  # a term this far below the loss, in logs, is none: e^-20 is 2e-9
+EXPONENTS = (1e-3, 3.0)  # 3 is steeper than any published one
+COEFFICIENTS = ("log_e", "log_a", "log_b", "log_d")
+DECAYS = (np.log(1e-5), np.log(0.999))  # of log (1 - k), what each epoch takes from the worth of the next
+REPEATS = (np.log(0.01), np.log(1e8))  # of log R*, how many epochs repeated data can be worth
+
+
+class Data(NamedTuple):
+    """Rows of a table: centred log N, log D, log U and log loss as it is, each (n,); and the two means."""
+
+    log_n: np.ndarray
+    log_d: np.ndarray
+    log_u: np.ndarray
+    log_loss: np.ndarray
+    mean_n: float
+    mean_d: float
+
+    def take(self, rows: np.ndarray) -> "Data":
+        """Some of the rows, in the same coordinates."""
+        return self._replace(**{name: getattr(self, name)[rows] for name in self._fields[:4]})
+
+    def at(self, n, d, unique=None) -> "Data":
+        """Other places, of any one shape, flattened; what the loss is there is not known."""
+        unique = d if unique is None else np.minimum(unique, d)
+        n, d, unique = (np.log(values).ravel() for values in np.broadcast_arrays(n, d, unique))
+        return Data(n - self.mean_n, d - self.mean_d, unique - self.mean_d, np.full(len(n), np.nan), *self[4:])
+
+
+def data_of(n: np.ndarray, d: np.ndarray, loss: np.ndarray, unique: np.ndarray | None = None) -> Data:
+    """From N, D, loss and unique tokens (D itself where that is None or larger), all (n,) and positive."""
+    empty = np.zeros(len(n))
+    means = float(np.log(n).mean()), float(np.log(d).mean())
+    return Data(empty, empty, empty, empty, *means).at(n, d, unique)._replace(log_loss=np.log(loss))
+
+
+class Constraint(NamedTuple):
+    """theta[index] = constant + factor * theta[of]."""
+
+    index: int
+    constant: float
+    factor: float = 0.0
+    of: int = 0
+
+
+class Form:
+    """A law with parameters named in ``theta``; coefficients are logs: log_a, log_b, log_e."""
+
+    name: str
+    formula: str
+    theta: tuple[str, ...]
+    exponents: dict[str, str]  # each coefficient's exponent, by name
+    needs_tokens = True
+
+    def predict(self, theta: np.ndarray, data: Data) -> tuple[np.ndarray, np.ndarray]:
+        """Log loss (n,), and its derivative by each parameter (n, p)."""
+        raise NotImplementedError
+
+    def project(self, shape: np.ndarray, data: Data) -> tuple[np.ndarray, np.ndarray]:
+        """The best theta (p,) for given ``shape`` (the values of ``shape_names``) and its residuals (n,).
+
+        With the exponents given a law is linear in E, A and B: they are found by least squares of the loss, not of
+        its log, subject to being at least 0 (variable projection, Golub and Pereyra 1973).
+        """
+        raise NotImplementedError
+
+    @property
+    def shape_names(self) -> tuple[str, ...]:
+        return tuple(name for name in self.theta if name not in COEFFICIENTS)
+
+    def bounds(self, data: Data) -> np.ndarray:
+        """(p, 2) range of each parameter."""
+        low, high = data.log_loss.min(), data.log_loss.max()
+        ranges = {"alpha": EXPONENTS, "beta": EXPONENTS, "log_r_d": REPEATS, "log_r_n": REPEATS,
+                  "log_decay": DECAYS, "log_e": (low - VANISHED, high)}  # fmt: skip
+        return np.array([ranges.get(name, (low - VANISHED, high + 2)) for name in self.theta])
+
+    def natural(self, theta: np.ndarray, data: Data) -> dict[str, float]:
+        """Parameters as they are printed; a term that vanished has a coefficient of 0."""
+        values = dict(zip(self.theta, theta, strict=True))
+        gone = data.log_loss.min() - VANISHED + 1e-3
+        found = {}
+        for name, value in values.items():
+            if name in ("alpha", "beta"):
+                found[name] = value
+            elif name in COEFFICIENTS:
+                exponent = self.exponents.get(name)
+                shift = values[exponent] * self.centre(name, data) if exponent else 0.0
+                found[name[-1].upper()] = np.exp(value + shift) if value > gone else 0.0
+            else:
+                found[name.removeprefix("log_").upper()] = np.exp(value)  # R_D, R_N
+        return {name: float(value) for name, value in found.items()}
+
+    @staticmethod
+    def centre(coefficient: str, data: Data) -> float:
+        return data.mean_n if coefficient == "log_a" else data.mean_d
+
+    def held(self, name: str, value: float, data: Data) -> Constraint:
+        """What holds the printed parameter ``name`` at ``value``, for a profile."""
+        if name in self.theta:
+            return Constraint(self.theta.index(name), value)
+        inner = f"log_{name.lower()}"
+        index = self.theta.index(inner)
+        if inner not in self.exponents:
+            lowest = self.bounds(data)[index, 0]
+            return Constraint(index, max(np.log(value), lowest) if value > 0 else lowest)
+        # log A = a + alpha * mean: the exponent follows the coefficient, which keeps the problem well conditioned.
+        mean = self.centre(inner, data)
+        return Constraint(self.theta.index(self.exponents[inner]), np.log(value) / mean, -1 / mean, index)
+
+
+def log_sum_exp(terms: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(k, n) -> (n,) and the (k, n) shares; scipy's costs more than all the rest of a fit of a few rows."""
+    top = terms.max(axis=0)
+    shares = np.exp(terms - top)
+    total = shares.sum(axis=0)
+    return top + np.log(total), shares / total
+
+
+def non_negative(columns: np.ndarray, data: Data) -> tuple[np.ndarray, np.ndarray]:
+    """Weights (k,) of columns (n, k) that the loss is a sum of, and the residuals (n,); a weight of 0 is told as tiny."""
+    loss = np.exp(data.log_loss)
+    weights, _ = nnls(columns, loss)
+    return np.maximum(weights, loss.min() * np.exp(-VANISHED)), columns @ weights - loss
+
+
+class Sum(Form):
+    """E + A N^-alpha + B D^-beta, with or without some of it: log loss is the log-sum-exp of lines."""
+
+    def __init__(self, name: str, formula: str, theta: tuple[str, ...], exponents: dict[str, str]):
+        self.name, self.formula, self.theta, self.exponents = name, formula, theta, exponents
+        self.needs_tokens = "log_b" in theta
+        self.terms = tuple(name for name in theta if name in COEFFICIENTS)
+
+    def predict(self, theta, data):
+        design = self.design(data)
+        total, shares = log_sum_exp(design @ theta)
+        return total, np.einsum("kn,knp->np", shares, design)
+
+    def project(self, shape, data):
+        theta = np.zeros(len(self.theta))
+        theta[[self.theta.index(name) for name in self.shape_names]] = shape
+        weights, residuals = non_negative(np.exp(self.design(data) @ theta).T, data)
+        theta[[self.theta.index(name) for name in self.terms]] = np.log(weights)
+        return theta, residuals
+
+    def design(self, data: Data) -> np.ndarray:
+        """(k, n, p): each term's log is linear in theta."""
+        made = np.zeros((len(self.terms), len(data.log_n), len(self.theta)))
+        for k, name in enumerate(self.terms):
+            made[k, :, self.theta.index(name)] = 1
+            if name in self.exponents:
+                x = data.log_n if name == "log_a" else data.log_d
+                made[k, :, self.theta.index(self.exponents[name])] = -x
+        return made
+
+
+class Kaplan(Form):
+    """L = ((N_c / N)^(alpha / beta) + D_c / D)^beta (Kaplan et al. 2020, equation 1.5), in terms of log_a = alpha log N_c
+    and log_b = beta log D_c."""
+
+    name = "kaplan"
+    formula = "L = ((N_c/N)^(alpha/beta) + D_c/D)^beta"
+    theta = ("log_a", "log_b", "alpha", "beta")
+    exponents = {"log_a": "alpha", "log_b": "beta"}
+
+    def predict(self, theta, data):
+        log_a, log_b, alpha, beta = theta
+        terms = np.stack((log_a - alpha * data.log_n, log_b - beta * data.log_d))
+        total, (first, second) = log_sum_exp(terms / beta)
+        by_beta = total - (first * terms[0] + second * terms[1]) / beta - second * data.log_d
+        return beta * total, np.stack((first, second, -first * data.log_n, by_beta), axis=1)
+
+    shape_names = ("alpha_over_beta", "log_ratio")  # of coefficients: (log_a - log_b) / beta
+
+    def project(self, shape, data):
+        """Least squares of log loss here: with these two given, it is linear in beta and log_b."""
+        slope, ratio = shape
+        x, _ = log_sum_exp(np.stack((ratio - slope * data.log_n, -data.log_d)))
+        centred = x - x.mean()
+        beta = float(np.clip(centred @ data.log_loss / (centred @ centred), *EXPONENTS))
+        log_b = float(data.log_loss.mean() - beta * x.mean())
+        theta = np.array([log_b + ratio * beta, log_b, slope * beta, beta])
+        return theta, log_b + beta * x - data.log_loss
+
+    def natural(self, theta, data):
+        log_a, log_b, alpha, beta = map(float, theta)
+        n_c, d_c = np.exp((log_a / alpha + data.mean_n, log_b / beta + data.mean_d)).tolist()
+        return {"alpha": alpha, "beta": beta, "N_c": n_c, "D_c": d_c}
+
+    def held(self, name, value, data):
+        if name in self.theta:
+            return Constraint(self.theta.index(name), value)
+        coefficient, mean = ("log_a", data.mean_n) if name == "N_c" else ("log_b", data.mean_d)
+        exponent = self.theta.index(self.exponents[coefficient])
+        return Constraint(self.theta.index(coefficient), 0.0, np.log(value) - mean, exponent)
+
+
+class Repeat(Form):
+    """E + A N'^-alpha + B D'^-beta with effective parameters and tokens (Muennighoff et al. 2023, equations 5 to 10).
+
+    With U unique tokens read 1 + R times, D' = U + U R_D (1 - e^(-R / R_D)); N' likewise from U_N, the parameters that
+    are compute-optimal for U, or N where that is less.
+    """
+
+    name = "repeat"
+    formula = "L = E + A/N'^alpha + B/D'^beta"
+    theta = ("log_e", "log_a", "log_b", "alpha", "beta", "log_r_d", "log_r_n")
+    exponents = {"log_a": "alpha", "log_b": "beta"}
+
+    def predict(self, theta, data):
+        log_e, log_a, log_b, alpha, beta, log_r_d, log_r_n = theta
+        (log_n, by_ratio, by_alpha, by_beta, by_r_n), (log_d, by_r_d) = self.effective(
+            log_a - log_b, alpha, beta, log_r_d, log_r_n, data
+        )
+        terms = np.stack((np.full_like(log_n, log_e), log_a - alpha * log_n, log_b - beta * log_d))
+        total, (e, a, b) = log_sum_exp(terms)
+        through_n = -a * alpha
+        gradient = (
+            e, a + through_n * by_ratio, b - through_n * by_ratio, -a * log_n + through_n * by_alpha,
+            -b * log_d + through_n * by_beta, -b * beta * by_r_d, through_n * by_r_n,
+        )  # fmt: skip
+        return total, np.stack(gradient, axis=1)
+
+    def effective(self, ratio, alpha, beta, log_r_d, log_r_n, data: Data):
+        """Centred log N' with its derivatives by log(A/B), alpha, beta, log R_N; centred log D' with that by log R_D."""
+        log_d, _, by_r_d = saturated(data.log_d - data.log_u, log_r_d)
+        # The optimum in these coordinates: alpha A' N^-alpha = beta B' U^-beta, A' and B' taken at the means.
+        optimal = (np.log(alpha / beta) + ratio + beta * data.log_u) / alpha
+        excess = np.maximum(data.log_n - optimal, 0.0)
+        more, by_excess, by_r_n = saturated(excess, log_r_n)
+        base = np.minimum(data.log_n, optimal)
+        above = excess > 0
+        by_optimal = np.where(above, 1 - by_excess, 0.0)
+        by_alpha = by_optimal * (1 / alpha**2 - optimal / alpha)
+        by_beta = by_optimal * (data.log_u - 1 / beta) / alpha
+        return (base + more, by_optimal / alpha, by_alpha, by_beta, by_r_n), (data.log_u + log_d, by_r_d)
+
+    shape_names = ("alpha", "beta", "log_r_d", "log_r_n", "log_ratio")  # N' depends on A/B, too
+
+    def project(self, shape, data):
+        alpha, beta, log_r_d, log_r_n, ratio = shape
+        (log_n, *_), (log_d, _) = self.effective(ratio, alpha, beta, log_r_d, log_r_n, data)
+        both = np.exp(ratio - alpha * log_n) + np.exp(-beta * log_d)
+        (e, b), residuals = non_negative(np.stack((np.ones_like(both), both), axis=1), data)
+        return np.array([np.log(e), np.log(b) + ratio, np.log(b), alpha, beta, log_r_d, log_r_n]), residuals
+
+
+def saturated(excess: np.ndarray, log_r: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """log(1 + r (1 - e^(-R / r))) for R = e^excess - 1 repetitions; its derivatives by excess and by log r."""
+    r = np.exp(log_r)
+    repetitions = np.expm1(np.minimum(excess, 300.0))  # a search may try what no table has
+    decay = np.exp(-repetitions / r)
+    worth = 1 - r * np.expm1(-repetitions / r)
+    return np.log(worth), decay * (repetitions + 1) / worth, (worth - 1 - repetitions * decay) / worth
+
+
+class Sms(Form):
+    """E + A N^-alpha + B D''^-beta + d N^-alpha D''^-beta, with D'' = U (1 - k^(D/U)) / (1 - k): the part of MuPT's
+    symbolic music scaling law that does not over-fit (Qu et al. 2024, equation 2)."""
+
+    name = "repeat_sms"
+    formula = "L = E + A/N^alpha + B/D''^beta + d/(N^alpha D''^beta)"
+    theta = ("log_e", "log_a", "log_b", "log_d", "alpha", "beta", "log_decay")
+    exponents = {"log_a": "alpha", "log_b": "beta"}
+
+    def predict(self, theta, data):
+        *coefficients, alpha, beta, log_decay = theta
+        log_d, by_decay = geometric(data, log_decay)
+        by_n, by_d = -alpha * data.log_n, -beta * log_d
+        shapes = np.stack((np.zeros_like(by_n), by_n, by_d, by_n + by_d))
+        total, shares = log_sum_exp(shapes + np.array(coefficients)[:, None])
+        of_n, of_d = shares[1] + shares[3], shares[2] + shares[3]
+        return total, np.stack((*shares, -of_n * data.log_n, -of_d * log_d, -of_d * beta * by_decay), axis=1)
+
+    def project(self, shape, data):
+        alpha, beta, log_decay = shape
+        log_d, _ = geometric(data, log_decay)
+        n, d = np.exp(-alpha * data.log_n), np.exp(-beta * log_d)
+        weights, residuals = non_negative(np.stack((np.ones_like(n), n, d, n * d), axis=1), data)
+        return np.array([*np.log(weights), *shape]), residuals
+
+    def natural(self, theta, data):
+        found = super().natural(theta, data)
+        log_d, alpha, beta, log_decay = theta[3:]
+        gone = found.pop("D") == 0
+        found["d"] = 0.0 if gone else float(np.exp(log_d + alpha * data.mean_n + beta * data.mean_d))
+        del found["DECAY"]
+        return found | {"k": float(1 - np.exp(log_decay))}
+
+    def held(self, name, value, data):
+        if name == "k":
+            return Constraint(self.theta.index("log_decay"), np.log1p(-value))
+        return super().held(name, value, data)
+
+
+def geometric(data: Data, log_decay: float) -> tuple[np.ndarray, np.ndarray]:
+    """Centred log D'' and its derivative by log (1 - k)."""
+    decay = np.exp(log_decay)
+    epochs = np.exp(data.log_d - data.log_u)
+    kept = np.exp(epochs * np.log1p(-decay))  # k^(D/U)
+    by_decay = decay * epochs * kept / ((1 - decay) * (1 - kept)) - 1
+    return data.log_u + np.log1p(-kept) - log_decay, by_decay
+
+
+A, B = {"log_a": "alpha"}, {"log_b": "beta"}
+POWER_IRREDUCIBLE = Sum("power_irreducible", "L = E + A/N^alpha", ("log_e", "log_a", "alpha"), A)
+CHINCHILLA = Sum("chinchilla", "L = E + A/N^alpha + B/D^beta", ("log_e", "log_a", "log_b", "alpha", "beta"), A | B)
+CHINCHILLA_TIED = Sum(
+    "chinchilla_tied", "L = E + A/N^alpha + B/D^alpha", ("log_e", "log_a", "log_b", "alpha"), A | {"log_b": "alpha"}
+)
+KAPLAN, REPEAT, SMS = Kaplan(), Repeat(), Sms()

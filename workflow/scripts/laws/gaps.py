@@ -1,0 +1,196 @@
+"""How architectures differ: by their losses at the same size and the same FLOP, never by their exponents.
+
+Each is described by its law with irreducible loss (by the straight line below four sizes). How sure a curve is, is told
+by fitting it again to losses drawn around it: each draw has a noise of its own, from the chi-square distribution that
+the residuals leave for it, so that few sizes give the wide intervals of Student's t and not those of a normal.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from workflow.scripts.laws.estimate import DRAWN, Problem, descend, search
+from workflow.scripts.laws.forms import POWER_IRREDUCIBLE, Data, data_of
+from workflow.scripts.laws.line import fit_line, points_of
+
+DRAWS = 400
+MATCHED = 1.10  # sizes within this factor count as the same
+REACH = 10.0  # how far beyond the measured sizes a crossing or an equal is looked for, as a factor
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Loss against N (or FLOP) of one architecture: its best fit, first, and draws of it, (1 + DRAWS, p)."""
+
+    data: Data
+    thetas: np.ndarray
+    low: float
+    high: float
+
+    def log_loss(self, x: np.ndarray) -> np.ndarray:
+        """(1 + DRAWS, len(x))"""
+        x = np.log(np.asarray(x, float)) - self.data.mean_n
+        if self.thetas.shape[1] == 2:
+            log_a, alpha = self.thetas.T[:, :, None]
+            return log_a - alpha * x
+        log_e, log_a, alpha = self.thetas.T[:, :, None]
+        return np.logaddexp(log_e, log_a - alpha * x)
+
+
+def curve(x: np.ndarray, loss: np.ndarray, rng: np.random.Generator) -> Curve:
+    """From runs' sizes (or FLOP) and losses, each (n,)."""
+    points = points_of(x, loss)
+    data = data_of(points.n, points.n, points.loss)
+    few = len(points.n) < 4
+    if few:
+        line = fit_line(points)
+        best = np.array([line.log_loss(np.exp(data.mean_n)), line.alpha])
+        fitted, rss, dof = line.log_loss(points.n), line.rss, line.dof
+    else:
+        problem = Problem(POWER_IRREDUCIBLE, data)
+        found = search(problem).best
+        best, rss, dof = found.theta, 2 * found.objective, len(points.n) - 3
+        fitted = POWER_IRREDUCIBLE.predict(best, data)[0]
+    thetas = [best]
+    for _ in range(DRAWS):
+        noise = np.sqrt(rss / rng.chisquare(dof)) * rng.standard_normal(len(fitted))
+        if few:
+            slope, level = np.polyfit(data.log_n, fitted + noise, 1)
+            thetas.append(np.array([level, -slope]))
+        else:
+            thetas.append(
+                descend(Problem(POWER_IRREDUCIBLE, data._replace(log_loss=fitted + noise)), best, DRAWN).theta
+            )
+    return Curve(data, np.array(thetas), float(points.n[0]), float(points.n[-1]))
+
+
+def spread(values: np.ndarray) -> list[float]:
+    return np.quantile(values, (0.025, 0.975)).tolist()
+
+
+def gaps_at(a: Curve, b: Curve, places: np.ndarray) -> list[dict]:
+    """Loss of a less loss of b at each place, with its 95% interval."""
+    gaps = np.exp(a.log_loss(places)) - np.exp(b.log_loss(places))
+    return [
+        {"at": float(place), "gap": float(column[0]), "ci95": spread(column[1:])}
+        for place, column in zip(places, gaps.T, strict=True)
+    ]
+
+
+def crossing(a: Curve, b: Curve) -> dict | None:
+    """Where the curves cross, between ten times below and above what both were measured at; None if they do not.
+
+    The interval holds 95% of all draws: an end is None where more than 2.5% of them cross beyond that range or never.
+    """
+    low, high = min(a.low, b.low) / REACH, max(a.high, b.high) * REACH
+    grid = np.geomspace(low, high, 401)
+    difference = a.log_loss(grid) - b.log_loss(grid)
+    turns = np.diff(np.sign(difference), axis=1) != 0
+    if not turns[0].any():
+        return None
+    where = np.array([grid[row.argmax()] if row.any() else np.nan for row in turns])
+    # A draw that never crosses is one whose crossing lies beyond the end that its sign says nothing of: both are open.
+    missing = np.isnan(where[1:]).mean()
+    low_end, high_end = np.quantile(where[1:][~np.isnan(where[1:])], (0.025, 0.975)) if missing < 0.975 else (0, 0)
+    known = missing <= 0.025
+    place = float(where[0])
+    return {
+        "at": place,
+        "ci95": [float(low_end) if known else None, float(high_end) if known else None],
+        "within_measured": bool(max(a.low, b.low) <= place <= min(a.high, b.high)),
+        "draws_that_cross": float(1 - missing),
+    }
+
+
+def equals(a: Curve, b: Curve, places: np.ndarray) -> list[dict]:
+    """For each size of a, how many times as many parameters b needs for the same loss; None if it never has it."""
+    grid = np.geomspace(b.low / REACH, b.high * REACH**2, 1201)
+    curves = b.log_loss(grid)
+    found = []
+    for place, wanted in zip(places, a.log_loss(places).T, strict=True):
+        reached = curves <= wanted[:, None]
+        factors = np.where(reached.any(axis=1), grid[reached.argmax(axis=1)] / place, np.inf)
+        low, high = np.quantile(factors[1:], (0.025, 0.975), method="inverted_cdf")
+        found.append({
+            "at": float(place),
+            "factor": finite(factors[0]),
+            "ci95": [finite(low), finite(high)],
+            "extrapolated": bool(factors[0] * place > b.high),
+        })  # fmt: skip
+    return found
+
+
+def finite(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+def compare(
+    a: pd.DataFrame, b: pd.DataFrame, names: tuple[str, str], alphas: tuple[float, float]
+) -> tuple[dict, list[str]]:
+    """Two architectures at one budget of tokens: rows with params, flops, loss; and sentences about them.
+
+    They are compared at the sizes of both, but for those beyond what the other has. ``alphas``: their pure laws'
+    exponents, of which it is said only whether they would mislead.
+    """
+    rng = np.random.default_rng(0)
+    pair: dict = {"archs": list(names)}
+    for key, column in (("params", "params"), ("flops", "flops")):
+        if a[column].isna().any() or b[column].isna().any():
+            pair[key] = None
+            continue
+        both = [curve(rows[column].to_numpy(), rows["loss"].to_numpy(), rng) for rows in (a, b)]
+        low, high = max(c.low for c in both) / MATCHED, min(c.high for c in both) * MATCHED
+        places = np.unique(np.concatenate([rows[column].to_numpy() for rows in (a, b)]))
+        places = thinned(places[(places >= low) & (places <= high)])
+        pair[key] = {"gaps": gaps_at(*both, places) if len(places) else [], "crossing": crossing(*both)}
+        if key == "params":
+            ahead, behind = (0, 1) if np.mean([gap["gap"] for gap in pair[key]["gaps"]] or [0]) <= 0 else (1, 0)
+            sizes = np.unique((a, b)[ahead]["params"].to_numpy())
+            pair["to_equal"] = {"ahead": names[ahead], "behind": names[behind],
+                                "sizes": equals(both[ahead], both[behind], sizes)}  # fmt: skip
+    return pair, sentences(pair, alphas)
+
+
+def sentences(pair: dict, alphas: tuple[float, float]) -> list[str]:
+    a, b = (name.upper() for name in pair["archs"])
+    steeper = a if alphas[0] > alphas[1] else b
+    said = []
+    for key, what in (("params", "size"), ("flops", "FLOP")):
+        if pair[key] is None:
+            continue
+        found = pair[key]["gaps"]
+        if not found:
+            said.append(f"{a} and {b} have no {what} in common.")
+            continue
+        wins = {a: [g for g in found if g["gap"] < 0], b: [g for g in found if g["gap"] >= 0]}
+        sure = {name: sum(g["ci95"][1] < 0 or g["ci95"][0] > 0 for g in gaps) for name, gaps in wins.items()}
+        ahead, behind = (a, b) if len(wins[a]) >= len(wins[b]) else (b, a)
+        small, large = (pick(abs(g["gap"]) for g in wins[ahead]) for pick in (min, max))
+        if not wins[behind]:
+            where = f"at every {what} compared" if key == "flops" else "at every size"
+            line = f"{ahead} is ahead {where}, by {small:.2f} to {large:.2f} nats ({sure[ahead]} of {len(found)} gaps are real)"
+        else:
+            line = (f"{ahead} is ahead at {len(wins[ahead])} of {len(found)} {'sizes' if key == 'params' else 'FLOP'},"
+                    f" {behind} at the rest")  # fmt: skip
+        if key == "params" and not wins[behind] and steeper == behind:
+            line += f", although the {behind}'s α is larger"
+        said.append(line + ".")
+        if (place := pair[key]["crossing"]) and place["within_measured"]:
+            said.append(f"Their curves cross near {'N' if key == 'params' else 'C'} = {place['at']:.3g}.")
+    factors = [size for size in pair.get("to_equal", {}).get("sizes", []) if size["factor"]]
+    if factors and all(size["factor"] > 1 for size in factors):
+        least, most = (pick(size["factor"] for size in factors) for pick in (min, max))
+        beyond = " (beyond the largest measured)" if any(size["extrapolated"] for size in factors) else ""
+        said.append(f"To equal it, the {pair['to_equal']['behind'].upper()} needs {least:.1f} to {most:.1f} times the"
+                    f" parameters{beyond}.")  # fmt: skip
+    return said
+
+
+def thinned(places: np.ndarray) -> np.ndarray:
+    """Sizes of both architectures that match are one place."""
+    kept: list[float] = []
+    for place in places:
+        if not kept or place > MATCHED * kept[-1]:
+            kept.append(float(place))
+    return np.array(kept)
