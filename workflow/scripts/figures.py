@@ -1,5 +1,6 @@
 """How every figure looks: colours, axes, numbers, and files with the same bytes every time."""
 
+import textwrap
 from pathlib import Path
 
 import matplotlib
@@ -75,6 +76,14 @@ def loss_axis(ax: Axes, label: str = "Test loss (nats a character)") -> None:
 def spans_little(ax: Axes) -> bool:
     low, high = ax.get_ylim()
     return low > 0 and high / low < 2.5
+
+
+def under_figure(fig: Figure, sentences: list[str]) -> None:
+    """Words below the axes, wrapped to the figure's width."""
+    text = "\n".join(textwrap.fill(line, round(18 * fig.get_figwidth())) for line in sentences if line)
+    height = 0.024 * (text.count("\n") + 1) * 5.6 / fig.get_figheight()
+    fig.tight_layout(rect=(0, height + 0.01, 1, 1))
+    fig.text(0.02, 0.008, text, fontsize=7.5, va="bottom", linespacing=1.3, color="#333333")
 
 
 def save(fig: Figure, path: Path) -> None:

@@ -256,6 +256,16 @@ def fit_table(
     return table, {"groups": groups, "comparison": compare(table, groups, by)}
 
 
+def plot(table: pd.DataFrame, result: dict, by: str, path: Path) -> None:
+    """Draw loss against N at ``path``, as PDF and PNG, and loss over N and D beside it, named _surface."""
+    from workflow.scripts import law_panels  # matplotlib takes longer to load than most tables to be fitted
+    from workflow.scripts.figures import save
+
+    save(law_panels.scaling(table, result, by, "Loss"), path.with_suffix(""))
+    if law_panels.surfaces(result):
+        save(law_panels.surface(table, result, by, "Loss"), path.with_name(f"{path.stem}_surface"))
+
+
 def main(argv: list[str] | None = None) -> None:
     parser = cli.parser(__doc__)
     parser.add_argument("table", metavar="TABLE.csv", help="table of runs")
@@ -268,12 +278,14 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--form", choices=("all", *FORMS), default="all", help="law to fit beside the pure power law")
     parser.add_argument("--bootstrap", type=cli.non_negative_int, default=400, help="resamples of each law")
     parser.add_argument("--forecast-from", type=cli.positive_float, metavar="FLOP",
-                        help="predict runs of at least so many FLOP from the rest; else the top half decade")  # fmt: skip
+                        help="predict runs of so many FLOP from the rest; else the top half decade")  # fmt: skip
     parser.add_argument("--plot", metavar="FILE.pdf", help="draw the laws, too, as PDF and PNG")
     args = parser.parse_args(argv)
     settings = Settings(args.loss, args.delta, args.bootstrap)
     table, result = fit_table(args.table, args.group, args.exclude_highest, args.form, settings, args.forecast_from)
     write_json(args.output, result)
+    if args.plot:
+        plot(table, result, args.group, Path(args.plot))
     for group in result["groups"].values():
         print(" ".join(group["said"]))
         for warning in group["warnings"]:

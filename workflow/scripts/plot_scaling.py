@@ -2,6 +2,7 @@
 
 Reads runs.csv and fit.json in --results_dir and, where they are, the tables named; writes there, as PDF and PNG:
   scaling_plot  test loss against parameters outside the embedding, with the fitted laws
+  loss_surface  the same at every budget of tokens, with slices of equal FLOP and the compute-optimal frontier
   loss_curves   validation loss over training tokens (needs curves.csv)
   loss_compute  test loss against training FLOP
   loss_places   test loss by place in the tune (needs strata.csv)
@@ -14,7 +15,6 @@ Example:
   python -m workflow.scripts.plot_scaling --results_dir results
 """
 
-import textwrap
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -22,92 +22,22 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogFormatterMathtext, LogLocator
-from scipy.stats import t as t_distribution
 
 from workflow.scripts import cli
 from workflow.scripts.cli import InputError
-from workflow.scripts.figures import log_axis, loss_axis, save, shaded_sizes, short, style_of
+from workflow.scripts.figures import log_axis, loss_axis, save, shaded_sizes, short, style_of, under_figure
 from workflow.scripts.files import read_json
+from workflow.scripts.law_panels import scaling, surface, surfaces
+from workflow.scripts.laws.table import read_table
 from workflow.scripts.tables import read_csv
 from workflow.scripts.writing_panels import COLUMNS as WRITING
 from workflow.scripts.writing_panels import copying, validity
 
 COLUMNS = ("arch", "params_non_embedding", "tokens", "flops", "seed", "test_loss", "test_loss_se")
-PARAMS = "Parameters outside the embedding, N"
-BARS = (
-    "Filled marks: mean over seeds; open marks: single runs; bands: 95% of the fitted line. Bars: 95% from resampling"
-    " test tunes, the same for every model, so gaps between models are surer than their bars suggest."
-)
-
 PLACES = (
     "Farther in, a model has more of the tune before it, but the tunes that go on so far are others, and may be harder:"
     " compare models at one place. A Transformer sees its window at most; an LSTM carries its state from the start."
 )
-
-
-def law_label(arch: str, group: dict) -> str:
-    low, high = group["power"]["ci95"]["alpha"]
-    return f"{arch.upper()}: L ∝ N$^{{{-group['power']['alpha']:.3f}}}$, 95% [{low:.3f}, {high:.3f}]"
-
-
-def scaling_plot(runs: pd.DataFrame, fit: dict) -> Figure:
-    fig, ax = plt.subplots(figsize=(6.4, 5.6))
-    archs = sorted(fit["groups"])
-    ends = runs["params_non_embedding"].min() / 1.15, runs["params_non_embedding"].max() * 1.15
-    grid = np.geomspace(*ends, 200)
-    for arch, group in fit["groups"].items():
-        style = style_of(arch, archs)
-        power = group["power"]
-        log_loss = np.log(power["A"]) - power["alpha"] * np.log(grid)
-        basis = np.stack((np.ones_like(grid), -np.log(grid)))
-        error = np.sqrt(np.einsum("ig,ij,jg->g", basis, np.array(power["covariance_log_A_alpha"]), basis))
-        half = t_distribution.ppf(0.975, power["dof"]) * error
-        label = law_label(arch, group)
-        ax.plot(grid, np.exp(log_loss), color=style["color"], linestyle=style["linestyle"], label=label)
-        ax.fill_between(
-            grid, np.exp(log_loss - half), np.exp(log_loss + half), color=style["color"], alpha=0.13, linewidth=0
-        )
-        if saturating := group["power_irreducible"]:
-            curve = saturating["E"] + saturating["A"] * grid ** -saturating["alpha"]
-            low, high = saturating["ci95"]["E"]
-            ax.plot(
-                grid, curve, color=style["color"], linewidth=0.8, linestyle=(0, (1, 1.5)),
-                label=f"   with a floor E, 95% [{low:.2f}, {high:.2f}] nats",
-            )  # fmt: skip
-        rows = runs[(runs["arch"] == arch) & ((runs["tokens"] == group["tokens"]) | (group["tokens"] is None))]
-        ax.scatter(
-            rows["params_non_embedding"], rows["test_loss"], s=9, facecolors="none", edgecolors=style["color"],
-            linewidths=0.6, marker=style["marker"], zorder=3,
-        )  # fmt: skip
-        points = pd.DataFrame(group["points"])  # what was fitted: the geometric mean over seeds
-        bars = 1.96 * rows.groupby("params_non_embedding")["test_loss_se"].mean()
-        ax.errorbar(
-            points["params"], points["loss"], yerr=bars, color=style["color"], marker=style["marker"],
-            linestyle="none", markersize=5, capsize=2.5, elinewidth=0.9, zorder=4,
-        )  # fmt: skip
-    log_axis(ax, runs["params_non_embedding"], PARAMS)
-    loss_axis(ax)
-    budget = next(iter(fit["groups"].values()))["tokens"]
-    seeds = runs["seed"].nunique()
-    ax.set_title(
-        f"Test loss against size, {short(budget)} training tokens, {seeds} seed{'s' * (seeds > 1)}"
-        if budget
-        else "Test loss against size",
-        loc="left",
-        fontsize=10,
-    )
-    ax.legend(loc="best", fontsize=8)
-    words = [" ".join(group["verdict"]) for group in fit["groups"].values()]
-    under_figure(fig, [*fit["comparison"]["verdict"], *words, BARS])
-    return fig
-
-
-def under_figure(fig: Figure, sentences: list[str]) -> None:
-    """Words below the axes, wrapped to the figure's width."""
-    text = "\n".join(textwrap.fill(line, 116) for line in sentences)
-    height = 0.024 * (text.count("\n") + 1) * 5.6 / fig.get_figheight()
-    fig.tight_layout(rect=(0, height + 0.01, 1, 1))
-    fig.text(0.02, 0.008, text, fontsize=7.5, va="bottom", linespacing=1.3, color="#333333")
 
 
 def loss_curves(curves: pd.DataFrame) -> Figure:
@@ -188,7 +118,9 @@ def main(argv: list[str] | None = None) -> None:
     curves = optional(folder / "curves.csv", "model", "arch", "params_non_embedding", "budget", "seed", "val_loss")
     if curves is not None:
         save(loss_curves(curves), folder / "loss_curves")
-    save(scaling_plot(runs, fit), folder / "scaling_plot")
+    table, _ = read_table(folder / "runs.csv")
+    save(scaling(table, fit), folder / "scaling_plot")
+    save(surface(table, fit), folder / "loss_surface")
     save(loss_compute(runs, curves), folder / "loss_compute")
     if (strata := optional(folder / "strata.csv", "arch", "params_non_embedding", "by", "start", "loss")) is not None:
         save(loss_places(strata), folder / "loss_places")

@@ -78,7 +78,7 @@ class Fit:
 
 
 def descend(problem: Problem, start: np.ndarray, tolerance: float = 1e-13) -> Fit:
-    """The local optimum that L-BFGS-B finds from ``start``; ``tolerance`` of the objective, as a share of the start's."""
+    """The local optimum that L-BFGS-B finds from ``start``; ``tolerance`` is of the objective, in units of the start's."""
     held = problem.held
     bounds = problem.form.bounds(problem.data)
     free = np.array([held is None or i != held.index for i in range(len(start))])
@@ -132,8 +132,8 @@ def grid(form: Form) -> list[np.ndarray]:
     coarse = len(form.shape_names) > 3
     exponents = EXPONENT_STARTS[1::2] if coarse else EXPONENT_STARTS
     values = {"alpha": exponents, "beta": exponents, "log_r_d": REPEAT_STARTS, "log_r_n": REPEAT_STARTS,
-              "log_decay": (-4.0, -2.0, -0.5),
-              "alpha_over_beta": (0.25, 0.5, 1.0, 2.0), "log_ratio": (0.0,) if coarse else (-4.0, 0.0, 4.0)}  # fmt: skip
+              "log_decay": (-4.0, -2.0, -0.5), "alpha_over_beta": (0.25, 0.5, 1.0, 2.0),
+              "log_ratio": (0.0,) if coarse else (-4.0, 0.0, 4.0)}  # fmt: skip
     return [np.array(shape) for shape in itertools.product(*(values[name] for name in form.shape_names))]
 
 

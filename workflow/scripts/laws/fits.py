@@ -10,7 +10,7 @@ from scipy.stats import norm
 from workflow.scripts.laws.estimate import DRAWN, Fit, Problem, Search, descend, polish, search, variable_projection
 from workflow.scripts.laws.forms import EXPONENTS, KAPLAN, POWER_IRREDUCIBLE, REPEATS, SMS, Data, Form, data_of
 from workflow.scripts.laws.intervals import bootstrap, profile_interval
-from workflow.scripts.laws.line import Points, fit_line, interval, lack_of_fit, quantile, r_squared
+from workflow.scripts.laws.line import Points, fit_line, interval, lack_of_fit, points_of, quantile, r_squared
 
 WIDER = 1.5  # a bootstrap interval so many times as wide as the profile's doubts what the profile takes for granted
 SHARED = 1.96  # standard errors of the loss of all models at once, as far as they all were evaluated on the same tunes
@@ -162,7 +162,22 @@ def fit_surface(
         "n_rows": len(data.log_loss),
         "n_sizes": len(np.unique(data.log_n)),
         "loo_error": rows_left_out(problem, found.best),
+        "lack_of_fit": lack_of_surface(form, data, found.best),
     }
+    if (test := result["lack_of_fit"]) and test["p"] < 0.05:
+        notes.append(f"{form.name}: seeds vary too little for it to be right (F test, p = {test['p']:.2g})")
+    wider = [
+        f"{name} from {ends[0]:.4g} to {ends[1]:.4g}"
+        for name, ends in result["bootstrap95"].items()
+        if ends and np.ptp(ends) > WIDER * np.ptp(result["ci95"][name])
+    ]
+    if wider:
+        notes.append(
+            f"{form.name}: resampled runs leave {', '.join(wider)}, much wider than the profiles: the runs are not"
+            " equally noisy, or not independent"
+        )
+    if (test := result["lack_of_fit"]) and test["p"] < 0.05:
+        notes.append(f"{form.name}: seeds vary too little for it to be right (F test, p = {test['p']:.2g})")
     for name, ends in result["bootstrap95"].items():
         profile = result["ci95"][name]
         if ends and np.ptp(ends) > WIDER * np.ptp(profile):
@@ -195,6 +210,14 @@ def overfit(data: Data, best: Fit) -> dict:
     return {**dict(zip(("k_d", "k_n", "k_u", "k_in"), done.x.tolist(), strict=True)),
             "r2_of_loss": float(1 - 2 * done.cost / total),
             "r2_of_loss_without": float(1 - np.sum((under - loss) ** 2) / total)}  # fmt: skip
+
+
+def lack_of_surface(form: Form, data: Data, best: Fit) -> dict | None:
+    """`lack_of_fit` of a law of N and D, its cells being the (N, D, U) that several runs share."""
+    cells, places = np.unique(np.stack((data.log_n, data.log_d, data.log_u)), axis=1, return_inverse=True)
+    points = points_of(places.ravel() + 1.0, np.exp(data.log_loss))
+    at = data._replace(log_n=cells[0], log_d=cells[1], log_u=cells[2])
+    return lack_of_fit(points, form.predict(best.theta, at)[0], len(form.theta))
 
 
 def rows_left_out(problem: Problem, best: Fit) -> float:

@@ -21,15 +21,15 @@ def levels(values: np.ndarray, within: float) -> np.ndarray:
     return found
 
 
-def optimum(rows: pd.DataFrame) -> dict | str:
-    """The vertex of a parabola of loss in log N at one budget (Hoffmann et al. 2022, approach 2), or why there is none.
+def optimum(rows: pd.DataFrame) -> dict | None:
+    """The vertex of a parabola of loss in log N at one budget (Hoffmann et al. 2022, approach 2).
 
+    None where the smallest or the largest size is best, or loss is no valley.
     """
     sizes = rows.groupby("params", sort=True)[["loss", "tokens"]].mean()
-    flops = float(np.exp(np.log(rows["flops"]).mean()))
     best = int(sizes["loss"].to_numpy().argmin())
     if best in (0, len(sizes) - 1):
-        return f"at {flops:.3g} FLOP the {'smallest' if best == 0 else 'largest'} size is best: no optimum is bracketed"
+        return None
     x = np.log(sizes.index.to_numpy(float)) - np.log(sizes.index[best])
     # As far on both sides, or loss, which rises faster below the optimum than above it, pulls the vertex to one.
     reach = max(min(WINDOW, -x[0], x[-1]), -x[best - 1], x[best + 1])
@@ -40,8 +40,9 @@ def optimum(rows: pd.DataFrame) -> dict | str:
     vertex = centre - values[1] / (2 * values[2])
     lowest = values[0] - values[1] ** 2 / (4 * values[2])
     if values[2] <= 0 or not x[0] <= vertex <= x[-1] or lowest < near["loss"].min() / 2:
-        return f"at {flops:.3g} FLOP loss is no valley in N"
+        return None
     tokens = float(np.exp(np.interp(vertex, x, np.log(near["tokens"].to_numpy()))))
+    flops = float(np.exp(np.log(rows["flops"]).mean()))
     found = {"flops": flops, "params": float(np.exp(vertex)), "tokens": tokens, "sizes": len(sizes),
              "loss": float(lowest), "params_log_se": None}  # fmt: skip
     if len(near) > 3:
@@ -77,8 +78,12 @@ def fit_isoflop(rows: pd.DataFrame) -> tuple[dict | None, list[str], str]:
             for _, level in rows.groupby(levels(rows["flops"].to_numpy(), SAME_BUDGET))
             if level["params"].nunique() >= 3
         ]
-        optima = [found for found in tried if isinstance(found, dict)]
-        notes = [found for found in tried if isinstance(found, str)]
+        optima = [found for found in tried if found is not None]
+        notes = []
+        if optima and len(optima) < len(tried):
+            notes.append(
+                f"isoflop: {len(tried) - len(optima)} of {len(tried)} budgets of FLOP do not bracket an optimum"
+            )
         weights = np.ones(len(optima))
     if len(optima) < 3:
         return None, notes, f"{len(optima)} budgets of FLOP have an optimum, and exponents need 3"

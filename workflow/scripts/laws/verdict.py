@@ -84,6 +84,8 @@ def sentences(name: str, points: Points, sizes: list[str], group: dict) -> list[
     if irreducible is None:
         return [*said, "Three sizes cannot tell whether loss levels off."]
     e_low, e_high = irreducible["ci95"]["E"]
+    if group["verdict"] == "flat":
+        return said
     at = "at this budget, B/D^β of data included" if group["tokens"] else "of these runs"
     said.append(f"Irreducible loss {at}: {irreducible['E']:.2f} nats, 95% [{e_low:.2f}, {e_high:.2f}].")
     for law, words in ((power, "a power law"), (irreducible, "one with a floor")):
