@@ -78,7 +78,7 @@ class Fit:
 
 
 def descend(problem: Problem, start: np.ndarray, tolerance: float = 1e-13) -> Fit:
-    """The local optimum that L-BFGS-B finds from ``start``; ``tolerance`` is of the objective, in units of the start's."""
+    """The local optimum that L-BFGS-B finds from ``start``; ``tolerance`` is a share of the objective there."""
     held = problem.held
     bounds = problem.form.bounds(problem.data)
     free = np.array([held is None or i != held.index for i in range(len(start))])

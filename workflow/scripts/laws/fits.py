@@ -178,13 +178,6 @@ def fit_surface(
         )
     if (test := result["lack_of_fit"]) and test["p"] < 0.05:
         notes.append(f"{form.name}: seeds vary too little for it to be right (F test, p = {test['p']:.2g})")
-    for name, ends in result["bootstrap95"].items():
-        profile = result["ci95"][name]
-        if ends and np.ptp(ends) > WIDER * np.ptp(profile):
-            notes.append(
-                f"{form.name}: resampled runs leave {name} from {ends[0]:.4g} to {ends[1]:.4g}, much wider than its"
-                " profile: the runs are not equally noisy, or not independent"
-            )
     if {"alpha", "A", "B"} <= set(result) and form.name.startswith("chinchilla"):
         result["compute_optimal"] = compute_optimal(result, drawn)
     if form is SMS:
@@ -193,8 +186,8 @@ def fit_surface(
 
 
 def overfit(data: Data, best: Fit) -> dict:
-    """What repeated data cost beyond the law of `SMS`: GELU(k_d D + k_n log N - k_u log U - k_in) by least squares of
-    the loss that is left over (Qu et al. 2024, equation 3); D in multiples of its geometric mean, as k_d has its unit."""
+    """What repeated data cost beyond the law of `SMS` (Qu et al. 2024): GELU(k_d D + k_n log N - k_u log U - k_in), by
+    least squares of the loss that is left over. k_d is per geometric mean of D."""
     loss, under = np.exp(data.log_loss), np.exp(SMS.predict(best.theta, data)[0])
     basis = np.stack((np.exp(data.log_d), data.log_n + data.mean_n, -data.log_u - data.mean_d, -np.ones_like(loss)))
 
@@ -273,9 +266,8 @@ def described(problem: Problem, found: Search, other: Fit, evaluation_se: float)
             names = ("least squares", "Huber's loss") if squares else ("Huber's loss", "least squares")
             if form is POWER_IRREDUCIBLE:
                 names = "least squares of log loss", "least squares of loss"
-            notes.append(
-                f"the two estimators disagree: {name} is {values[name]:.4g} by {names[0]}, {second[name]:.4g} by {names[1]}"
-            )
+            both = f"{values[name]:.4g} by {names[0]}, {second[name]:.4g} by {names[1]}"
+            notes.append(f"the two estimators disagree: {name} is {both}")
     for name in ("alpha", "beta"):
         if name in intervals and intervals[name][1] > 5 * intervals[name][0]:
             low, high = intervals[name]
