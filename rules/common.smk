@@ -37,7 +37,7 @@ CORPUS_FILES = [
     f"{CORPUS}/{split}.{part}" for split in SPLITS for part in ("bin", "idx")
 ] + [f"{CORPUS}/tokenizer.json"]
 FIGURES = [
-    "scaling_plot", "loss_curves", "loss_compute", "loss_places", "validity", "copying",
+    "scaling_plot", "loss_surface", "loss_curves", "loss_compute", "loss_places", "validity", "copying",
 ]
 RUN_DIRS = [f"<results>/models/{run}" for run in study.runs(config)]
 # Tunes are drawn from the runs at the largest budget alone: judging them takes longer than a short cooldown.

@@ -26,6 +26,7 @@ SURFACE_KEY = (
     "Marks: means over seeds; coloured lines: L = E + A/N^α + B/D^β, fitted to all runs at once. Dashes: runs of equal"
     " FLOP, large N with few tokens to small N with many; each one's lowest point is the best size for its FLOP."
 )
+NO_SURFACE = "No law of N and D: it needs 3 sizes and 3 budgets of tokens."
 SHORT = {"power": "a power law, no floor in sight", "saturating": "levels off", "reversal": "largest size is worse",
          "flat": "no fall with N", "inconclusive": "undecided whether it levels off"}  # fmt: skip
 
@@ -118,15 +119,20 @@ def surfaces(fit: dict) -> list[str]:
 
 def surface(table: pd.DataFrame, fit: dict, by: str = "arch", loss: str = LOSS) -> Figure:
     """L(N, D) of each group: a line for each budget of tokens, slices of equal FLOP, and the best N for each FLOP."""
-    names = surfaces(fit)
+    if not (names := surfaces(fit)):
+        fig = plt.figure(figsize=(5.6, 1.6))
+        fig.text(0.5, 0.5, NO_SURFACE, ha="center", va="center")
+        return fig
     chosen = table[table[by].isin(names)]
     budgets = budget_lines(chosen)
     colours = dict(zip(budgets, shades(len(budgets)), strict=True))
     widths = [4.2] * len(names) + [1.7]
     fig, (*axes, beside) = plt.subplots(1, len(widths), figsize=(sum(widths) + 0.3, 4.6), width_ratios=widths)
+    beyond = []
     for ax, name in zip(axes, names, strict=True):
         law = fit["groups"][name]["chinchilla"]
-        draw_surface(ax, chosen[chosen[by] == name], law, colours)
+        if not draw_surface(ax, chosen[chosen[by] == name], law, colours):
+            beyond.append(name.upper())
         log_axis(ax, chosen["params"], PARAMS)
         optimal = law["compute_optimal"]
         ends = optimal["bootstrap95"]["N_exponent"]
@@ -138,7 +144,10 @@ def surface(table: pd.DataFrame, fit: dict, by: str = "arch", loss: str = LOSS) 
         loss_axis(ax, loss if ax is axes[0] else "")
     beside.axis("off")
     beside.legend(handles=surface_key(colours), fontsize=7.5, loc="center left", borderaxespad=0)
-    under_figure(fig, [SURFACE_KEY])
+    longer = (
+        f"{' and '.join(beyond)}: at each FLOP here a smaller model that reads more tokens than any did would be best."
+    )
+    under_figure(fig, [longer if beyond else "", SURFACE_KEY])
     return fig
 
 
@@ -162,7 +171,8 @@ def surface_key(colours: dict[float, np.ndarray]) -> list[Line2D]:
     ]
 
 
-def draw_surface(ax: Axes, rows: pd.DataFrame, law: dict, colours: dict[float, np.ndarray]) -> None:
+def draw_surface(ax: Axes, rows: pd.DataFrame, law: dict, colours: dict[float, np.ndarray]) -> bool:
+    """Draw one group; whether any of its compute-optimal sizes reads no more tokens than a run did."""
     n = np.geomspace(rows["params"].min(), rows["params"].max(), 300)
     for tokens, means in budget_lines(rows, list(colours)).items():
         ax.plot(n, predicted(law, n, tokens), color=colours[tokens], linewidth=1)
@@ -182,6 +192,7 @@ def draw_surface(ax: Axes, rows: pd.DataFrame, law: dict, colours: dict[float, n
     read = frontier[:, 2] <= most
     ax.plot(*frontier[:, :2].T, color="black", linewidth=1.6, linestyle=(0, (1, 1)), zorder=4)
     ax.plot(*frontier[read, :2].T, color="black", linewidth=1.6, zorder=4)
+    return bool(read.any())
 
 
 def budget_lines(rows: pd.DataFrame, known: list[float] | None = None) -> dict[float, pd.Series]:

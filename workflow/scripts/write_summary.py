@@ -121,19 +121,30 @@ def writing_parts(writing: pd.DataFrame) -> list[str]:
     return parts
 
 
+def with_ends(law: dict, name: str) -> str:
+    """A parameter with its 95% interval; empty if the law has none of the name."""
+    if name not in law:
+        return ""
+    low, high = law["ci95"].get(name, (float("nan"),) * 2)
+    return f"{law[name]:.3f} [{low:.3f}, {high:.3f}]"
+
+
 def laws_table(groups: dict) -> str:
-    rows = []
-    for arch, group in groups.items():
-        power, floor = group["power"], group["power_irreducible"]
-        low, high = power["ci95"]["alpha"]
-        rows.append([arch, "L = A N^-α", f"{power['alpha']:.3f} [{low:.3f}, {high:.3f}]", "", f"{power['r2']:.4f}"])
-        if floor:
-            low, high = floor["ci95"]["E"]
-            rows.append(
-                [arch, "L = E + A N^-α", f"{floor['alpha']:.3f}", f"{floor['E']:.3f} [{low:.3f}, {high:.3f}]",
-                 f"{floor['r2']:.4f}"]
-            )  # fmt: skip
-    return table(["arch", "law", "α [95%]", "E [95%]", "R² of log L"], rows)
+    rows = [
+        [arch, law["formula"].replace("alpha", "α").replace("beta", "β"), with_ends(law, "alpha"), with_ends(law, "beta"),
+         with_ends(law, "E"), f"{law['r2']:.4f}", "" if law["loo_error"] is None else f"{law['loo_error']:.2%}"]
+        for arch, group in groups.items()
+        for name in ("power", "power_irreducible", "chinchilla", "kaplan", "repeat")
+        if (law := group.get(name))
+    ]  # fmt: skip
+    header = ["arch", "law", "α [95%]", "β [95%]", "E [95%]", "R² of log L", "error of a run left out"]
+    return table(header, rows)
+
+
+def doubts(groups: dict) -> list[str]:
+    """Reasons to doubt a fit, each a line of a list."""
+    said = [f"- {arch}: {warning}." for arch, group in groups.items() for warning in group["warnings"]]
+    return ["Reasons to doubt them:", "\n".join(said)] if said else []
 
 
 def corpus_table(corpus: dict) -> str:
@@ -166,13 +177,15 @@ def summary(runs: pd.DataFrame, fit: dict, writing: pd.DataFrame, corpus: dict) 
     dropped = ", ".join(f"{count:,} {reason}" for reason, count in corpus["rejected"].items()) or "nothing"
     minutes = seconds_spent(runs) / 60
     spent = f"{minutes:.1f} minutes" if minutes < 100 else f"{minutes / 60:.1f} hours"
-    said = [" ".join(group["verdict"]) for group in fit["groups"].values()]
+    said = [" ".join(group["said"]) for group in fit["groups"].values()]
     parts = [
         "# What this study found",
-        "\n".join(f"- {sentence}" for sentence in [*fit["comparison"]["verdict"], *said]),
+        "\n".join(f"- {sentence}" for sentence in [*fit["comparison"]["said"], *said]),
         f"{len(runs)} runs, {spent} of training on {', '.join(sorted(runs['device'].unique()))}.",
         "## Laws",
+        "The first two at the largest budget of tokens that most sizes have, the others over all budgets.",
         laws_table(fit["groups"]),
+        *doubts(fit["groups"]),
         "## Runs",
         "N: parameters outside the embedding. Test loss in nats a character (the end of a tune counts as one), with"
         " its standard error over tunes. Valid: share of generated tunes that music21 and abc2midi both make MIDI of.",

@@ -176,8 +176,6 @@ def fit_surface(
             f"{form.name}: resampled runs leave {', '.join(wider)}, much wider than the profiles: the runs are not"
             " equally noisy, or not independent"
         )
-    if (test := result["lack_of_fit"]) and test["p"] < 0.05:
-        notes.append(f"{form.name}: seeds vary too little for it to be right (F test, p = {test['p']:.2g})")
     if {"alpha", "A", "B"} <= set(result) and form.name.startswith("chinchilla"):
         result["compute_optimal"] = compute_optimal(result, drawn)
     if form is SMS:

@@ -17,6 +17,9 @@ DECAYS = (np.log(1e-5), np.log(0.999))  # of log (1 - k), what each epoch takes 
 REPEATS = (np.log(0.01), np.log(1e8))  # of log R*, how many epochs repeated data can be worth
 
 
+N_AND_D = {"log_a": "alpha", "log_b": "beta"}  # each coefficient's exponent
+
+
 class Data(NamedTuple):
     """Rows of a table: centred log N, log D, log U and log loss as it is, each (n,); and the two means."""
 
@@ -129,7 +132,7 @@ def log_sum_exp(terms: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def non_negative(columns: np.ndarray, data: Data) -> tuple[np.ndarray, np.ndarray]:
-    """Weights (k,) of columns (n, k) that the loss is a sum of, and the residuals (n,); a weight of 0 is told as tiny."""
+    """Weights (k,) of columns (n, k) that the loss is a sum of, and the residuals (n,); a zero is told as tiny."""
     loss = np.exp(data.log_loss)
     weights, _ = nnls(columns, loss)
     return np.maximum(weights, loss.min() * np.exp(-VANISHED)), columns @ weights - loss
@@ -167,13 +170,15 @@ class Sum(Form):
 
 
 class Kaplan(Form):
-    """L = ((N_c / N)^(alpha / beta) + D_c / D)^beta (Kaplan et al. 2020, equation 1.5), in terms of log_a = alpha log N_c
-    and log_b = beta log D_c."""
+    """L = ((N_c / N)^(alpha / beta) + D_c / D)^beta (Kaplan et al. 2020, equation 1.5).
+
+    In terms of log_a = alpha log N_c and log_b = beta log D_c, both less the exponent times the mean.
+    """
 
     name = "kaplan"
     formula = "L = ((N_c/N)^(alpha/beta) + D_c/D)^beta"
     theta = ("log_a", "log_b", "alpha", "beta")
-    exponents = {"log_a": "alpha", "log_b": "beta"}
+    exponents = N_AND_D
 
     def predict(self, theta, data):
         log_a, log_b, alpha, beta = theta
@@ -217,7 +222,7 @@ class Repeat(Form):
     name = "repeat"
     formula = "L = E + A/N'^alpha + B/D'^beta"
     theta = ("log_e", "log_a", "log_b", "alpha", "beta", "log_r_d", "log_r_n")
-    exponents = {"log_a": "alpha", "log_b": "beta"}
+    exponents = N_AND_D
 
     def predict(self, theta, data):
         log_e, log_a, log_b, alpha, beta, log_r_d, log_r_n = theta
@@ -234,7 +239,7 @@ class Repeat(Form):
         return total, np.stack(gradient, axis=1)
 
     def effective(self, ratio, alpha, beta, log_r_d, log_r_n, data: Data):
-        """Centred log N' with its derivatives by log(A/B), alpha, beta, log R_N; centred log D' with that by log R_D."""
+        """Centred log N' and its derivatives by log(A/B), alpha, beta, log R_N; centred log D' and that by log R_D."""
         log_d, _, by_r_d = saturated(data.log_d - data.log_u, log_r_d)
         # The optimum in these coordinates: alpha A' N^-alpha = beta B' U^-beta, A' and B' taken at the means.
         optimal = (np.log(alpha / beta) + ratio + beta * data.log_u) / alpha
@@ -273,7 +278,7 @@ class Sms(Form):
     name = "repeat_sms"
     formula = "L = E + A/N^alpha + B/D''^beta + d/(N^alpha D''^beta)"
     theta = ("log_e", "log_a", "log_b", "log_d", "alpha", "beta", "log_decay")
-    exponents = {"log_a": "alpha", "log_b": "beta"}
+    exponents = N_AND_D
 
     def predict(self, theta, data):
         *coefficients, alpha, beta, log_decay = theta
@@ -314,10 +319,12 @@ def geometric(data: Data, log_decay: float) -> tuple[np.ndarray, np.ndarray]:
     return data.log_u + np.log1p(-kept) - log_decay, by_decay
 
 
-A, B = {"log_a": "alpha"}, {"log_b": "beta"}
-POWER_IRREDUCIBLE = Sum("power_irreducible", "L = E + A/N^alpha", ("log_e", "log_a", "alpha"), A)
-CHINCHILLA = Sum("chinchilla", "L = E + A/N^alpha + B/D^beta", ("log_e", "log_a", "log_b", "alpha", "beta"), A | B)
+POWER_IRREDUCIBLE = Sum("power_irreducible", "L = E + A/N^alpha", ("log_e", "log_a", "alpha"), {"log_a": "alpha"})
+CHINCHILLA = Sum("chinchilla", "L = E + A/N^alpha + B/D^beta", ("log_e", "log_a", "log_b", "alpha", "beta"), N_AND_D)
 CHINCHILLA_TIED = Sum(
-    "chinchilla_tied", "L = E + A/N^alpha + B/D^alpha", ("log_e", "log_a", "log_b", "alpha"), A | {"log_b": "alpha"}
+    "chinchilla_tied",
+    "L = E + A/N^alpha + B/D^alpha",
+    ("log_e", "log_a", "log_b", "alpha"),
+    {"log_a": "alpha", "log_b": "alpha"},
 )
 KAPLAN, REPEAT, SMS = Kaplan(), Repeat(), Sms()

@@ -169,7 +169,9 @@ def sentences(pair: dict, alphas: tuple[float, float]) -> list[str]:
         small, large = (pick(abs(g["gap"]) for g in wins[ahead]) for pick in (min, max))
         if not wins[behind]:
             where = f"at every {what} compared" if key == "flops" else "at every size"
-            line = f"{ahead} is ahead {where}, by {small:.2f} to {large:.2f} nats ({sure[ahead]} of {len(found)} gaps are real)"
+            line = f"{ahead} is ahead {where}, by {small:.2f} to {large:.2f} nats"
+            if sure[ahead] < len(found):
+                line += f" ({sure[ahead]} of {len(found)} gaps are real)"
         else:
             line = (f"{ahead} is ahead at {len(wins[ahead])} of {len(found)} {'sizes' if key == 'params' else 'FLOP'},"
                     f" {behind} at the rest")  # fmt: skip

@@ -2,9 +2,8 @@
 
 import numpy as np
 import pandas as pd
-from scipy.stats import t as t_distribution
 
-from workflow.scripts.laws.line import fit_line, interval, points_of, quantile, r_squared
+from workflow.scripts.laws.line import fit_line, interval, points_of, r_squared
 
 SAME_BUDGET = 0.10  # FLOP that differ by no more, in logs, are one budget: sizes and steps are whole numbers
 WINDOW = np.log(2)  # a parabola is fitted to sizes within this of the best one, in logs: farther, loss is none
