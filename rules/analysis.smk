@@ -135,6 +135,32 @@ rule summary:
         """
 
 
+# The page on the study that this one grew out of, from what it tells of itself and from our recorded results.
+rule original_study:
+    input:
+        facts="docs/original-study/runs.csv",
+        claims="docs/original-study/claims.csv",
+        ours=expand(
+            "docs/default-study/{file}",
+            file=("fit.json", "writing.csv", "corpus.json"),
+        ),
+        code=code("write_original"),
+    output:
+        expand("docs/original-study.{suffix}", suffix=("md", "png", "pdf")),
+    log:
+        "<results>/logs/original_study.log",
+    conda:
+        "../envs/environment.yaml"
+    shell:
+        """
+        python -m workflow.scripts.write_original \
+            --facts docs/original-study \
+            --study docs/default-study \
+            --output {output[0]:q} \
+            > {log} 2>&1
+        """
+
+
 rule lr_transfer:
     input:
         config=expand("{run}/config.json", run=TRIAL_DIRS),

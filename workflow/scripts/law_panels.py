@@ -3,6 +3,8 @@
 Both take the table as `laws.table.read_table` gives it and the contents of fit.json.
 """
 
+from pathlib import Path
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -10,7 +12,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from workflow.scripts.cli import InputError
 from workflow.scripts.figures import log_axis, loss_axis, shades, short, style_of, under_figure
+from workflow.scripts.files import read_json
 from workflow.scripts.laws.line import Line
 
 LOSS = "Test loss (nats a character)"
@@ -29,6 +33,18 @@ SURFACE_KEY = (
 NO_SURFACE = "No law of N and D: it needs 3 sizes and 3 budgets of tokens."
 SHORT = {"power": "a power law, no floor in sight", "saturating": "levels off", "reversal": "largest size is worse",
          "flat": "no fall with N", "inconclusive": "undecided whether it levels off"}  # fmt: skip
+
+
+def read_fit(path: Path) -> dict:
+    """The contents of fit.json.
+
+    Raises:
+        InputError: it holds no fits, or those of an earlier version.
+    """
+    fit = read_json(path)
+    if not fit.get("groups") or "said" not in fit.get("comparison", {}):
+        raise InputError(f"{path} holds no fits that this version can read: make it again with fit_scaling")
+    return fit
 
 
 def scaling(table: pd.DataFrame, fit: dict, by: str = "arch", loss: str = LOSS) -> Figure:

@@ -18,7 +18,6 @@ Example:
 from pathlib import Path
 
 import matplotlib.pyplot as plt
-import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogFormatterMathtext, LogLocator
@@ -26,8 +25,7 @@ from matplotlib.ticker import LogFormatterMathtext, LogLocator
 from workflow.scripts import cli
 from workflow.scripts.cli import InputError
 from workflow.scripts.figures import log_axis, loss_axis, save, shaded_sizes, short, style_of, under_figure
-from workflow.scripts.files import read_json
-from workflow.scripts.law_panels import scaling, surface, surfaces
+from workflow.scripts.law_panels import read_fit, scaling, surface
 from workflow.scripts.laws.table import read_table
 from workflow.scripts.tables import read_csv
 from workflow.scripts.writing_panels import COLUMNS as WRITING
@@ -112,9 +110,7 @@ def main(argv: list[str] | None = None) -> None:
         if not (folder / name).exists():
             raise InputError(f"{folder / name} does not exist: it is made by snakemake {folder}/scaling_plot.pdf")
     runs = read_csv(folder / "runs.csv", *COLUMNS)
-    fit = read_json(folder / "fit.json")
-    if not fit.get("groups") or "comparison" not in fit:
-        raise InputError(f"{folder / 'fit.json'} holds no fits")
+    fit = read_fit(folder / "fit.json")
     curves = optional(folder / "curves.csv", "model", "arch", "params_non_embedding", "budget", "seed", "val_loss")
     if curves is not None:
         save(loss_curves(curves), folder / "loss_curves")

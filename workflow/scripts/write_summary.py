@@ -5,10 +5,13 @@ Example:
       --writing results/writing.csv --corpus data/corpora/music21/corpus.json --output results/summary.md
 """
 
+from pathlib import Path
+
 import pandas as pd
 
 from workflow.scripts import cli
 from workflow.scripts.files import read_json, write_text
+from workflow.scripts.law_panels import read_fit
 from workflow.scripts.tables import read_csv
 
 
@@ -131,11 +134,12 @@ def with_ends(law: dict, name: str) -> str:
 
 def laws_table(groups: dict) -> str:
     rows = [
-        [arch, law["formula"].replace("alpha", "α").replace("beta", "β"), with_ends(law, "alpha"), with_ends(law, "beta"),
-         with_ends(law, "E"), f"{law['r2']:.4f}", "" if law["loo_error"] is None else f"{law['loo_error']:.2%}"]
+        [arch, law["formula"].replace("alpha", "α").replace("beta", "β"),
+         *(with_ends(law, name) for name in ("alpha", "beta", "E")),
+         f"{law['r2']:.4f}", "" if law["loo_error"] is None else f"{law['loo_error']:.2%}"]
         for arch, group in groups.items()
-        for name in ("power", "power_irreducible", "chinchilla", "kaplan", "repeat")
-        if (law := group.get(name))
+        for form in ("power", "power_irreducible", "chinchilla", "kaplan", "repeat")
+        if (law := group.get(form))
     ]  # fmt: skip
     header = ["arch", "law", "α [95%]", "β [95%]", "E [95%]", "R² of log L", "error of a run left out"]
     return table(header, rows)
@@ -208,7 +212,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--corpus", required=True, help="corpus.json of the corpus that the runs learnt from")
     parser.add_argument("--output", default="results/summary.md", help="page to write")
     args = parser.parse_args(argv)
-    tables = read_csv(args.runs), read_json(args.fit), read_csv(args.writing), read_json(args.corpus)
+    tables = read_csv(args.runs), read_fit(Path(args.fit)), read_csv(args.writing), read_json(args.corpus)
     write_text(args.output, summary(*tables))
 
 

@@ -76,10 +76,11 @@ def sentences(name: str, points: Points, sizes: list[str], group: dict) -> list[
     if forecast:
         ends = forecast["power"]["pi95"]
         inside = ends[0] <= forecast["observed"] <= ends[1]
+        how = "as forecast" if inside else "above it" if forecast["observed"] > ends[1] else "below it"
         said.append(
-            f"Forecast of {forecast['size']} from the {forecast['from_sizes']} smaller: {forecast['power']['loss']:.3f},"
-            f" 95% [{ends[0]:.3f}, {ends[1]:.3f}]; it was {forecast['observed']:.3f},"
-            f" {'as forecast' if inside else 'above it' if forecast['observed'] > ends[1] else 'below it'}."
+            f"Forecast of {forecast['size']} from the {forecast['from_sizes']} smaller:"
+            f" {forecast['power']['loss']:.3f}, 95% [{ends[0]:.3f}, {ends[1]:.3f}]; it was"
+            f" {forecast['observed']:.3f}, {how}."
         )
     if irreducible is None:
         return [*said, "Three sizes cannot tell whether loss levels off."]
