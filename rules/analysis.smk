@@ -146,7 +146,8 @@ rule original_study:
         ),
         code=code("write_original"),
     output:
-        expand("docs/original-study.{suffix}", suffix=("md", "png", "pdf")),
+        page="docs/original-study.md",
+        figures=expand("docs/original-study.{suffix}", suffix=("png", "pdf")),
     log:
         "<results>/logs/original_study.log",
     conda:
@@ -156,7 +157,7 @@ rule original_study:
         python -m workflow.scripts.write_original \
             --facts docs/original-study \
             --study docs/default-study \
-            --output {output[0]:q} \
+            --output {output.page:q} \
             > {log} 2>&1
         """
 

@@ -67,15 +67,23 @@ def log_axis(ax: Axes, values: pd.Series, label: str) -> None:
 
 def loss_axis(ax: Axes, label: str = "Test loss (nats a character)") -> None:
     ax.set_yscale("log")
-    ax.yaxis.set_major_locator(LogLocator(subs=np.arange(1, 10, 0.1 if spans_little(ax) else 0.5)))
+    ax.yaxis.set_major_locator(LogLocator(subs=marked(ax)))
     ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.2g}"))
     ax.yaxis.set_minor_formatter(NullFormatter())
     ax.set_ylabel(label)
 
 
-def spans_little(ax: Axes) -> bool:
+def marked(ax: Axes) -> np.ndarray:
+    """Multiples of powers of ten that a loss axis names: more where it spans less."""
     low, high = ax.get_ylim()
-    return low > 0 and high / low < 2.5
+    span = high / low if low > 0 else np.inf
+    return (
+        np.arange(1, 10, 0.1)
+        if span < 2.5
+        else np.arange(1, 10, 0.5)
+        if span < 5
+        else np.array([1, 1.5, 2, 3, 4, 5, 7])
+    )
 
 
 def under_figure(fig: Figure, sentences: list[str]) -> None:

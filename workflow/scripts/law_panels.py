@@ -3,6 +3,7 @@
 Both take the table as `laws.table.read_table` gives it and the contents of fit.json.
 """
 
+import textwrap
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -16,6 +17,7 @@ from workflow.scripts.cli import InputError
 from workflow.scripts.figures import log_axis, loss_axis, shades, short, style_of, under_figure
 from workflow.scripts.files import read_json
 from workflow.scripts.laws.line import Line
+from workflow.scripts.laws.verdict import VERDICTS
 
 LOSS = "Test loss (nats a character)"
 PARAMS = "Parameters outside the embedding, N"
@@ -95,8 +97,12 @@ def headline(fit: dict) -> str:
     if said:
         first = said[0].split(", by ")[0].removesuffix(".")
     else:
-        first = "; ".join(f"{name.upper()}: {SHORT[group['verdict']]}" for name, group in fit["groups"].items())
-    return first + (f" ({short(tokens)} training tokens)" if tokens else "")
+        verdicts = sorted({group["verdict"] for group in fit["groups"].values()}, key=VERDICTS.index)
+        alike = [
+            [name.upper() for name, group in fit["groups"].items() if group["verdict"] == word] for word in verdicts
+        ]
+        first = "; ".join(f"{', '.join(names)}: {SHORT[word]}" for names, word in zip(alike, verdicts, strict=True))
+    return textwrap.fill(first + (f" ({short(tokens)} training tokens)" if tokens else ""), 74)
 
 
 def draw_points(ax: Axes, rows: pd.DataFrame, group: dict, style: dict) -> None:

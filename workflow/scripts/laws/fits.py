@@ -318,9 +318,20 @@ def forecast(points: Points, sizes: list[str]) -> dict | None:
         "power_irreducible": None,
     }
     if len(rest.n) >= 4:
-        loss = float(np.exp(irreducible_curve(rest)(np.array([largest]))[0]))
-        result["power_irreducible"] = {"loss": loss, "error": loss / observed - 1}
+        result["power_irreducible"] = irreducible_forecast(rest, float(largest), observed)
     return result
+
+
+def irreducible_forecast(rest: Points, n: float, observed: float) -> dict:
+    """The loss at N by the law with irreducible loss, its 95% prediction interval by the delta method."""
+    data = data_of(rest.n, rest.n, rest.loss)
+    best = search(Problem(POWER_IRREDUCIBLE, data)).best
+    expected, by = POWER_IRREDUCIBLE.predict(best.theta, data.at(n, n))
+    _, slopes = POWER_IRREDUCIBLE.predict(best.theta, data)
+    dof = len(rest.n) - 3
+    variance = 2 * best.objective / dof * (1 + by[0] @ np.linalg.pinv(slopes.T @ slopes) @ by[0])
+    loss, half = float(np.exp(expected[0])), quantile(dof) * np.sqrt(variance)
+    return {"loss": loss, "pi95": [loss * np.exp(-half), loss * np.exp(half)], "error": loss / observed - 1, "dof": dof}
 
 
 def forecast_rows(form: Form, data: Data, settings: Settings, best: Fit, held_out: np.ndarray) -> dict | None:

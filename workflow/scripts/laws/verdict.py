@@ -2,7 +2,7 @@
 
 power         loss falls as a power of N: no irreducible loss is needed, and none above half the lowest loss is allowed
 saturating    a law with an irreducible loss above zero fits, and one without does not
-reversal      the largest size is worse than its forecast and than the next smaller, or loss rises with size
+reversal      the largest size is worse than the next smaller and than its forecasts, or loss rises with size
 flat          loss does not change with size: the exponent's interval holds zero and nothing beyond 0.05
 inconclusive  the table decides none of these
 """
@@ -10,6 +10,7 @@ inconclusive  the table decides none of these
 import itertools
 
 import numpy as np
+from scipy.stats import f as f_distribution
 from scipy.stats import t as t_distribution
 
 from workflow.scripts.laws.line import Points, seed_noise
@@ -26,10 +27,12 @@ def judge(points: Points, group: dict) -> str:
         group[name] for name in ("power", "power_irreducible", "forecast", "curvature")
     )
     low, high = power["ci95"]["alpha"]
-    if high < 0 or falls_back(points, forecast, bent):
+    if low <= 0 and max(-low, high) <= FLAT:
+        return "saturating" if early_fall(points, irreducible) else "flat"
+    if high < 0 or falls_back(points, forecast):
         return "reversal"
     if low <= 0:
-        return "flat" if max(-low, high) <= FLAT else "inconclusive"
+        return "saturating" if early_fall(points, irreducible) else "inconclusive"
     if irreducible is None:
         return "inconclusive"
     floor_low, floor_high = irreducible["ci95"]["E"]
@@ -43,13 +46,27 @@ def judge(points: Points, group: dict) -> str:
     return "power"
 
 
-def falls_back(points: Points, forecast: dict | None, bent: dict | None) -> bool:
-    """Whether the largest size is worse than it should be, not only worse than hoped."""
+def informed(forecast: dict) -> list[dict]:
+    """The forecasts that say something: of the law with irreducible loss, whose sizes only then flatten, if its
+    interval has two degrees of freedom."""
+    floor = forecast["power_irreducible"]
+    return [forecast["power"], *([floor] if floor and floor["dof"] >= 2 else [])]
+
+
+def early_fall(points: Points, irreducible: dict | None) -> bool:
+    """Whether the law with irreducible loss beats a constant, where no straight line does: loss fell early on."""
+    if irreducible is None or irreducible["ci95"]["E"][0] <= 0 or irreducible["A"] == 0:
+        return False
+    log_loss, dof, rss = np.log(points.loss), irreducible["dof"], irreducible["objective"]
+    constant = np.sum((log_loss - log_loss.mean()) ** 2)
+    return bool(rss == 0 or f_distribution.sf((constant - rss) / 2 / (rss / dof), 2, dof) < SIGNIFICANT)
+
+
+def falls_back(points: Points, forecast: dict | None) -> bool:
+    """Whether the largest size is worse than the next smaller, by more than chance and by more than levelling off."""
     if points.loss[-1] <= points.loss[-2]:
         return False
-    if forecast and forecast["observed"] > forecast["power"]["pi95"][1]:
-        return True
-    if bent and bent["ci95"]["slope_at_largest"][0] > 0:
+    if forecast and all(forecast["observed"] > law["pi95"][1] for law in informed(forecast)):
         return True
     within, dof = seed_noise(points)
     counts = np.bincount(points.run_size)
