@@ -2,7 +2,7 @@
 
 power         loss falls as a power of N: no irreducible loss is needed, and none above half the lowest loss is allowed
 saturating    a law with an irreducible loss above zero fits, and one without does not
-reversal      the largest size is worse than the next smaller and than its forecasts, or loss rises with size
+reversal      the largest size is worse than the next smaller and than its forecast, or loss rises with size
 flat          loss does not change with size: the exponent's interval holds zero and nothing beyond 0.05
 inconclusive  the table decides none of these
 """
@@ -46,11 +46,11 @@ def judge(points: Points, group: dict) -> str:
     return "power"
 
 
-def informed(forecast: dict) -> list[dict]:
-    """The forecasts that say something: of the law with irreducible loss, whose sizes only then flatten, if its
-    interval has two degrees of freedom."""
+def informed(forecast: dict) -> dict:
+    """The forecast that counts: of the law with irreducible loss if its interval has two degrees of freedom, as a
+    curve that flattens has not turned; else of the straight line."""
     floor = forecast["power_irreducible"]
-    return [forecast["power"], *([floor] if floor and floor["dof"] >= 2 else [])]
+    return floor if floor and floor["dof"] >= 2 else forecast["power"]
 
 
 def early_fall(points: Points, irreducible: dict | None) -> bool:
@@ -66,7 +66,7 @@ def falls_back(points: Points, forecast: dict | None) -> bool:
     """Whether the largest size is worse than the next smaller, by more than chance and by more than levelling off."""
     if points.loss[-1] <= points.loss[-2]:
         return False
-    if forecast and all(forecast["observed"] > law["pi95"][1] for law in informed(forecast)):
+    if forecast and forecast["observed"] > informed(forecast)["pi95"][1]:
         return True
     within, dof = seed_noise(points)
     counts = np.bincount(points.run_size)
