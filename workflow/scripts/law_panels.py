@@ -102,7 +102,7 @@ def headline(fit: dict) -> str:
             [name.upper() for name, group in fit["groups"].items() if group["verdict"] == word] for word in verdicts
         ]
         first = "; ".join(f"{', '.join(names)}: {SHORT[word]}" for names, word in zip(alike, verdicts, strict=True))
-    return textwrap.fill(first + (f" ({short(tokens)} training tokens)" if tokens else ""), 74)
+    return textwrap.fill(first + (f" ({short(tokens)} training tokens)" if tokens else ""), 62)
 
 
 def draw_points(ax: Axes, rows: pd.DataFrame, group: dict, style: dict) -> None:

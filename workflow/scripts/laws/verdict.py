@@ -99,6 +99,9 @@ def sentences(name: str, points: Points, sizes: list[str], group: dict) -> list[
             f" {forecast['power']['loss']:.3f}, 95% [{ends[0]:.3f}, {ends[1]:.3f}]; it was"
             f" {forecast['observed']:.3f}, {how}."
         )
+        if (curve := informed(forecast)) is not forecast["power"]:
+            low, high = curve["pi95"]
+            said.append(f"With irreducible loss: {curve['loss']:.3f} [{low:.3f}, {high:.3f}].")
     if irreducible is None:
         return [*said, "Three sizes cannot tell whether loss levels off."]
     e_low, e_high = irreducible["ci95"]["E"]
