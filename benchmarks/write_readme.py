@@ -29,6 +29,7 @@ PATHS = {
     "startup": "",
     "perplexity": " --nanogpt <clone> data/corpora/music21",
     "validity": " data/corpora/music21 <cases>",
+    "laws": "",
 }
 # Heading by benchmark and kind of device (`against.kind`).
 SECTIONS = {
@@ -45,6 +46,8 @@ SECTIONS = {
     ("perplexity", "cuda"): "Scoring a split on a GPU",
     ("validity", "cpu-bfloat16"): "Judging tunes on a CPU that multiplies bfloat16",
     ("validity", "cpu-float32"): "Judging tunes on a CPU that does not",
+    ("laws", "cpu-bfloat16"): "Fitting laws on a CPU that multiplies bfloat16",
+    ("laws", "cpu-float32"): "Fitting laws on a CPU that does not",
 }
 TAIL = """
 ## Preparing a corpus
@@ -74,7 +77,7 @@ def table(result: dict) -> str:
         share = f"{row['ratio'][1] / used['ours']:.1f} | {used['ours']:.0%}, {used['baseline']:.0%}" if used else "|"
         rates = f"{spread(row['ours'])} {row['unit']} | {spread(row['baseline'])} | {row['against']}"
         lines.append(f"| {row['name']} | {rates} | **{spread(row['ratio'], 2)}** | {share} |")
-    return "\n".join(lines + faults(result.get("faults", [])))
+    return "\n".join(lines + faults(result.get("faults", [])) + covered(result.get("coverage", [])))
 
 
 def faults(rows: list[dict]) -> list[str]:
@@ -87,6 +90,22 @@ def faults(rows: list[dict]) -> list[str]:
         "|---|---|---|---|---|",
         *(
             f"| {row['kind']}: {row['cls']} | {row['n']} | {row['expected']} | {row['found']} | {row['abc2midi']} |"
+            for row in rows
+        ),
+    ]
+
+
+def covered(rows: list[dict]) -> list[str]:
+    """Lines on how often 95% intervals held the truth, if a result tells it."""
+    if not rows:
+        return []
+    return [
+        "",
+        "| law, five sizes, 1% noise | tables | α, straight line | α | E | E, cut at the lowest loss |",
+        "|---|---|---|---|---|---|",
+        *(
+            f"| {row['E_true']:g} + {row['A']:g}/N^{row['alpha_true']:g} | {row['repetitions']} |"
+            f" {row['line_alpha']:.1%} | {row['alpha']:.1%} | {row['E']:.1%} | {row['E_cut_at_lowest_loss']:.1%} |"
             for row in rows
         ),
     ]

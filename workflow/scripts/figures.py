@@ -86,12 +86,15 @@ def marked(ax: Axes) -> np.ndarray:
     )
 
 
-def under_figure(fig: Figure, sentences: list[str]) -> None:
-    """Words below the axes, wrapped to the figure's width."""
+def under_figure(fig: Figure, sentences: list[str], title: str = "") -> None:
+    """Words below the axes, wrapped to the figure's width, and what it says above them all."""
     text = "\n".join(textwrap.fill(line, round(18 * fig.get_figwidth())) for line in sentences if line)
-    height = 0.024 * (text.count("\n") + 1) * 5.6 / fig.get_figheight()
-    fig.tight_layout(rect=(0, height + 0.01, 1, 1))
+    inches = fig.get_figheight()
+    height = 0.1344 * (text.count("\n") + 1) / inches
+    fig.tight_layout(rect=(0, height + 0.01, 1, 1 - (0.25 / inches if title else 0)))
     fig.text(0.02, 0.008, text, fontsize=7.5, va="bottom", linespacing=1.3, color="#333333")
+    if title:
+        fig.text(0.02, 1 - 0.08 / inches, title, fontsize=10.5, fontweight="bold", va="top")
 
 
 def save(fig: Figure, path: Path) -> None:

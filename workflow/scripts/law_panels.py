@@ -166,10 +166,11 @@ def surface(table: pd.DataFrame, fit: dict, by: str = "arch", loss: str = LOSS) 
         loss_axis(ax, loss if ax is axes[0] else "")
     beside.axis("off")
     beside.legend(handles=surface_key(colours), fontsize=7.5, loc="center left", borderaxespad=0)
-    longer = (
-        f"{' and '.join(beyond)}: at each FLOP here a smaller model that reads more tokens than any did would be best."
-    )
-    under_figure(fig, [longer if beyond else "", SURFACE_KEY])
+    if beyond == [name.upper() for name in names]:
+        title = "At equal FLOP, smaller models that read more than any did here would be best"
+    else:
+        title = "Loss over size and tokens, and the best size for each FLOP"
+    under_figure(fig, [SURFACE_KEY], title)
     return fig
 
 
