@@ -10,7 +10,17 @@ from scipy.stats import norm
 from workflow.scripts.laws.estimate import DRAWN, Fit, Problem, Search, descend, polish, search, variable_projection
 from workflow.scripts.laws.forms import EXPONENTS, KAPLAN, POWER_IRREDUCIBLE, REPEATS, SMS, Data, Form, data_of
 from workflow.scripts.laws.intervals import bootstrap, profile_interval
-from workflow.scripts.laws.line import Points, fit_line, interval, lack_of_fit, points_of, quantile, r_squared
+from workflow.scripts.laws.line import (
+    Points,
+    fit_line,
+    interval,
+    lack_of_fit,
+    left_out,
+    line_of,
+    points_of,
+    quantile,
+    r_squared,
+)
 
 WIDER = 1.5  # a bootstrap interval so many times as wide as the profile's doubts what the profile takes for granted
 SHARED = 1.96  # standard errors of the loss of all models at once, as far as they all were evaluated on the same tunes
@@ -49,7 +59,7 @@ def fit_power(points: Points, settings: Settings, evaluation_se: float) -> dict:
         "n_sizes": len(points.n),
         "r2": r_squared(log_loss, line.rss),
         "aicc": aicc(line.rss, len(points.n), 3),
-        "loo_error": left_out(points, lambda rest: fit_line(rest).log_loss) if len(points.n) > 3 else None,
+        "loo_error": left_out(points, line_of) if len(points.n) > 3 else None,
         "lack_of_fit": lack_of_fit(points, line.log_loss(points.n), 2),
         "converged": True,
     }
@@ -70,15 +80,6 @@ def aicc(rss: float, n: int, k: int) -> float | None:
     if n < 6 or n - k - 1 < 1 or rss <= 0:
         return None
     return float(n * np.log(rss / n) + 2 * k + 2 * k * (k + 1) / (n - k - 1))
-
-
-def left_out(points: Points, fit: Callable[[Points], Callable[[np.ndarray], np.ndarray]]) -> float:
-    """Mean relative error of the loss at each size, predicted from all the others."""
-    errors = []
-    for size in range(len(points.n)):
-        predicted = fit(points.without(size))(points.n[size : size + 1])
-        errors.append(abs(np.exp(predicted[0]) / points.loss[size] - 1))
-    return float(np.mean(errors))
 
 
 def resamples(points: Points, draws: int, fewest: int):

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from workflow.scripts.laws.line import fit_line, interval, points_of, r_squared
+from workflow.scripts.laws.line import fit_line, interval, left_out, line_of, points_of, r_squared
 
 SAME_BUDGET = 0.10  # FLOP that differ by no more, in logs, are one budget: sizes and steps are whole numbers
 WINDOW = np.log(2)  # a parabola is fitted to sizes within this of the best one, in logs: farther, loss is none
@@ -95,8 +95,15 @@ def fit_isoflop(rows: pd.DataFrame) -> tuple[dict | None, list[str], str]:
         result[name] = slope
         result["ci95"][name] = interval(slope, se, len(optima) - 2)
     losses = np.array([found["loss"] for found in optima])
-    line = fit_line(points_of(flops, losses))
-    result |= {"objective": line.rss, "r2": r_squared(np.log(losses), line.rss), "loss_exponent": line.alpha}
+    points = points_of(flops, losses)
+    line = fit_line(points)
+    sizes = points_of(flops, np.array([found["params"] for found in optima]))
+    result |= {
+        "loo_error": left_out(sizes, line_of) if len(optima) > 3 else None,
+        "objective": line.rss,
+        "r2": r_squared(np.log(losses), line.rss),
+        "loss_exponent": line.alpha,
+    }
     result["ci95"]["loss_exponent"] = interval(line.alpha, np.sqrt(line.covariance[1, 1]), line.dof)
     return result, notes, ""
 
@@ -121,7 +128,8 @@ def fit_compute(rows: pd.DataFrame) -> tuple[dict | None, list[str], str]:
     best = frontier(rows)
     if len(best) < 3:
         return None, [], f"{len(best)} runs are on the frontier of loss against FLOP, and a law needs 3"
-    line = fit_line(points_of(best["flops"].to_numpy(), best["loss"].to_numpy()))
+    points = points_of(best["flops"].to_numpy(), best["loss"].to_numpy())
+    line = fit_line(points)
     se = np.sqrt(np.diag(line.covariance))
     log_a = interval(line.log_a, se[0], line.dof)
     return {
@@ -129,5 +137,6 @@ def fit_compute(rows: pd.DataFrame) -> tuple[dict | None, list[str], str]:
         "ci95": {"alpha": interval(line.alpha, se[1], line.dof), "A": np.exp(log_a).tolist()},
         "frontier": best[["size", "params", "tokens", "flops", "loss"]].to_dict("records"),
         "objective": line.rss, "r2": r_squared(np.log(best["loss"]), line.rss), "n_rows": len(best),
+        "loo_error": left_out(points, line_of) if len(best) > 3 else None,
         "n_sizes": int(best["params"].nunique()), "converged": True,
     }, [], ""  # fmt: skip

@@ -3,6 +3,7 @@
 All of it is on one point a size, the mean over seeds of log loss: more seeds of the same sizes are not more sizes.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -127,3 +128,17 @@ def lack_of_fit(points: Points, fitted_log_loss: np.ndarray, parameters: int) ->
     lack = float(counts @ (np.log(points.loss) - fitted_log_loss) ** 2)
     ratio = (lack / dof) / (pure / dof_pure)
     return {"F": ratio, "dof": [dof, dof_pure], "p": float(f_distribution.sf(ratio, dof, dof_pure))}
+
+
+def left_out(points: Points, fit: Callable[[Points], Callable[[np.ndarray], np.ndarray]]) -> float:
+    """Mean relative error of the loss at each size, predicted from all the others."""
+    errors = []
+    for size in range(len(points.n)):
+        predicted = fit(points.without(size))(points.n[size : size + 1])
+        errors.append(abs(np.exp(predicted[0]) / points.loss[size] - 1))
+    return float(np.mean(errors))
+
+
+def line_of(points: Points) -> Callable[[np.ndarray], np.ndarray]:
+    """Log loss at N by the straight line of these points."""
+    return fit_line(points).log_loss
