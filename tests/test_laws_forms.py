@@ -110,9 +110,8 @@ def test_repeated_data_are_worth_what_muennighoff_says():
         law = REPEAT.natural(theta, data)
         loss = np.array([muennighoff(law, *row) for row in zip(n, d, unique, strict=True)])
         assert np.exp(REPEAT.predict(theta, data)[0]) == pytest.approx(loss, rel=1e-9)
-        excess += sum(
-            n > (law["alpha"] * law["A"] / law["beta"] / law["B"] * unique ** law["beta"]) ** (1 / law["alpha"])
-        )
+        optimal = law["alpha"] * law["A"] / (law["beta"] * law["B"]) * unique ** law["beta"]
+        excess += sum(n > optimal ** (1 / law["alpha"]))
     assert 20 < excess < 300  # both sides of the optimum were tried
 
 
@@ -133,7 +132,7 @@ def test_sms_is_equation_2():
 
 
 def test_data_read_once_are_worth_themselves():
-    n, d, _, data = table(epochs=1)
+    *_, data = table(epochs=1)
     common = {"log_e": 0.1, "log_a": -1.0, "log_b": -0.7, "alpha": 0.3, "beta": 0.4}
     plain = CHINCHILLA.predict(np.array([common[name] for name in CHINCHILLA.theta]), data)[0]
     for r_d in (0.0, 2.0):
@@ -166,7 +165,7 @@ def test_a_vanished_term_is_printed_as_zero(form):
 
 @pytest.mark.parametrize("form", FORMS, ids=lambda form: form.name)
 def test_projection_finds_the_coefficients_of_its_own_law(form):
-    n, d, unique, data = table()
+    *_, data = table()
     theta = random_theta(form, np.random.default_rng(7))
     exact = data._replace(log_loss=form.predict(theta, data)[0])
     shape = dict(zip(form.theta, theta, strict=True))

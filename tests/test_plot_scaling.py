@@ -1,6 +1,8 @@
 """The figures, from tables like those of a study; the real ones are looked at by people."""
 
 import json
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -14,14 +16,20 @@ from workflow.scripts.wilson import wilson
 from workflow.scripts.write_summary import seconds_spent, writing_parts
 from workflow.scripts.writing_panels import validity
 
-FIGURES = ("scaling_plot", "loss_curves", "loss_compute", "loss_places", "validity", "copying")
+FIGURES = ("scaling_plot", "loss_surface", "loss_curves", "loss_compute", "loss_places", "validity", "copying")
 RATES = (*JUDGED, *BARS, *FORM, "copied")
 VALUES = ("in_key", "rest_share", "polyphony", "repetition", "pitch_class_overlap", "note_length_overlap", "similarity",
           "originality", "lcs_share")  # fmt: skip
 
 
 @pytest.fixture
-def results(tmp_path):
+def results(made, tmp_path):
+    return Path(shutil.copytree(made, tmp_path / "results"))
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    tmp_path = tmp_path_factory.mktemp("made")
     rng = np.random.default_rng(0)
     rows, curves, strata, writing = [], [], [], []
 
@@ -61,7 +69,8 @@ def results(tmp_path):
     for writer, rate in (("real", 0.95), ("ngram12", 0.7), ("ngram4", 0.1)):
         wrote(writer, rate, n=100)
     pd.DataFrame(writing).to_csv(tmp_path / "writing.csv", index=False)
-    assert command("fit_scaling", tmp_path / "runs.csv", "--output", tmp_path / "fit.json").returncode == 0
+    done = command("fit_scaling", tmp_path / "runs.csv", "--output", tmp_path / "fit.json", "--bootstrap", 20)
+    assert done.returncode == 0, done.stderr
     return tmp_path
 
 
@@ -85,7 +94,7 @@ def test_two_files_are_enough(results):
     assert done.returncode == 0, done.stderr
     for name in ("curves", "strata", "writing"):
         assert f"{name}.csv does not exist: what is drawn from it is left out" in done.stdout
-    assert sorted(path.stem for path in results.glob("*.pdf")) == ["loss_compute", "scaling_plot"]
+    assert sorted(path.stem for path in results.glob("*.pdf")) == ["loss_compute", "loss_surface", "scaling_plot"]
 
 
 def test_the_validity_figure_has_the_rates_of_all_seeds_and_the_lines_of_the_baselines(results):

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from workflow.scripts.laws.estimate import DRAWN, Problem, descend, search
-from workflow.scripts.laws.forms import POWER_IRREDUCIBLE, Data, data_of
+from workflow.scripts.laws.estimate import Problem, search
+from workflow.scripts.laws.forms import EXPONENTS, POWER_IRREDUCIBLE, VANISHED, Data, data_of
 from workflow.scripts.laws.line import fit_line, points_of
 
 DRAWS = 400
+ALPHAS = np.geomspace(*EXPONENTS, 200)  # 4% from one to the next
 MATCHED = 1.10  # sizes within this factor count as the same
 REACH = 10.0  # how far beyond the measured sizes a crossing or an equal is looked for, as a factor
 
@@ -52,17 +53,39 @@ def curve(x: np.ndarray, loss: np.ndarray, rng: np.random.Generator) -> Curve:
         found = search(problem).best
         best, rss, dof = found.theta, 2 * found.objective, len(points.n) - 3
         fitted = POWER_IRREDUCIBLE.predict(best, data)[0]
-    thetas = [best]
-    for _ in range(DRAWS):
-        noise = np.sqrt(rss / rng.chisquare(dof)) * rng.standard_normal(len(fitted))
-        if few:
-            slope, level = np.polyfit(data.log_n, fitted + noise, 1)
-            thetas.append(np.array([level, -slope]))
-        else:
-            thetas.append(
-                descend(Problem(POWER_IRREDUCIBLE, data._replace(log_loss=fitted + noise)), best, DRAWN).theta
-            )
-    return Curve(data, np.array(thetas), float(points.n[0]), float(points.n[-1]))
+    drawn = np.sqrt(rss / rng.chisquare(dof, (DRAWS, 1))) * rng.standard_normal((DRAWS, len(fitted))) + fitted
+    thetas = lines_through(data.log_n, drawn) if few else curves_through(data.log_n, drawn)
+    return Curve(data, np.vstack((best, thetas)), float(points.n[0]), float(points.n[-1]))
+
+
+def lines_through(x: np.ndarray, log_loss: np.ndarray) -> np.ndarray:
+    """(draws, 2) log_a, alpha of straight lines through each row of ``log_loss`` (draws, k)."""
+    slope, level = np.polyfit(x, log_loss.T, 1)
+    return np.stack((level, -slope), axis=1)
+
+
+def curves_through(x: np.ndarray, log_loss: np.ndarray) -> np.ndarray:
+    """(draws, 3) log_e, log_a, alpha of E + A N^-alpha through each row of ``log_loss`` (draws, k), all at once.
+
+    For each alpha of a fine grid E and A are linear; squares of relative residuals stand for those of log loss.
+    """
+    weights = np.exp(-log_loss)[:, None]  # (draws, 1, k); the loss itself becomes 1
+    powers = np.exp(-ALPHAS[:, None] * x)  # (alphas, k)
+    e, a = weights, weights * powers
+    ee, ea, aa = (e * e).sum(-1), (e * a).sum(-1), (a * a).sum(-1)
+    e1, a1 = e.sum(-1), a.sum(-1)
+    determinant = np.maximum(ee * aa - ea**2, 1e-300)
+    floor, size = (aa * e1 - ea * a1) / determinant, (ee * a1 - ea * e1) / determinant
+    size = np.where(floor < 0, a1 / aa, size)
+    floor = np.where(floor < 0, 0.0, floor)
+    floor = np.where(size < 0, e1 / ee, floor)
+    size = np.maximum(size, 0.0)
+    squares = ((floor[..., None] * e + size[..., None] * a - 1) ** 2).sum(-1)
+    best = squares.argmin(axis=1)
+    rows = np.arange(len(log_loss))
+    tiny = np.exp(log_loss.min() - VANISHED)
+    logs = (np.log(np.maximum(values[rows, best], tiny)) for values in (floor, size))
+    return np.stack((*logs, ALPHAS[best]), axis=1)
 
 
 def spread(values: np.ndarray) -> list[float]:
@@ -103,13 +126,18 @@ def crossing(a: Curve, b: Curve) -> dict | None:
     }
 
 
-def equals(a: Curve, b: Curve, places: np.ndarray) -> list[dict]:
-    """For each size of a, how many times as many parameters b needs for the same loss; None if it never has it."""
+def equals(a: Curve, b: Curve, rows: pd.DataFrame, column: str = "params") -> list[dict]:
+    """For each size of a, how many times the parameters b needs for the loss measured there; None if it never has it.
+
+    ``rows``: the runs of a. The measured loss is as uncertain as a's curve is there.
+    """
+    points = points_of(rows[column].to_numpy(), rows["loss"].to_numpy())
+    curves = a.log_loss(points.n)
     grid = np.geomspace(b.low / REACH, b.high * REACH**2, 1201)
-    curves = b.log_loss(grid)
+    others = b.log_loss(grid)
     found = []
-    for place, wanted in zip(places, a.log_loss(places).T, strict=True):
-        reached = curves <= wanted[:, None]
+    for place, wanted in zip(points.n, (np.log(points.loss) + curves - curves[0]).T, strict=True):
+        reached = others <= wanted[:, None]
         factors = np.where(reached.any(axis=1), grid[reached.argmax(axis=1)] / place, np.inf)
         low, high = np.quantile(factors[1:], (0.025, 0.975), method="inverted_cdf")
         found.append({
@@ -146,9 +174,8 @@ def compare(
         pair[key] = {"gaps": gaps_at(*both, places) if len(places) else [], "crossing": crossing(*both)}
         if key == "params":
             ahead, behind = (0, 1) if np.mean([gap["gap"] for gap in pair[key]["gaps"]] or [0]) <= 0 else (1, 0)
-            sizes = np.unique((a, b)[ahead]["params"].to_numpy())
-            pair["to_equal"] = {"ahead": names[ahead], "behind": names[behind],
-                                "sizes": equals(both[ahead], both[behind], sizes)}  # fmt: skip
+            sizes = equals(both[ahead], both[behind], (a, b)[ahead])
+            pair["to_equal"] = {"ahead": names[ahead], "behind": names[behind], "sizes": sizes}
     return pair, sentences(pair, alphas)
 
 
