@@ -1,124 +1,231 @@
-import json
+"""The command: what it accepts and refuses, what it writes, and which rows each law is fitted to."""
 
+import json
+import shutil
+from pathlib import Path
+
+import jsonschema
 import numpy as np
 import pandas as pd
 import pytest
 
-from tests.conftest import command
-from workflow.scripts.fit_scaling import compare, fit_group, fit_power, fit_power_irreducible, read_table
+from tests.conftest import ROOT, command
+from workflow.scripts.fit_scaling import fit_group, fit_table, one_budget
+from workflow.scripts.laws.fits import Settings
+from workflow.scripts.laws.table import read_table
 
-N = np.array([1e4, 3e4, 1e5, 3e5, 1e6, 3e6])
-
-
-def test_a_pure_law_is_found_exactly():
-    fit = fit_power(N, 7.5 * N**-0.13)
-    assert fit["alpha"] == pytest.approx(0.13, rel=1e-8)
-    assert fit["A"] == pytest.approx(7.5, rel=1e-8)
-    assert fit["r2"] == pytest.approx(1)
+SCHEMA = json.loads((ROOT / "workflow" / "schemas" / "fit.schema.json").read_text())
+FAST = Settings(draws=25)
+N, D = np.geomspace(1e5, 1e7, 5), np.geomspace(1e6, 1e8, 4)
 
 
-def test_a_law_with_a_floor_is_found():
-    fit = fit_power_irreducible(N, 0.6 + 30 * N**-0.4 * np.exp(1e-4 * np.array([1, -1, 1, -1, 1, -1])))
-    assert fit["E"] == pytest.approx(0.6, abs=0.005)
-    assert fit["alpha"] == pytest.approx(0.4, abs=0.005)
-    low, high = fit["ci95"]["E"]
-    assert 0.55 < low < 0.6 < high < 0.65
+def grid(path, rng=None, arch="gpt", epochs=(1,), seeds=(0,), noise=0.003):
+    """A table of every size, budget, number of epochs and seed."""
+    rng = rng or np.random.default_rng(0)
+    rows = [
+        {"arch": arch, "size": f"s{i}", "params": n, "tokens": d, "unique_tokens": d / repeats, "seed": seed,
+         "loss": (0.5 + 30 * n**-0.3 + 40 * (d / repeats**0.5) ** -0.3) * np.exp(rng.normal(0, noise))}
+        for i, n in enumerate(N) for d in D for repeats in epochs for seed in seeds
+    ]  # fmt: skip
+    pd.DataFrame(rows).to_csv(path, index=False)
+    return path
 
 
-def test_the_line_is_the_textbook_regression():
-    from scipy.stats import linregress, t
-
-    loss = 5 * N**-0.1 * np.exp(0.03 * np.array([1, -2, 0.5, 1, -1, 0.5]))
-    line, fit = linregress(np.log(N), np.log(loss)), fit_power(N, loss)
-    assert fit["alpha"] == pytest.approx(-line.slope)
-    half = t.ppf(0.975, 4) * line.stderr
-    assert fit["ci95"]["alpha"] == pytest.approx([-line.slope - half, -line.slope + half])
-    assert fit["r2"] == pytest.approx(line.rvalue**2)
+def fitted(table, *options):
+    output = Path(table).with_name("fit.json")
+    done = command("fit_scaling", table, "--output", output, "--bootstrap", 25, *options)
+    assert done.returncode == 0, done.stderr
+    assert "Warning" not in done.stderr
+    return json.loads(output.read_text())
 
 
-def test_intervals_cover():
-    """400 studies of five sizes with 1% noise: the exponent's 95% interval holds the truth in 92 to 98% of them."""
+def valid(fit):
+    jsonschema.Draft202012Validator(SCHEMA).validate(fit)
+    return fit["groups"]
+
+
+def test_our_own_table_is_fitted_by_every_law_it_can_support(tmp_path):
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+    groups = valid(fitted(shutil.copy(ROOT / "docs/default-study/runs.csv", tmp_path)))
+    assert set(groups) == {"gpt", "lstm"}
+    for group in groups.values():
+        for form in ("power", "power_irreducible", "chinchilla", "chinchilla_tied", "kaplan", "compute"):
+            law = group[form]
+            assert {"ci95", "objective", "n_rows", "n_sizes", "r2", "loo_error", "converged"} <= set(law)
+        assert group["chinchilla"]["n_rows"] == 40
+        assert group["power"]["n_rows"] == 10
+        assert set(group["absent"]) == {"repeat", "repeat_sms", "isoflop"}
+
+
+def test_repeated_data_have_their_laws_and_leave_the_others(tmp_path):
+    groups = valid(fitted(grid(tmp_path / "t.csv", epochs=(1, 4, 40))))
+    gpt = groups["gpt"]
+    assert gpt["repeat"]["n_rows"] == gpt["repeat_sms"]["n_rows"] == 60
+    assert gpt["chinchilla"]["n_rows"] == 20
+    assert "chinchilla: 40 runs that repeat data are left out" in gpt["warnings"]
+    assert gpt["power"]["n_rows"] == 5  # the largest budget, read once
+
+
+def test_three_sizes_have_a_line_with_a_wide_interval_and_no_floor(tmp_path):
+    (tmp_path / "t.csv").write_text("arch,params,loss\ngpt,1e4,2\ngpt,1e5,1.6\ngpt,1e6,1.3\n")
+    gpt = valid(fitted(tmp_path / "t.csv"))["gpt"]
+    assert gpt["power_irreducible"] is None
+    assert gpt["power"]["dof"] == 1
+    assert gpt["power"]["aicc"] is None
+    assert gpt["verdict"] == "inconclusive"
+
+
+@pytest.mark.parametrize("sizes", [5, 6])
+def test_under_six_sizes_there_is_no_aicc(tmp_path, sizes):
     rng = np.random.default_rng(0)
-    n = np.geomspace(1e4, 2e5, 5)
-    intervals = [fit_power(n, 6 * n**-0.12 * np.exp(rng.normal(0, 0.01, 5)))["ci95"]["alpha"] for _ in range(400)]
-    assert 0.92 <= np.mean([low <= 0.12 <= high for low, high in intervals]) <= 0.98
+    n = np.geomspace(1e4, 1e7, sizes)
+    loss = (0.5 + 20 * n**-0.3) * np.exp(rng.normal(0, 0.005, sizes))
+    pd.DataFrame({"arch": "gpt", "params": n, "loss": loss}).to_csv(tmp_path / "t.csv", index=False)
+    gpt = valid(fitted(tmp_path / "t.csv"))["gpt"]
+    assert (gpt["power_irreducible"]["aicc"] is None) == (sizes < 6)
 
 
-def test_the_floors_interval_covers():
-    rng = np.random.default_rng(1)
-    n = np.geomspace(1e4, 1e6, 5)
-    held = []
-    for _ in range(60):
-        low, high = fit_power_irreducible(n, (0.8 + 20 * n**-0.3) * np.exp(rng.normal(0, 0.01, 5)))["ci95"]["E"]
-        held.append(low <= 0.8 <= high)
-    assert np.mean(held) >= 0.88
+def test_seeds_do_not_count_as_sizes(tmp_path):
+    """Ten seeds of the same three sizes leave one degree of freedom, not 28."""
+    rng = np.random.default_rng(0)
+    rows = [("gpt", n, 5 * n**-0.1 * np.exp(rng.normal(0, 0.01)), k) for n in (1e4, 1e5, 1e6) for k in range(10)]
+    pd.DataFrame(rows, columns=["arch", "params", "loss", "seed"]).to_csv(tmp_path / "t.csv", index=False)
+    power = fit_table(tmp_path / "t.csv", settings=FAST)[1]["groups"]["gpt"]["power"]
+    assert (power["n_rows"], power["n_sizes"], power["dof"]) == (30, 3, 1)
+
+
+def test_the_budget_that_most_sizes_have_is_fitted(tmp_path):
+    """Of equals the largest; one run at a larger budget is no reason to leave the others."""
+    table, _ = read_table(grid(tmp_path / "t.csv"))
+    assert one_budget(table).tokens == 10**8
+    more = pd.concat([table, table[table["params"] == table["params"].max()].iloc[:1].assign(tokens=1e9)])
+    assert one_budget(more).tokens == 10**8
+
+
+def test_without_a_budget_of_three_sizes_there_is_no_verdict(tmp_path):
+    n = np.geomspace(1e6, 1e9, 8)
+    rows = pd.DataFrame({"arch": "gpt", "params": n, "tokens": 20 * n, "loss": 1.7 + 900 * n**-0.34})
+    rows.to_csv(tmp_path / "t.csv", index=False)
+    group = fit_table(tmp_path / "t.csv", settings=FAST, form="power")[1]["groups"]["gpt"]
+    assert group["tokens"] is None
+    assert group["verdict"] == "inconclusive"
+    assert any("no budget of tokens has three sizes" in warning for warning in group["warnings"])
+
+
+def test_architectures_of_different_budgets_are_not_compared(tmp_path):
+    rows = [(arch, n, d, 5 * n**-0.1 * (1 + i / 500)) for arch, d in (("a", 1e6), ("b", 2e6)) for i, n in enumerate(N)]
+    pd.DataFrame(rows, columns=["arch", "params", "tokens", "loss"]).to_csv(tmp_path / "t.csv", index=False)
+    comparison = fit_table(tmp_path / "t.csv", settings=FAST, form="power")[1]["comparison"]
+    assert comparison == {"pairs": [], "said": ["A and B have no budget of tokens in common."]}
+
+
+def test_the_highest_losses_can_be_left_out(tmp_path):
+    path = grid(tmp_path / "t.csv")
+    table = pd.read_csv(path)
+    table.loc[[3, 11], "loss"] = 40.0
+    table.to_csv(path, index=False)
+    assert valid(fitted(path, "--exclude-highest", 2))["gpt"]["chinchilla"]["n_rows"] == 18
+
+
+def test_one_form_can_be_asked_for(tmp_path):
+    gpt = valid(fitted(grid(tmp_path / "t.csv"), "--form", "kaplan"))["gpt"]
+    assert gpt["kaplan"]
+    assert gpt["power"]
+    assert "chinchilla" not in gpt
+
+
+def test_the_other_estimator_can_be_asked_for(tmp_path):
+    path = grid(tmp_path / "t.csv")
+    huber, mse = (valid(fitted(path, "--form", "chinchilla", "--loss", loss))["gpt"]["chinchilla"]
+                  for loss in ("huber", "mse"))  # fmt: skip
+    assert (huber["estimator"], mse["estimator"]) == ("huber", "mse")
+    assert mse["alpha"] == pytest.approx(huber["other_estimate"]["alpha"], rel=1e-6)
+    assert mse["objective"] == pytest.approx(huber["other_estimate"]["objective"], rel=1e-6)
+
+
+def test_groups_may_be_of_any_column(tmp_path):
+    path = grid(tmp_path / "t.csv")
+    pd.read_csv(path).assign(recipe="old").rename(columns={"arch": "kind"}).to_csv(path, index=False)
+    assert set(fitted(path, "--group", "recipe", "--form", "power")["groups"]) == {"old"}
+
+
+def test_the_same_table_gives_the_same_bytes(tmp_path):
+    path = grid(tmp_path / "t.csv", seeds=(0, 1))
+    written = []
+    for _ in range(2):
+        fitted(path, "--form", "chinchilla", "--plot", tmp_path / "laws.pdf")
+        names = ("fit.json", "laws.pdf", "laws.png", "laws_surface.pdf", "laws_surface.png")
+        written.append([(tmp_path / name).read_bytes() for name in names])
+    assert written[0] == written[1]
+
+
+BAD = [
+    ("arch,params,loss\ngpt,1,2\ngpt,1,3\n", ["gpt has one distinct size: a law needs at least 3"]),
+    ("arch,params,loss\ngpt,1,2\ngpt,2,1.5\n", ["gpt has 2 distinct sizes: a law needs at least 3"]),
+    ("arch,params,loss\ngpt,1,2\ngpt,2,2\ngpt,3,2\n", ["gpt has the same loss at every size"]),
+    (
+        "arch,params,loss\ngpt,1,nan\ngpt,2,-1\ngpt,x,0\ngpt,4,1\n",
+        [
+            "line 2: loss is 'nan', not a positive number",
+            "line 3: loss is '-1', not a positive number",
+            "line 4: params is 'x', not a positive number; loss is '0', not a positive number",
+        ],
+    ),
+    ("arch,params,loss\n", ["has no rows"]),
+    ("arch,params\ngpt,1\n", ["has no column 'loss'"]),
+    ("arch,params,loss\n,1,2\n", ["line 2: arch is empty"]),
+    ("arch,params,loss,tokens\ngpt,1,2,a\n", ["line 2: tokens is 'a', not a positive number"]),
+    ("arch,params,loss,tokens\ngpt,1,2,0\n", ["line 2: tokens is '0', not a positive number"]),
+    ("", ["is not readable as CSV"]),
+]
+
+
+@pytest.mark.parametrize(("text", "sentences"), BAD)
+def test_a_bad_table_is_refused_and_nothing_is_lost(tmp_path, text, sentences):
+    (tmp_path / "t.csv").write_text(text)
+    (tmp_path / "fit.json").write_text("kept")
+    done = command("fit_scaling", tmp_path / "t.csv", "--output", tmp_path / "fit.json", "--plot", tmp_path / "p.pdf")
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert len(done.stderr.strip().splitlines()) == len(sentences)
+    for sentence in sentences:
+        assert sentence in done.stderr
+    assert (tmp_path / "fit.json").read_text() == "kept"
+    assert not (tmp_path / "p.pdf").exists()
+
+
+def test_too_much_left_out_is_one_sentence(tmp_path):
+    done = command("fit_scaling", grid(tmp_path / "t.csv"), "--output", tmp_path / "f.json", "--exclude-highest", 20)
+    assert done.returncode == 1
+    assert "gpt has 20 rows, so 20 cannot be left out" in done.stderr
+
+
+def test_errors_shared_by_all_runs_widen_coefficients_and_not_exponents(tmp_path):
+    path = grid(tmp_path / "t.csv")
+    table, _ = read_table(path)
+    plain, noisy = (
+        fit_group(table.assign(loss_se=share * table["loss"]), "gpt", FAST, ("power", "power_irreducible"), None)
+        for share in (0.0, 0.05)
+    )
+    assert noisy["evaluation_se"] == pytest.approx(0.05)
+    for form in ("power", "power_irreducible"):
+        assert noisy[form]["ci95"]["alpha"] == plain[form]["ci95"]["alpha"]
+        assert np.ptp(noisy[form]["ci95"]["A"]) > np.ptp(plain[form]["ci95"]["A"])
+    assert np.ptp(noisy["power_irreducible"]["ci95"]["E"]) > np.ptp(plain["power_irreducible"]["ci95"]["E"])
 
 
 def test_published_tables(shared):
-    """The original study's table and its known numbers (log-log alpha 0.126 [0.006, 0.246], E undecided)."""
-    group = fit_group(read_table(shared / "law-data" / "seed_table.csv"), "gpt")
-    expected = json.loads((shared / "law-data" / "expected_public.json").read_text())["public/seed_table.csv"]
-    assert group["power"]["alpha"] == pytest.approx(expected["loglog_5"]["alpha"], abs=2e-5)
-    assert group["power"]["ci95"]["alpha"] == pytest.approx(expected["loglog_5"]["ci95_t3"], abs=1e-4)
-    assert group["power"]["r2"] == pytest.approx(expected["loglog_5"]["R2"], abs=1e-5)
-    floor = expected["power_plus_E_5"]
-    assert group["power_irreducible"]["E"] == pytest.approx(floor["E"], abs=2e-4)
-    assert group["power_irreducible"]["ci95"]["E"] == pytest.approx(floor["E_profileF95"], abs=5e-4)
-    assert any("xxl (0.349) is worse than large (0.322)" in said for said in group["verdict"])
-    assert any("not decided" in said for said in group["verdict"])
-
-
-def table(rows, columns=("arch", "size", "params", "tokens", "loss", "seed")):
-    return pd.DataFrame(rows, columns=list(columns))
-
-
-def test_seeds_do_not_count_as_sizes():
-    """Ten seeds of the same three sizes leave one degree of freedom, not 28."""
-    rows = [("gpt", n, n, 1000, 5 * n**-0.1 * (1 + 0.001 * seed), seed) for n in (1e4, 1e5, 1e6) for seed in range(10)]
-    group = fit_group(table(rows), "gpt")
-    assert (group["n_rows"], group["n_sizes"], group["power"]["dof"]) == (30, 3, 1)
-    assert group["power_irreducible"] is None
-    assert any("Three sizes" in said for said in group["verdict"])
-
-
-def test_only_the_largest_budget_is_fitted():
-    rows = [("gpt", n, n, d, 5 * n**-0.1 * d**-0.2, 0) for n in (1e4, 1e5, 1e6) for d in (1e6, 1e7)]
-    group = fit_group(table(rows), "gpt")
-    assert group["tokens"] == 10_000_000
-    assert group["n_rows"] == 3
-
-
-def test_architectures_are_compared_at_matched_sizes_only():
-    rows = [("gpt", n, n, 1, 5 * n**-0.1, 0) for n in (1e4, 1e5, 1e6)]
-    near = [("lstm", n, 1.05 * n, 1, 4 * n**-0.1, 0) for n in (1e4, 1e5, 1e6)]
-    far = [("lstm", n, 3 * n, 1, 4 * n**-0.1, 0) for n in (1e4, 1e5, 1e6)]
-    gpt = fit_group(table(rows), "gpt")
-    said = compare({"gpt": gpt, "lstm": fit_group(table(near), "lstm")})["verdict"]
-    assert said == ["LSTM has the lower loss at all 3 matched sizes, by 0.25 to 0.40 nats."]
-    assert compare({"gpt": gpt, "lstm": fit_group(table(far), "lstm")})["pairs"][0]["matched"] == []
-
-
-@pytest.mark.parametrize(
-    ("text", "sentence"),
-    [
-        ("arch,params,loss\ngpt,1,2\ngpt,1,3\n", "gpt has one distinct size: a law needs at least 3"),
-        ("arch,params,loss\ngpt,1,2\ngpt,2,1.5\n", "gpt has 2 distinct sizes: a law needs at least 3"),
-        ("arch,params,loss\ngpt,1,2\ngpt,2,nan\n", "line 3: loss is 'nan', not a positive number"),
-        ("arch,params,loss\ngpt,1,2\ngpt,-2,1\n", "line 3: params is"),
-        ("arch,params,loss\ngpt,1,2\ngpt,x,1\n", "line 3: params is 'x', not a positive number"),
-        ("arch,params,loss\n", "has no rows"),
-        ("arch,params,loss\n,1,2\n", "line 2: arch is empty"),
-        ("arch,params,loss,tokens\ngpt,1,2,a\n", "line 2: tokens is 'a', not a positive number"),
-        ("arch,params,loss,tokens\ngpt,1,2,0\n", "line 2: tokens is '0', not a positive number"),
-        ("arch,params,loss\ngpt,1,2\ngpt,2,2\ngpt,3,2\n", "gpt has the same loss at every size"),
-        ("arch,params\ngpt,1\n", "has no column 'loss'"),
-        ("", "is not readable as CSV"),
-    ],
-)
-def test_a_bad_table_is_one_sentence(tmp_path, text, sentence):
-    (tmp_path / "t.csv").write_text(text)
-    done = command("fit_scaling", tmp_path / "t.csv", "--output", tmp_path / "fit.json")
-    assert done.returncode == 1
-    assert sentence in done.stderr
-    assert "Traceback" not in done.stderr
-    assert not (tmp_path / "fit.json").exists()
+    """The original study's table and its known numbers."""
+    expected = json.loads((shared / "law-data/expected_public.json").read_text())["public/seed_table.csv"]
+    _, fit = fit_table(shared / "law-data/seed_table.csv", settings=FAST)
+    group = valid(fit)["gpt"]
+    power, forecast = group["power"], group["forecast"]["power"]
+    assert power["alpha"] == pytest.approx(expected["loglog_5"]["alpha"], abs=2e-5)
+    assert power["ci95"]["alpha"] == pytest.approx(expected["loglog_5"]["ci95_t3"], abs=1e-4)
+    assert power["r2"] == pytest.approx(expected["loglog_5"]["R2"], abs=1e-5)
+    assert group["power_irreducible"]["E"] == pytest.approx(expected["power_plus_E_5"]["E"], abs=2e-4)
+    assert power["loo_error"] == pytest.approx(expected["LOO_MARE"]["pure"], abs=1e-3)
+    assert np.exp(forecast["loss"]) == pytest.approx(expected["forecast_738M_from_4"]["ppl"], abs=1e-3)
+    assert np.exp(forecast["pi95"]) == pytest.approx(expected["forecast_738M_from_4"]["PI95_ppl"], abs=2e-3)
+    assert group["verdict"] == "reversal"
+    assert any("xxl (0.349) is worse than large (0.322)" in said for said in group["said"])

@@ -88,7 +88,7 @@ def marked(ax: Axes) -> np.ndarray:
 
 def under_figure(fig: Figure, sentences: list[str], title: str = "") -> None:
     """Words below the axes, wrapped to the figure's width, and what it says above them all."""
-    text = "\n".join(textwrap.fill(line, round(18 * fig.get_figwidth())) for line in sentences if line)
+    text = "\n".join(textwrap.fill(line, round(17 * fig.get_figwidth())) for line in sentences if line)
     inches = fig.get_figheight()
     height = 0.1344 * (text.count("\n") + 1) / inches
     fig.tight_layout(rect=(0, height + 0.01, 1, 1 - (0.25 / inches if title else 0)))
