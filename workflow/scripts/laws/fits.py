@@ -22,6 +22,7 @@ from workflow.scripts.laws.line import (
     r_squared,
 )
 
+MISFIT = 0.05  # no seed moves a loss by so much: residuals beyond are the law's fault, and E is below every loss then
 WIDER = 1.5  # a bootstrap interval so many times as wide as the profile's doubts what the profile takes for granted
 SHARED = 1.96  # standard errors of the loss of all models at once, as far as they all were evaluated on the same tunes
 
@@ -108,6 +109,9 @@ def fit_power_irreducible(points: Points, settings: Settings, evaluation_se: flo
     found = search(problem)
     result, notes = described(problem, found, variable_projection(POWER_IRREDUCIBLE, data), evaluation_se)
     rss = result["objective"]
+    if np.sqrt(rss / (len(points.n) - 3)) > MISFIT:
+        low, high = result["ci95"]["E"]
+        result["ci95"]["E"] = [low, min(high, float(points.loss.min()))]
     drawn = [
         descend(Problem(POWER_IRREDUCIBLE, data_of(n, n, np.exp(y))), start_at(found.best.theta, data, n), DRAWN).theta
         for n, y in resamples(points, settings.draws, 4)

@@ -102,27 +102,25 @@ def gaps_at(a: Curve, b: Curve, places: np.ndarray) -> list[dict]:
 
 
 def crossing(a: Curve, b: Curve) -> dict | None:
-    """Where the curves cross, between ten times below and above what both were measured at; None if they do not.
+    """Where the curves first cross, from ten times below to ten times above what was measured; None if they do not.
 
-    The interval holds 95% of all draws: an end is None where more than 2.5% of them cross beyond that range or never.
+    An end of the interval is None where it lies beyond that: a draw that never crosses has its crossing, if any,
+    beyond the end towards which the one that begins lower still is the lower.
     """
-    low, high = min(a.low, b.low) / REACH, max(a.high, b.high) * REACH
-    grid = np.geomspace(low, high, 401)
-    difference = a.log_loss(grid) - b.log_loss(grid)
-    turns = np.diff(np.sign(difference), axis=1) != 0
+    grid = np.geomspace(min(a.low, b.low) / REACH, max(a.high, b.high) * REACH, 401)
+    signs = np.sign(a.log_loss(grid) - b.log_loss(grid))
+    turns = np.diff(signs, axis=1) != 0
     if not turns[0].any():
         return None
-    where = np.array([grid[row.argmax()] if row.any() else np.nan for row in turns])
-    # A draw that never crosses is one whose crossing lies beyond the end that its sign says nothing of: both are open.
-    missing = np.isnan(where[1:]).mean()
-    low_end, high_end = np.quantile(where[1:][~np.isnan(where[1:])], (0.025, 0.975)) if missing < 0.975 else (0, 0)
-    known = missing <= 0.025
+    beyond = np.where(signs[:, 0] == signs[0, 0], np.inf, -np.inf)
+    where = np.where(turns.any(axis=1), grid[turns.argmax(axis=1)], beyond)
+    low, high = np.quantile(where[1:], (0.025, 0.975), method="inverted_cdf")
     place = float(where[0])
     return {
         "at": place,
-        "ci95": [float(low_end) if known else None, float(high_end) if known else None],
+        "ci95": [finite(low), finite(high)],
         "within_measured": bool(max(a.low, b.low) <= place <= min(a.high, b.high)),
-        "draws_that_cross": float(1 - missing),
+        "draws_that_cross": float(turns[1:].any(axis=1).mean()),
     }
 
 
@@ -198,7 +196,7 @@ def sentences(pair: dict, alphas: tuple[float, float]) -> list[str]:
             where = f"at every {what} compared" if key == "flops" else "at every size"
             line = f"{ahead} is ahead {where}, by {small:.2f} to {large:.2f} nats"
             if sure[ahead] < len(found):
-                line += f" ({sure[ahead]} of {len(found)} gaps are real)"
+                line += f" ({sure[ahead]} of {len(found)} intervals leave out zero)"
         else:
             line = (f"{ahead} is ahead at {len(wins[ahead])} of {len(found)} {'sizes' if key == 'params' else 'FLOP'},"
                     f" {behind} at the rest")  # fmt: skip
