@@ -9,9 +9,11 @@ from scipy.special import huber
 
 from tests.test_laws_forms import muennighoff
 from workflow.scripts.laws.estimate import Problem, descend, search, starts, variable_projection
-from workflow.scripts.laws.fits import Settings, fit_surface, forecast_rows
-from workflow.scripts.laws.forms import CHINCHILLA, CHINCHILLA_TIED, KAPLAN, POWER_IRREDUCIBLE, REPEAT, SMS, data_of
+from workflow.scripts.laws.fits import Settings
+from workflow.scripts.laws.forms import CHINCHILLA, CHINCHILLA_TIED, KAPLAN, POWER_IRREDUCIBLE, data_of
 from workflow.scripts.laws.intervals import profile_interval
+from workflow.scripts.laws.of_n_and_d import fit_surface, forecast_rows
+from workflow.scripts.laws.repetition import REPEAT, SMS
 from workflow.scripts.laws.table import read_table
 
 TRUE = {"E": 1.7, "A": 410.0, "B": 1500.0, "alpha": 0.34, "beta": 0.28}

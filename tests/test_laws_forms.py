@@ -8,10 +8,9 @@ from workflow.scripts.laws.forms import (
     CHINCHILLA_TIED,
     KAPLAN,
     POWER_IRREDUCIBLE,
-    REPEAT,
-    SMS,
     data_of,
 )
+from workflow.scripts.laws.repetition import REPEAT, SMS
 
 FORMS = (POWER_IRREDUCIBLE, CHINCHILLA, CHINCHILLA_TIED, KAPLAN, REPEAT, SMS)
 RANGES = {"log_e": (-1, 1), "log_a": (-2, 1), "log_b": (-2, 1), "log_d": (-3, 0), "alpha": (0.1, 0.9),

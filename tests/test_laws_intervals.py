@@ -6,10 +6,11 @@ from scipy.stats import f as f_distribution
 from scipy.stats import linregress, t
 
 from workflow.scripts.laws.estimate import Problem, descend, search
-from workflow.scripts.laws.fits import Settings, fit_power, fit_power_irreducible
+from workflow.scripts.laws.fits import Settings
 from workflow.scripts.laws.forms import CHINCHILLA, POWER_IRREDUCIBLE, data_of
 from workflow.scripts.laws.intervals import bootstrap, profile_interval, rise
 from workflow.scripts.laws.line import curvature, fit_line, interval, points_of
+from workflow.scripts.laws.of_n import fit_power, fit_power_irreducible
 
 N = np.geomspace(1e4, 2e5, 5)
 

@@ -27,11 +27,12 @@ import pandas as pd
 from workflow.scripts import cli
 from workflow.scripts.cli import InputError
 from workflow.scripts.files import write_json
-from workflow.scripts.laws import fits, gaps
+from workflow.scripts.laws import gaps, of_n, of_n_and_d
 from workflow.scripts.laws.fits import Settings
-from workflow.scripts.laws.forms import CHINCHILLA, CHINCHILLA_TIED, KAPLAN, REPEAT, SMS, Form, data_of
+from workflow.scripts.laws.forms import CHINCHILLA, CHINCHILLA_TIED, KAPLAN, Form, data_of
 from workflow.scripts.laws.isoflop import fit_compute, fit_isoflop, levels
 from workflow.scripts.laws.line import curvature, points_of
+from workflow.scripts.laws.repetition import REPEAT, SMS
 from workflow.scripts.laws.table import read_table
 from workflow.scripts.laws.verdict import judge, sentences
 
@@ -77,14 +78,14 @@ def fit_group(
             {"size": size, "params": float(n), "loss": float(loss), "seeds": int(count)}
             for size, n, loss, count in zip(sizes, points.n, points.loss, np.bincount(points.run_size), strict=True)
         ],
-        "power": fits.fit_power(points, settings, shared),
+        "power": of_n.fit_power(points, settings, shared),
         "power_irreducible": None,
         "curvature": curvature(points),
-        "forecast": fits.forecast(points, sizes),
+        "forecast": of_n.forecast(points, sizes),
     }
     absent: dict[str, str] = {}
     if len(points.n) > 3:
-        group["power_irreducible"], more = fits.fit_power_irreducible(points, settings, shared)
+        group["power_irreducible"], more = of_n.fit_power_irreducible(points, settings, shared)
         notes += more
     else:
         absent["power_irreducible"] = "three sizes cannot tell an irreducible loss"
@@ -169,9 +170,9 @@ def surface(
     if lack := lacks(form, rows):
         return None, [], lack
     data = data_of(*(rows[column].to_numpy() for column in ("params", "tokens", "loss", "unique_tokens")))
-    result, more, best = fits.fit_surface(form, data, settings, shared, trunks(rows))
+    result, more, best = of_n_and_d.fit_surface(form, data, settings, shared, trunks(rows))
     largest = flops_from or rows["flops"].max() / np.sqrt(10)
-    result["forecast"] = fits.forecast_rows(form, data, settings, best, (rows["flops"] >= largest).to_numpy())
+    result["forecast"] = of_n_and_d.forecast_rows(form, data, settings, best, (rows["flops"] >= largest).to_numpy())
     if result["forecast"]:
         result["forecast"]["flops_from"] = float(largest)
     return result, [*notes, *more], ""

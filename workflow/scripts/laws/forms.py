@@ -212,113 +212,6 @@ class Kaplan(Form):
         return Constraint(self.theta.index(coefficient), 0.0, np.log(value) - mean, exponent)
 
 
-class Repeat(Form):
-    """E + A N'^-alpha + B D'^-beta with effective parameters and tokens (Muennighoff et al. 2023, equations 5 to 10).
-
-    With U unique tokens read 1 + R times, D' = U + U R_D (1 - e^(-R / R_D)); N' likewise from U_N, the parameters that
-    are compute-optimal for U, or N where that is less.
-    """
-
-    name = "repeat"
-    formula = "L = E + A/N'^alpha + B/D'^beta"
-    theta = ("log_e", "log_a", "log_b", "alpha", "beta", "log_r_d", "log_r_n")
-    exponents = N_AND_D
-
-    def predict(self, theta, data):
-        log_e, log_a, log_b, alpha, beta, log_r_d, log_r_n = theta
-        (log_n, by_ratio, by_alpha, by_beta, by_r_n), (log_d, by_r_d) = self.effective(
-            log_a - log_b, alpha, beta, log_r_d, log_r_n, data
-        )
-        terms = np.stack((np.full_like(log_n, log_e), log_a - alpha * log_n, log_b - beta * log_d))
-        total, (e, a, b) = log_sum_exp(terms)
-        through_n = -a * alpha
-        gradient = (
-            e, a + through_n * by_ratio, b - through_n * by_ratio, -a * log_n + through_n * by_alpha,
-            -b * log_d + through_n * by_beta, -b * beta * by_r_d, through_n * by_r_n,
-        )  # fmt: skip
-        return total, np.stack(gradient, axis=1)
-
-    def effective(self, ratio, alpha, beta, log_r_d, log_r_n, data: Data):
-        """Centred log N' and its derivatives by log(A/B), alpha, beta, log R_N; centred log D' and that by log R_D."""
-        log_d, _, by_r_d = saturated(data.log_d - data.log_u, log_r_d)
-        # The optimum in these coordinates: alpha A' N^-alpha = beta B' U^-beta, A' and B' taken at the means.
-        optimal = (np.log(alpha / beta) + ratio + beta * data.log_u) / alpha
-        excess = np.maximum(data.log_n - optimal, 0.0)
-        more, by_excess, by_r_n = saturated(excess, log_r_n)
-        base = np.minimum(data.log_n, optimal)
-        above = excess > 0
-        by_optimal = np.where(above, 1 - by_excess, 0.0)
-        by_alpha = by_optimal * (1 / alpha**2 - optimal / alpha)
-        by_beta = by_optimal * (data.log_u - 1 / beta) / alpha
-        return (base + more, by_optimal / alpha, by_alpha, by_beta, by_r_n), (data.log_u + log_d, by_r_d)
-
-    shape_names = ("alpha", "beta", "log_r_d", "log_r_n", "log_ratio")  # N' depends on A/B, too
-
-    def project(self, shape, data):
-        alpha, beta, log_r_d, log_r_n, ratio = shape
-        (log_n, *_), (log_d, _) = self.effective(ratio, alpha, beta, log_r_d, log_r_n, data)
-        both = np.exp(ratio - alpha * log_n) + np.exp(-beta * log_d)
-        (e, b), residuals = non_negative(np.stack((np.ones_like(both), both), axis=1), data)
-        return np.array([np.log(e), np.log(b) + ratio, np.log(b), alpha, beta, log_r_d, log_r_n]), residuals
-
-
-def saturated(excess: np.ndarray, log_r: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """log(1 + r (1 - e^(-R / r))) for R = e^excess - 1 repetitions; its derivatives by excess and by log r."""
-    r = np.exp(log_r)
-    repetitions = np.expm1(np.minimum(excess, 300.0))  # a search may try what no table has
-    decay = np.exp(-repetitions / r)
-    worth = 1 - r * np.expm1(-repetitions / r)
-    return np.log(worth), decay * (repetitions + 1) / worth, (worth - 1 - repetitions * decay) / worth
-
-
-class Sms(Form):
-    """E + A N^-alpha + B D''^-beta + d N^-alpha D''^-beta, with D'' = U (1 - k^(D/U)) / (1 - k): the part of MuPT's
-    symbolic music scaling law that does not over-fit (Qu et al. 2024, equation 2)."""
-
-    name = "repeat_sms"
-    formula = "L = E + A/N^alpha + B/D''^beta + d/(N^alpha D''^beta)"
-    theta = ("log_e", "log_a", "log_b", "log_d", "alpha", "beta", "log_decay")
-    exponents = N_AND_D
-
-    def predict(self, theta, data):
-        *coefficients, alpha, beta, log_decay = theta
-        log_d, by_decay = geometric(data, log_decay)
-        by_n, by_d = -alpha * data.log_n, -beta * log_d
-        shapes = np.stack((np.zeros_like(by_n), by_n, by_d, by_n + by_d))
-        total, shares = log_sum_exp(shapes + np.array(coefficients)[:, None])
-        of_n, of_d = shares[1] + shares[3], shares[2] + shares[3]
-        return total, np.stack((*shares, -of_n * data.log_n, -of_d * log_d, -of_d * beta * by_decay), axis=1)
-
-    def project(self, shape, data):
-        alpha, beta, log_decay = shape
-        log_d, _ = geometric(data, log_decay)
-        n, d = np.exp(-alpha * data.log_n), np.exp(-beta * log_d)
-        weights, residuals = non_negative(np.stack((np.ones_like(n), n, d, n * d), axis=1), data)
-        return np.array([*np.log(weights), *shape]), residuals
-
-    def natural(self, theta, data):
-        found = super().natural(theta, data)
-        log_d, alpha, beta, log_decay = theta[3:]
-        gone = found.pop("D") == 0
-        found["d"] = 0.0 if gone else float(np.exp(log_d + alpha * data.mean_n + beta * data.mean_d))
-        del found["DECAY"]
-        return found | {"k": float(1 - np.exp(log_decay))}
-
-    def held(self, name, value, data):
-        if name == "k":
-            return Constraint(self.theta.index("log_decay"), np.log1p(-value))
-        return super().held(name, value, data)
-
-
-def geometric(data: Data, log_decay: float) -> tuple[np.ndarray, np.ndarray]:
-    """Centred log D'' and its derivative by log (1 - k)."""
-    decay = np.exp(log_decay)
-    epochs = np.exp(data.log_d - data.log_u)
-    kept = np.exp(epochs * np.log1p(-decay))  # k^(D/U)
-    by_decay = decay * epochs * kept / ((1 - decay) * (1 - kept)) - 1
-    return data.log_u + np.log1p(-kept) - log_decay, by_decay
-
-
 POWER_IRREDUCIBLE = Sum("power_irreducible", "L = E + A/N^alpha", ("log_e", "log_a", "alpha"), {"log_a": "alpha"})
 CHINCHILLA = Sum("chinchilla", "L = E + A/N^alpha + B/D^beta", ("log_e", "log_a", "log_b", "alpha", "beta"), N_AND_D)
 CHINCHILLA_TIED = Sum(
@@ -327,4 +220,4 @@ CHINCHILLA_TIED = Sum(
     ("log_e", "log_a", "log_b", "alpha"),
     {"log_a": "alpha", "log_b": "alpha"},
 )
-KAPLAN, REPEAT, SMS = Kaplan(), Repeat(), Sms()
+KAPLAN = Kaplan()
