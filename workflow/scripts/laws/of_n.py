@@ -1,4 +1,4 @@
-"""Laws in N alone, at one budget of tokens, fitted to one point a size; and forecasts of the largest from the others."""
+"""Laws in N alone, at one budget of tokens, fitted to one point a size; and forecasts of the largest size."""
 
 from collections.abc import Callable, Iterator
 
