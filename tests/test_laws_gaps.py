@@ -92,6 +92,6 @@ def test_noise_makes_no_winner():
     loss = 5 * SIZES**-0.1
     noisy = [rows(loss * np.exp(rng.normal(0, 0.02, 6))) for _ in range(2)]
     pair, said = compare(*noisy, ("a", "b"), (0.1, 0.1))
-    assert sum(gap["ci95"][0] > 0 or gap["ci95"][1] < 0 for gap in pair["params"]["gaps"]) <= 1
+    assert not any(gap["ci95"][0] > 0 or gap["ci95"][1] < 0 for gap in pair["params"]["gaps"])
     assert pair["flops"] is None
-    assert not any("at every size" in sentence and "leave out zero" not in sentence for sentence in said)
+    assert said[0] == "A and B cannot be told apart at any size compared."

@@ -1,101 +1,170 @@
-"""Optima at equal FLOP and their exponents, against published ones and against laws that are known."""
+"""Optima at equal FLOP are found where they are, their exponents are the published ones, and no bracket gives none."""
+
+import json
 
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import linregress
 
-from workflow.scripts.laws.isoflop import fit_compute, fit_isoflop, frontier, levels
+from workflow.scripts.laws.isoflop import (
+    fit_compute,
+    fit_isoflop,
+    frontier,
+    levels,
+    optima_given,
+    optimum,
+    weighted_slope,
+)
 from workflow.scripts.laws.table import read_table
 
 
-@pytest.mark.parametrize(
-    ("name", "n", "d"),
-    [("kaplan(matmul+lm_head)", 0.536, 0.489), ("all", 0.374, 0.501), ("transformer_only", 0.697, 0.406)],
-)
-def test_nanochats_optima(shared, name, n, d):
-    table, _ = read_table(shared / "law-data/nanochat_isoflop_optima.csv", "size")
-    result, notes, why = fit_isoflop(table[table["size"] == name])
-    assert (notes, why) == ([], "")
-    assert result["optima_given"]
-    assert result["N_exponent"] == pytest.approx(n, abs=0.005)
-    assert result["D_exponent"] == pytest.approx(d, abs=0.005)
-    assert result["ci95"]["N_exponent"][0] < n < result["ci95"]["N_exponent"][1]
+@pytest.fixture(scope="module")
+def expected(shared):
+    return json.loads((shared / "law-data" / "expected_public.json").read_text())
 
 
-def test_porians_pairs_weighted_and_not(shared):
-    table, _ = read_table(shared / "law-data/porian_pairs_public.csv", "config")
-    assert fit_isoflop(table)[0]["N_exponent"] == pytest.approx(0.57149, abs=2e-5)
-    assert fit_isoflop(table.assign(params_log_se=np.nan))[0]["N_exponent"] == pytest.approx(0.57142, abs=2e-5)
+def study(flops=(1e15, 4e15, 1.6e16, 6.4e16), spread: float = 6, sizes: int = 9, noise: float = 0.0, a: float = 0.55):
+    """Runs at equal FLOP whose loss is a parabola in log N with the best N at 0.3 C^a."""
+    rng, rows = np.random.default_rng(0), []
+    for c in flops:
+        best = 0.3 * c**a
+        for n in np.geomspace(best / spread, best * spread * 1.3, sizes):
+            loss = 9 * c**-0.03 + 0.05 * np.log(n / best) ** 2
+            rows.append({"params": n, "tokens": c / (6 * n), "flops": c, "loss": loss * np.exp(rng.normal(0, noise))})
+    return pd.DataFrame(rows).assign(size="")
 
 
-def test_porians_runs_give_their_optima(shared):
-    """From the runs themselves: each optimum within 15% of theirs, and their exponent inside our interval."""
-    table, _ = read_table(shared / "law-data/porian_isoflop_public.csv", "config")
-    theirs, _ = read_table(shared / "law-data/porian_pairs_public.csv", "config")
-    result, _, _ = fit_isoflop(table)
-    found = pd.DataFrame(result["optima"])
-    assert found["flops"].tolist() == pytest.approx(theirs["flops"].tolist())
-    assert np.abs(np.log(found["params"].to_numpy() / theirs["params"].to_numpy())).max() < 0.15
-    low, high = result["ci95"]["N_exponent"]
-    assert low < 0.5715 < high
+def test_nanochats_exponents(shared, expected):
+    table, _ = read_table(shared / "law-data" / "nanochat_isoflop_optima.csv", "size")
+    wanted = expected["public/nanochat_isoflop_optima.csv"]
+    names = {"kaplan(matmul+lm_head)": "kaplan", "all": "all", "transformer_only": "transformer_only"}
+    assert set(table["size"]) == set(names)
+    for group, rows in table.groupby("size"):
+        result, _, why = fit_isoflop(rows)
+        assert why == ""
+        assert result["optima_given"]
+        for name, told in (("N_exponent", "N_exp"), ("D_exponent", "D_exp")):
+            assert result[name] == pytest.approx(wanted[told][names[group]], abs=wanted["tol"])
+            assert result["ci95"][name][0] < result[name] < result["ci95"][name][1]
 
 
-def slices(alpha=0.34, beta=0.28, sizes=9):
-    rows = []
-    for flops in (1e17, 1e18, 1e19, 1e20):
-        best = 0.4 * (flops / 6) ** (beta / (alpha + beta))
-        for n in best * np.geomspace(1 / 4, 4, sizes):
-            d = flops / 6 / n
-            rows.append(
-                {"size": "", "params": n, "tokens": d, "flops": flops, "loss": 1.7 + 400 * n**-alpha + 410 * d**-beta}
-            )
-    return pd.DataFrame(rows)
+def test_porians_pairs(shared, expected):
+    """Weighted by their standard errors, and not; within the published interval."""
+    rows, _ = read_table(shared / "law-data" / "porian_pairs_public.csv", "config")
+    wanted = expected["public/porian_pairs_public.csv"]
+    low, high = wanted["published_boot95"]
+    for table, key in ((rows, "WLS_n_exponent"), (rows.assign(params_log_se=np.nan), "OLS")):
+        result, _, _ = fit_isoflop(table)
+        assert result["N_exponent"] == pytest.approx(wanted[key], abs=wanted["tol"])
+        assert low < result["N_exponent"] < high
 
 
-def test_slices_of_a_known_law_have_its_exponents():
-    result, notes, _ = fit_isoflop(slices())
-    assert notes == []
+def test_porians_runs_give_nearly_their_pairs(shared):
+    rows, _ = read_table(shared / "law-data" / "porian_isoflop_public.csv", "config")
+    result, _, _ = fit_isoflop(rows)
     assert not result["optima_given"]
-    assert result["N_exponent"] == pytest.approx(0.28 / 0.62, abs=0.01)
-    assert result["N_exponent"] + result["D_exponent"] == pytest.approx(1, abs=1e-6)
-    ratio = (0.34 * 400 / (0.28 * 410)) ** (1 / 0.62)
-    for optimum in result["optima"]:
-        assert optimum["params"] == pytest.approx(ratio * (optimum["flops"] / 6) ** (0.28 / 0.62), rel=0.05)
+    assert 0.5598 < result["N_exponent"] < 0.5885
+    pairs, _ = read_table(shared / "law-data" / "porian_pairs_public.csv", "config")
+    for found in result["optima"]:
+        near = pairs.iloc[np.abs(np.log(pairs["flops"] / found["flops"])).argmin()]
+        if abs(np.log(near["flops"] / found["flops"])) < 0.05:
+            assert found["params"] == pytest.approx(near["params"], rel=0.2)
 
 
-def test_a_budget_whose_optimum_is_not_bracketed_is_left_out_and_told():
-    table = slices()
-    best = max(optimum["params"] for optimum in fit_isoflop(table)[0]["optima"])  # of the largest budget
-    cut = table[(table["flops"] != 1e20) | (table["params"] < best / 1.1)]
+def test_the_vertex_of_a_parabola_is_found_exactly():
+    rows = study(flops=(1e15,))
+    found = optimum(rows)
+    best = 0.3 * 1e15**0.55
+    assert found["params"] == pytest.approx(best, rel=1e-6)
+    assert found["loss"] == pytest.approx(9 * 1e15**-0.03, rel=1e-6)
+    assert found["tokens"] == pytest.approx(1e15 / 6 / best, rel=1e-6)
+    assert found["sizes"] == 9
+
+
+def test_the_exponents_of_a_parabola_study():
+    result, notes, why = fit_isoflop(study())
+    assert (notes, why) == ([], "")
+    assert result["N_exponent"] == pytest.approx(0.55, abs=1e-6)
+    assert result["D_exponent"] == pytest.approx(0.45, abs=1e-6)
+    assert result["loss_exponent"] == pytest.approx(0.03, abs=1e-6)
+    assert len(result["optima"]) == 4
+
+
+def test_the_exponent_of_noisy_studies_lies_in_its_interval():
+    result, _, _ = fit_isoflop(study(noise=1e-3, sizes=13))
+    low, high = result["ci95"]["N_exponent"]
+    assert low < 0.55 < high
+    assert high - low < 0.3
+    assert all(found["params_log_se"] > 0 for found in result["optima"])
+
+
+def test_budgets_that_do_not_bracket_an_optimum_are_left_out():
+    rows = study()
+    cut = rows[(rows["flops"] > 1e15) | (rows["params"] < 0.3 * 1e15**0.55)]
     result, notes, _ = fit_isoflop(cut)
-    assert len(result["optima"]) == 3
     assert notes == ["isoflop: 1 of 4 budgets of FLOP do not bracket an optimum"]
+    assert result["N_exponent"] == pytest.approx(0.55, abs=1e-6)
 
 
-def test_runs_of_one_budget_of_tokens_are_no_optima():
-    n = np.geomspace(1e5, 1e8, 5)
-    table = pd.DataFrame({"size": "", "params": n, "tokens": 1e8, "flops": 6e8 * n, "loss": 5 * n**-0.1})
-    assert fit_isoflop(table) == (None, [], "0 budgets of FLOP have an optimum, and exponents need 3")
+def test_no_bracket_is_no_optimum():
+    rows = study()
+    best = 0.3 * rows["flops"] ** 0.55
+    result, _, why = fit_isoflop(rows[rows["params"] < best])
+    assert result is None
+    assert why == "0 budgets of FLOP have an optimum, and exponents need 3"
+    result, _, why = fit_isoflop(study(flops=(1e15, 4e15)))
+    assert result is None
+    assert why == "2 budgets of FLOP have an optimum, and exponents need 3"
 
 
-def test_levels_do_not_chain():
-    values = np.exp(np.array([0.0, 0.06, 0.09, 0.15, 1.0, 1.05]))
-    assert levels(values[::-1], 0.10)[::-1].tolist() == [0, 0, 0, 1, 2, 2]
+def test_a_hill_is_no_valley():
+    rows = study(flops=(1e15,))
+    assert optimum(rows.assign(loss=20 - rows["loss"])) is None
 
 
-def test_the_frontier_is_of_runs_that_none_beats():
-    table = pd.DataFrame({"flops": [1, 2, 3, 3, 5, 9], "loss": [3, 3.5, 2, 2.5, 2, 1], "params": range(1, 7)})
-    assert frontier(table)["params"].tolist() == [1, 3, 6]
+def test_flops_of_whole_steps_are_one_level():
+    values = np.array([1e18, 1.02e18, 4e18, 0.99e18, 4.1e18, 1e19])
+    assert levels(values, 0.10).tolist() == [0, 0, 1, 0, 1, 2]
+    chain = np.exp(0.06 * np.arange(6))  # near its neighbour each, but no level is wider than that
+    found = levels(chain, 0.10)
+    assert found.tolist() == [0, 0, 1, 1, 2, 2]
 
 
-def test_the_compute_law_is_the_line_through_the_frontier():
+def test_tables_of_optima_are_told_from_tables_of_runs():
+    rows = pd.DataFrame({"flops": [1e18, 2e18, 4e18], "params": [1e8, 1.5e8, 2e8], "tokens": [1e9, 1.4e9, 2e9]})
+    assert optima_given(rows)
+    assert not optima_given(rows.assign(tokens=[1e9, 1e9, 1e9]))  # a study at one budget of tokens
+    assert not optima_given(rows.assign(flops=[1e18, 1e18, 4e18]))
+    assert not optima_given(study())
+
+
+def test_a_weighted_slope_is_the_textbook_one():
+    rng = np.random.default_rng(1)
+    x, y, weights = np.arange(8.0), rng.normal(size=8), rng.uniform(0.5, 2, 8)
+    root = np.sqrt(weights)
+    design = np.stack((root, root * x), axis=1)
+    values, rss, *_ = np.linalg.lstsq(design, root * y)
+    variance = rss[0] / 6 * np.linalg.inv(design.T @ design)
+    assert weighted_slope(x, y, weights) == pytest.approx((values[1], np.sqrt(variance[1, 1])))
+    line = linregress(x, y)
+    assert weighted_slope(x, y, np.ones(8)) == pytest.approx((line.slope, line.stderr))
+
+
+def test_the_frontier_is_of_runs_that_no_other_beats():
+    rows = pd.DataFrame({"flops": [4.0, 1, 2, 2, 3, 5], "loss": [1.0, 3, 2, 2.5, 2.2, 1.0]})
+    kept = frontier(rows)
+    assert list(zip(kept["flops"], kept["loss"], strict=True)) == [(1, 3), (2, 2), (4, 1)]
+
+
+def test_the_envelope_is_found():
     flops = np.geomspace(1e15, 1e18, 6)
-    table = pd.DataFrame({"size": "", "params": flops, "tokens": flops, "flops": flops, "loss": 30 * flops**-0.06})
-    worse = table.assign(loss=table["loss"] * 1.2, flops=table["flops"] * 1.5)
-    law, _, _ = fit_compute(pd.concat([table, worse]))
-    assert law["n_rows"] == 6
-    assert law["alpha"] == pytest.approx(0.06)
-    assert law["A"] == pytest.approx(30, rel=1e-6)
-    assert (
-        fit_compute(table.assign(loss=3.0))[2] == "1 runs are on the frontier of loss against FLOP, and a law needs 3"
-    )
+    rows = pd.DataFrame({"size": "", "params": 1e6, "tokens": flops / 6e6, "flops": flops, "loss": 40 * flops**-0.06})
+    worse = rows.assign(loss=rows["loss"] * 1.4, flops=rows["flops"] * 1.01)
+    result, _, _ = fit_compute(pd.concat((rows, worse)))
+    assert result["alpha"] == pytest.approx(0.06)
+    assert result["A"] == pytest.approx(40)
+    assert len(result["frontier"]) == 6
+    result, _, why = fit_compute(rows.iloc[:2])
+    assert result is None
+    assert why.startswith("2 runs are on the frontier")

@@ -192,7 +192,9 @@ def sentences(pair: dict, alphas: tuple[float, float]) -> list[str]:
         sure = {name: sum(g["ci95"][1] < 0 or g["ci95"][0] > 0 for g in gaps) for name, gaps in wins.items()}
         ahead, behind = (a, b) if len(wins[a]) >= len(wins[b]) else (b, a)
         small, large = (pick(abs(g["gap"]) for g in wins[ahead]) for pick in (min, max))
-        if not wins[behind]:
+        if not any(sure.values()):
+            line = f"{a} and {b} cannot be told apart at any {what} compared"
+        elif not wins[behind]:
             where = f"at every {what} compared" if key == "flops" else "at every size"
             line = f"{ahead} is ahead {where}, by {small:.2f} to {large:.2f} nats"
             if sure[ahead] < len(found):
@@ -200,7 +202,7 @@ def sentences(pair: dict, alphas: tuple[float, float]) -> list[str]:
         else:
             line = (f"{ahead} is ahead at {len(wins[ahead])} of {len(found)} {'sizes' if key == 'params' else 'FLOP'},"
                     f" {behind} at the rest")  # fmt: skip
-        if key == "params" and not wins[behind] and steeper == behind:
+        if key == "params" and any(sure.values()) and not wins[behind] and steeper == behind:
             line += f", although the {behind}'s α is larger"
         said.append(line + ".")
         if (place := pair[key]["crossing"]) and place["within_measured"]:
