@@ -48,12 +48,16 @@ def test_our_own_table_is_fitted_by_every_law_it_can_support(tmp_path):
     jsonschema.Draft202012Validator.check_schema(SCHEMA)
     groups = valid(fitted(shutil.copy(ROOT / "docs/default-study/runs.csv", tmp_path)))
     assert set(groups) == {"gpt", "lstm"}
-    for group in groups.values():
+    for arch, group in groups.items():
         for form in ("power", "power_irreducible", "chinchilla", "chinchilla_tied", "kaplan", "compute"):
             law = group[form]
             assert {"ci95", "objective", "n_rows", "n_sizes", "r2", "loo_error", "converged"} <= set(law)
         assert group["chinchilla"]["n_rows"] == 40
         assert group["power"]["n_rows"] == 10
+        recorded = json.loads((ROOT / "docs/default-study/fit.json").read_text())["groups"][arch]
+        for form in ("power", "power_irreducible", "chinchilla", "kaplan"):
+            assert group[form]["alpha"] == pytest.approx(recorded[form]["alpha"], rel=1e-4)
+        assert group["verdict"] == recorded["verdict"]
         assert set(group["absent"]) == {"repeat", "repeat_sms", "isoflop"}
 
 

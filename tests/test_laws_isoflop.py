@@ -65,11 +65,12 @@ def test_porians_runs_give_nearly_their_pairs(shared):
     result, _, _ = fit_isoflop(rows)
     assert not result["optima_given"]
     assert 0.5598 < result["N_exponent"] < 0.5885
+    low, high = result["ci95"]["N_exponent"]
+    assert low < 0.5715 < high
     pairs, _ = read_table(shared / "law-data" / "porian_pairs_public.csv", "config")
-    for found in result["optima"]:
-        near = pairs.iloc[np.abs(np.log(pairs["flops"] / found["flops"])).argmin()]
-        if abs(np.log(near["flops"] / found["flops"])) < 0.05:
-            assert found["params"] == pytest.approx(near["params"], rel=0.2)
+    found = pd.DataFrame(result["optima"])
+    assert found["flops"].tolist() == pytest.approx(pairs["flops"].tolist())
+    assert np.abs(np.log(found["params"].to_numpy() / pairs["params"].to_numpy())).max() < 0.15
 
 
 def test_the_vertex_of_a_parabola_is_found_exactly():
@@ -89,6 +90,24 @@ def test_the_exponents_of_a_parabola_study():
     assert result["D_exponent"] == pytest.approx(0.45, abs=1e-6)
     assert result["loss_exponent"] == pytest.approx(0.03, abs=1e-6)
     assert len(result["optima"]) == 4
+
+
+def test_slices_of_a_known_law_have_its_exponents():
+    """Chinchilla's law is no parabola: its optima are found all the same."""
+    alpha, beta, rows = 0.34, 0.28, []
+    for flops in (1e17, 1e18, 1e19, 1e20):
+        for n in 0.4 * (flops / 6) ** (beta / (alpha + beta)) * np.geomspace(1 / 4, 4, 9):
+            d = flops / 6 / n
+            loss = 1.7 + 400 * n**-alpha + 410 * d**-beta
+            rows.append({"size": "", "params": n, "tokens": d, "flops": flops, "loss": loss})
+    result, notes, _ = fit_isoflop(pd.DataFrame(rows))
+    assert notes == []
+    assert not result["optima_given"]
+    assert result["N_exponent"] == pytest.approx(0.28 / 0.62, abs=0.01)
+    assert result["N_exponent"] + result["D_exponent"] == pytest.approx(1, abs=1e-6)
+    ratio = (alpha * 400 / (beta * 410)) ** (1 / 0.62)
+    for found in result["optima"]:
+        assert found["params"] == pytest.approx(ratio * (found["flops"] / 6) ** (0.28 / 0.62), rel=0.05)
 
 
 def test_the_exponent_of_noisy_studies_lies_in_its_interval():
@@ -116,6 +135,12 @@ def test_no_bracket_is_no_optimum():
     result, _, why = fit_isoflop(study(flops=(1e15, 4e15)))
     assert result is None
     assert why == "2 budgets of FLOP have an optimum, and exponents need 3"
+
+
+def test_runs_of_one_budget_of_tokens_are_no_optima():
+    n = np.geomspace(1e5, 1e8, 5)
+    table = pd.DataFrame({"size": "", "params": n, "tokens": 1e8, "flops": 6e8 * n, "loss": 5 * n**-0.1})
+    assert fit_isoflop(table) == (None, [], "0 budgets of FLOP have an optimum, and exponents need 3")
 
 
 def test_a_hill_is_no_valley():
@@ -168,3 +193,4 @@ def test_the_envelope_is_found():
     result, _, why = fit_compute(rows.iloc[:2])
     assert result is None
     assert why.startswith("2 runs are on the frontier")
+    assert fit_compute(rows.assign(loss=3.0))[2].startswith("1 runs are on the frontier")

@@ -62,10 +62,10 @@ def fit_group(
     if distinct < 3:
         count = "one distinct size" if distinct == 1 else f"{distinct} distinct sizes"
         raise InputError(f"{name} has {count}: a law needs at least 3")
-    if np.ptp(np.log(rows["loss"])) < 1e-9:
-        raise InputError(f"{name} has the same loss at every size: there is nothing to fit")
     chosen, tokens, alike, notes = one_budget(rows)
     points = points_of(chosen["params"].to_numpy(), chosen["loss"].to_numpy())
+    if np.ptp(np.log(points.loss)) < 1e-9:
+        raise InputError(f"{name} has the same loss at every size: there is nothing to fit")
     sizes = [chosen.loc[chosen["params"] == n, "size"].iloc[0] for n in points.n]
     shared = (rows["loss_se"] / rows["loss"]).median()
     shared = 0.0 if np.isnan(shared) else float(shared)

@@ -47,7 +47,7 @@ def fit_surface(
     wider = [
         f"{name} from {ends[0]:.4g} to {ends[1]:.4g}"
         for name, ends in result["bootstrap95"].items()
-        if ends and np.ptp(ends) > WIDER * np.ptp(result["ci95"][name])
+        if ends and np.ptp(ends) > max(WIDER * np.ptp(result["ci95"][name]), 1e-6 * result[name])
     ]
     if wider:
         notes.append(
