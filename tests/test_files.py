@@ -32,6 +32,13 @@ def test_a_full_disk_is_one_sentence_and_leaves_the_old_file(tmp_path):
     assert os.listdir(tmp_path) == ["big.txt"]
 
 
+def test_a_folder_is_no_file_to_write(tmp_path):
+    for path in (tmp_path, "."):
+        with pytest.raises(IsADirectoryError):
+            files.write_text(path, "x")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_json_refuses_nan_and_leaves_nothing(tmp_path):
     with pytest.raises(ValueError, match="Out of range"):
         files.write_json(tmp_path / "x.json", {"loss": float("nan")})

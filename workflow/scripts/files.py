@@ -1,6 +1,7 @@
 """Files that are whole or absent: write beside the target, flush to disk, then rename over it."""
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import json
@@ -19,6 +20,8 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     Whatever goes wrong inside (an exception, a full disk, a kill) leaves ``path`` as it was.
     """
     path = Path(path)
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     # The suffix stays last: numpy and matplotlib choose a format by it.
     temporary = path.with_name(f".{path.stem}.{secrets.token_hex(4)}.tmp{path.suffix}")

@@ -73,6 +73,8 @@ def read_rows(path: str | Path) -> tuple[list[dict[str, str]], list[int]]:
             header = [name.strip() for name in next(reader, [])]
             if not any(header):
                 raise InputError(f"{path} is not readable as CSV (it is empty)")
+            if twice := sorted({name for name in header if name and header.count(name) > 1}):
+                raise InputError(f"{path} has more than one column {twice[0]!r}")
             for cells in reader:
                 if not any(map(str.strip, cells)):
                     continue
