@@ -106,6 +106,15 @@ def test_the_budget_that_most_sizes_have_is_fitted(tmp_path):
     assert one_budget(more).tokens == 10**8
 
 
+def test_of_equal_budgets_one_that_was_not_read_too_often_is_fitted(tmp_path):
+    """The largest read 60 times its million unique tokens; the one before it, 4 times."""
+    table, _ = read_table(grid(tmp_path / "t.csv"))
+    table = table[table["tokens"].isin(table["tokens"].unique()[[0, 1, 3]])]
+    table["tokens"] = table["tokens"].map(dict(zip(sorted(table["tokens"].unique()), (1e6, 4e6, 6e7), strict=True)))
+    assert one_budget(table.assign(unique_tokens=1e6)).tokens == 4_000_000
+    assert one_budget(table.assign(unique_tokens=table["tokens"])).tokens == 60_000_000
+
+
 def test_without_a_budget_of_three_sizes_there_is_no_verdict(tmp_path):
     n = np.geomspace(1e6, 1e9, 8)
     rows = pd.DataFrame({"arch": "gpt", "params": n, "tokens": 20 * n, "loss": 1.7 + 900 * n**-0.34})

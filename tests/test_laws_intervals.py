@@ -69,7 +69,7 @@ def test_seeds_of_one_size_count_once():
 
 @pytest.mark.parametrize(
     ("e", "a", "alpha", "span", "repetitions"),
-    [(0.8, 20.0, 0.3, (1e4, 1e6), 400), (0.8, 20.0, 0.6, (1e4, 1e6), 150), (0.3, 6.0, 0.15, (1e4, 1e6), 150)],
+    [(0.8, 20.0, 0.3, (1e4, 1e6), 400), (0.8, 20.0, 0.6, (1e4, 1e6), 100), (0.3, 6.0, 0.15, (1e4, 1e6), 100)],
     ids=["bent", "saturated", "nearly straight"],
 )
 def test_the_floors_interval_covers(e, a, alpha, span, repetitions):

@@ -116,8 +116,8 @@ class Budget(NamedTuple):
 def one_budget(rows: pd.DataFrame) -> Budget:
     """Runs of one budget of tokens, and of one amount of unique ones.
 
-    The cell that most sizes have; among equals the largest budget, then the most unique tokens. Where none has three
-    sizes: the best run of each size, and a warning.
+    The cell that most sizes have; among equals one whose data were not read too often, then the largest budget, then
+    the most unique tokens. Where none has three sizes: the best run of each size, and a warning.
     """
     notes = []
     if rows["tokens"].isna().all():
@@ -127,7 +127,8 @@ def one_budget(rows: pd.DataFrame) -> Budget:
                  strict=True)), index=rows.index,
     )  # fmt: skip
     counts = rows.groupby(cell)["params"].nunique()
-    best = max(counts.index, key=lambda key: (counts[key], key))
+    fresh = (rows["tokens"] / rows["unique_tokens"]).groupby(cell).max() <= MANY_EPOCHS
+    best = max(counts.index, key=lambda key: (counts[key], fresh[key], key))
     if counts[best] < 3:
         lowest = rows.loc[rows.groupby("params")["loss"].idxmin()]
         said = (
