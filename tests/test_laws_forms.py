@@ -64,20 +64,13 @@ def test_rows_taken_and_places_added_keep_their_coordinates(form):
     assert form.predict(theta, data.at(n[:7], d[:7], unique[:7]))[0] == pytest.approx(whole[:7])
 
 
-def test_chinchilla_is_its_equation():
+@pytest.mark.parametrize(("form", "exponent_of_d"), [(CHINCHILLA, "beta"), (CHINCHILLA_TIED, "alpha")])
+def test_chinchilla_is_its_equation(form, exponent_of_d):
     n, d, _, data = table()
-    theta = random_theta(CHINCHILLA, np.random.default_rng(4))
-    law = CHINCHILLA.natural(theta, data)
-    loss = law["E"] + law["A"] / n ** law["alpha"] + law["B"] / d ** law["beta"]
-    assert np.exp(CHINCHILLA.predict(theta, data)[0]) == pytest.approx(loss)
-
-
-def test_the_tied_law_has_one_exponent():
-    n, d, _, data = table()
-    theta = random_theta(CHINCHILLA_TIED, np.random.default_rng(4))
-    law = CHINCHILLA_TIED.natural(theta, data)
-    loss = law["E"] + law["A"] / n ** law["alpha"] + law["B"] / d ** law["alpha"]
-    assert np.exp(CHINCHILLA_TIED.predict(theta, data)[0]) == pytest.approx(loss)
+    theta = random_theta(form, np.random.default_rng(4))
+    law = form.natural(theta, data)
+    loss = law["E"] + law["A"] / n ** law["alpha"] + law["B"] / d ** law[exponent_of_d]
+    assert np.exp(form.predict(theta, data)[0]) == pytest.approx(loss)
 
 
 def test_kaplan_is_equation_1_5():

@@ -77,13 +77,9 @@ def marked(ax: Axes) -> np.ndarray:
     """Multiples of powers of ten that a loss axis names: more where it spans less."""
     low, high = ax.get_ylim()
     span = high / low if low > 0 else np.inf
-    return (
-        np.arange(1, 10, 0.1)
-        if span < 2.5
-        else np.arange(1, 10, 0.5)
-        if span < 5
-        else np.array([1, 1.5, 2, 3, 4, 5, 7])
-    )
+    if span < 2.5:
+        return np.arange(1, 10, 0.1)
+    return np.arange(1, 10, 0.5) if span < 5 else np.array([1, 1.5, 2, 3, 4, 5, 7])
 
 
 def under_figure(fig: Figure, sentences: list[str], title: str = "") -> None:

@@ -150,11 +150,10 @@ def surface(table: pd.DataFrame, fit: dict, by: str = "arch", loss: str = LOSS) 
     colours = dict(zip(budgets, shades(len(budgets)), strict=True))
     widths = [4.2] * len(names) + [1.7]
     fig, (*axes, beside) = plt.subplots(1, len(widths), figsize=(sum(widths) + 0.3, 4.6), width_ratios=widths)
-    beyond = []
+    read = []
     for ax, name in zip(axes, names, strict=True):
         law = fit["groups"][name]["chinchilla"]
-        if not draw_surface(ax, chosen[chosen[by] == name], law, colours):
-            beyond.append(name.upper())
+        read.append(draw_surface(ax, chosen[chosen[by] == name], law, colours))
         log_axis(ax, chosen["params"], PARAMS)
         optimal = law["compute_optimal"]
         ends = optimal["bootstrap95"]["N_exponent"]
@@ -166,7 +165,7 @@ def surface(table: pd.DataFrame, fit: dict, by: str = "arch", loss: str = LOSS) 
         loss_axis(ax, loss if ax is axes[0] else "")
     beside.axis("off")
     beside.legend(handles=surface_key(colours), fontsize=7.5, loc="center left", borderaxespad=0)
-    if beyond == [name.upper() for name in names]:
+    if not any(read):
         title = "At equal FLOP, smaller models that read more than any did here would be best"
     else:
         title = "Loss over size and tokens, and the best size for each FLOP"

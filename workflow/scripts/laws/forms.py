@@ -15,8 +15,6 @@ EXPONENTS = (1e-3, 3.0)  # 3 is steeper than any published one
 COEFFICIENTS = ("log_e", "log_a", "log_b", "log_d")
 DECAYS = (np.log(1e-5), np.log(0.999))  # of log (1 - k), what each epoch takes from the worth of the next
 REPEATS = (np.log(0.01), np.log(1e8))  # of log R*, how many epochs repeated data can be worth
-
-
 N_AND_D = {"log_a": "alpha", "log_b": "beta"}  # each coefficient's exponent
 
 
@@ -64,7 +62,6 @@ class Form:
     formula: str
     theta: tuple[str, ...]
     exponents: dict[str, str]  # each coefficient's exponent, by name
-    needs_tokens = True
 
     def predict(self, theta: np.ndarray, data: Data) -> tuple[np.ndarray, np.ndarray]:
         """Log loss (n,), and its derivative by each parameter (n, p)."""
@@ -143,7 +140,6 @@ class Sum(Form):
 
     def __init__(self, name: str, formula: str, theta: tuple[str, ...], exponents: dict[str, str]):
         self.name, self.formula, self.theta, self.exponents = name, formula, theta, exponents
-        self.needs_tokens = "log_b" in theta
         self.terms = tuple(name for name in theta if name in COEFFICIENTS)
 
     def predict(self, theta, data):

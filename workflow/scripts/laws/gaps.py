@@ -124,12 +124,12 @@ def crossing(a: Curve, b: Curve) -> dict | None:
     }
 
 
-def equals(a: Curve, b: Curve, rows: pd.DataFrame, column: str = "params") -> list[dict]:
+def equals(a: Curve, b: Curve, rows: pd.DataFrame) -> list[dict]:
     """For each size of a, how many times the parameters b needs for the loss measured there; None if it never has it.
 
     ``rows``: the runs of a. The measured loss is as uncertain as a's curve is there.
     """
-    points = points_of(rows[column].to_numpy(), rows["loss"].to_numpy())
+    points = points_of(rows["params"].to_numpy(), rows["loss"].to_numpy())
     curves = a.log_loss(points.n)
     grid = np.geomspace(b.low / REACH, b.high * REACH**2, 1201)
     others = b.log_loss(grid)

@@ -92,14 +92,12 @@ def edge(excess: Callable[[float], float], inside: float, end: float, first: flo
     return end
 
 
-def bootstrap(
-    problem: Problem, best: Fit, draws: int, groups: np.ndarray | None = None, rng: np.random.Generator | None = None
-) -> np.ndarray:
+def bootstrap(problem: Problem, best: Fit, draws: int, groups: np.ndarray | None = None) -> np.ndarray:
     """(draws, p) thetas of rows drawn again with replacement (pairs, Efron 1979), each fit begun at the best.
 
     ``groups`` (n,), if given, numbers what is drawn as one: runs that share a trunk, whose noise is not independent.
     """
-    rng = rng or np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     rows = len(problem.data.log_loss)
     groups = np.arange(rows) if groups is None else np.unique(groups, return_inverse=True)[1]
     count = int(groups.max()) + 1

@@ -8,7 +8,7 @@ from scipy.stats import norm
 
 from workflow.scripts.laws.estimate import DRAWN, Fit, Problem, descend, polish, search, variable_projection
 from workflow.scripts.laws.fits import Settings, described, quantiles
-from workflow.scripts.laws.forms import KAPLAN, Data, Form
+from workflow.scripts.laws.forms import CHINCHILLA, CHINCHILLA_TIED, KAPLAN, Data, Form
 from workflow.scripts.laws.intervals import bootstrap
 from workflow.scripts.laws.line import lack_of_fit, points_of
 from workflow.scripts.laws.repetition import SMS
@@ -23,8 +23,7 @@ def fit_surface(
 
     ``groups``: see `bootstrap`.
     """
-    huber = Problem(form, data, settings.delta)
-    squares = Problem(form, data, linear=form is not KAPLAN)
+    huber, squares = problems(form, data, settings)
     by_huber, by_projection = search(huber), variable_projection(form, data)
     if settings.loss == "huber":
         problem, found, other = huber, by_huber, by_projection
@@ -54,11 +53,16 @@ def fit_surface(
             f"{form.name}: resampled runs leave {', '.join(wider)}, much wider than the profiles: the runs are not"
             " equally noisy, or not independent"
         )
-    if {"alpha", "A", "B"} <= set(result) and form.name.startswith("chinchilla"):
+    if form in (CHINCHILLA, CHINCHILLA_TIED):
         result["compute_optimal"] = compute_optimal(result, drawn)
     if form is SMS:
         result["overfit"] = overfit(data, found.best)
     return result, notes, found.best
+
+
+def problems(form: Form, data: Data, settings: Settings) -> tuple[Problem, Problem]:
+    """What each of the two estimators minimises."""
+    return Problem(form, data, settings.delta), Problem(form, data, linear=form is not KAPLAN)
 
 
 def lack_of_surface(form: Form, data: Data, best: Fit) -> dict | None:
@@ -119,11 +123,8 @@ def forecast_rows(form: Form, data: Data, settings: Settings, best: Fit, held_ou
     rest = data.take(~held_out)
     if not held_out.any() or len(rest.log_loss) < len(form.theta) + 3:
         return None
-    problem = (
-        Problem(form, rest, settings.delta)
-        if settings.loss == "huber"
-        else Problem(form, rest, linear=form is not KAPLAN)
-    )
+    huber, squares = problems(form, rest, settings)
+    problem = huber if settings.loss == "huber" else squares
     found = min(search(problem).best, descend(problem, best.theta), key=lambda fit: fit.objective)
     predicted = form.predict(found.theta, data.take(held_out))[0]
     errors = np.exp(predicted - data.log_loss[held_out]) - 1
