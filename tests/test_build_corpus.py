@@ -27,6 +27,7 @@ from workflow.scripts.clean import Cleaning
 from workflow.scripts.cli import InputError
 from workflow.scripts.corpus import SPLITS, Corpus
 from workflow.scripts.files import lock
+from workflow.scripts.kept import KEPT, MARK
 from workflow.scripts.progress import Progress
 from workflow.scripts.selection import Source
 from workflow.scripts.shards import Rules, key_of
@@ -77,7 +78,7 @@ def done(monkeypatch):
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.name != KEPT}
 
 
 def tables(folder: Path) -> tuple[list[dict], list[dict]]:
@@ -226,13 +227,10 @@ def test_shards_that_are_done_are_not_done_again(interrupted, done, folk, tmp_pa
 def test_an_option_that_shards_hang_on_undoes_them(interrupted, done, folk, tmp_path, changes, again):
     options = dataclasses.replace(OPTIONS, **changes)
     fresh, count = tmp_path / "fresh", len(list((interrupted / WORK).glob("shard-*")))
-    with contextlib.suppress(InputError):  # md5 may leave a split empty
-        build([Source("", str(folk))], interrupted, options, 1)
+    build([Source("", str(folk))], interrupted, options, 1)
     assert len(done) == (count if again else 0)
-    with contextlib.suppress(InputError):
-        build([Source("", str(folk))], fresh, options, 1)
-    assert fresh.exists() == interrupted.exists()
-    assert not fresh.exists() or contents(interrupted) == contents(fresh)
+    build([Source("", str(folk))], fresh, options, 1)
+    assert contents(interrupted) == contents(fresh)
 
 
 @pytest.mark.parametrize("change", ["edit", "rename", "remove", "add"])
@@ -293,7 +291,7 @@ def test_two_at_once_on_one_output_are_refused(here, interrupted, folk):
     assert sorted(path.name for path in (interrupted / WORK).iterdir()) == before
     os.close(held)
     build([Source("", str(folk))], interrupted, OPTIONS, 1)
-    assert {path.name for path in interrupted.iterdir()} == OUTPUTS
+    assert {path.name for path in interrupted.iterdir()} == OUTPUTS | {KEPT}
 
 
 def test_a_lock_whose_file_was_taken_away_is_none(tmp_path, monkeypatch):
@@ -455,7 +453,7 @@ INVALID = "X:1\nK:C\nz4|\n\nX:2\nno key\n\n"
         (INVALID, "holds no usable tune (no_key 1, no_notes 1)"),
         ("", "holds no usable tune (empty 1)"),
         ("prose\n", "holds no usable tune (no_tune 1)"),
-        ("X:1\nK:C\nGABc defg|\n", "holds 1 tunes, too few: the "),
+        ("X:1\nK:C\nGABc defg|\n", "holds 1 different tune (versions count once)"),
     ],
 )
 @pytest.mark.parametrize("exists", [True, False])
@@ -465,7 +463,7 @@ def test_input_of_no_use_leaves_nothing_behind(here, tmp_path, text, sentence, e
     if exists:
         out.mkdir(parents=True)
     with pytest.raises(InputError, match=re.escape(sentence)):
-        build([Source("", str(tmp_path / "in.abc"))], out, Options(max_tune_share=1), 1)
+        build([Source("", str(tmp_path / "in.abc"))], out, Options(), 1)
     assert out.exists() == exists
     assert (tmp_path / "new").exists() == exists
     if exists:
@@ -492,9 +490,9 @@ def test_input_of_no_use_leaves_the_old_corpus(here, folk, tmp_path):
         ([("", None, None), ("b", None, None)], {}, "needs a name"),
         ([("", None, 5)], {}, "needs a name"),
         ([("a", None, None)], {"val_fraction": 0.5, "test_fraction": 0.5}, "leave nothing to train on"),
-        ([("a", None, 1)], {}, "holds 0 tunes, too few"),
-        ([("a", None, None)], {"val_fraction": 0.0}, "the val split is empty"),
-        ([("a", None, None)], {"max_tune_share": 0.001}, "more than --max_tune_share 0.001"),
+        ([("a", None, 1)], {}, "needs one: add tunes or raise the caps"),
+        ([("a", None, None)], {"val_fraction": 0.0}, "--val_fraction 0 leaves the val split empty"),
+        ([("a", None, None)], {"test_fraction": 0.0, "min_test_chars": 0}, "--test_fraction 0 leaves the test split"),
         ([("a", None, None)], {"tokenizer": "bpe", "vocab_size": 5}, "a vocabulary of 5 tokens is too small"),
     ],
 )
@@ -671,9 +669,151 @@ def test_a_key_of_shards_is_of_the_code_that_made_them(here, small, folk, tmp_pa
     keys = {path.name: key_of(path) for path in (interrupted / WORK).glob("shard-*")}
     assert None not in keys.values()
     assert len(set(keys.values())) == len(keys)
-    real = build_corpus.code_files
-    (tmp_path / "new.py").write_text("")
-    monkeypatch.setattr(build_corpus, "code_files", lambda *names: [*real(*names), str(tmp_path / "new.py")])
-    (tmp_path / "new.py").write_text("# changed")
+    monkeypatch.setattr(build_corpus, "code_digest", "of {}, another".format)
     build([Source("", str(folk))], interrupted, OPTIONS, 1)
     assert len(done) == len(keys)
+
+
+# What is kept
+
+
+def snakemake_deletes(out: Path) -> None:
+    """Delete what a rule declares as outputs, as is done before its job starts."""
+    for name in OUTPUTS:
+        (out / name).unlink(missing_ok=True)
+
+
+@pytest.fixture
+def prepared(here, small, folk, tmp_path, done) -> Path:
+    """A corpus whose outputs were then deleted."""
+    build([Source("", str(folk))], tmp_path / "out", OPTIONS, 1)
+    shutil.copytree(tmp_path / "out", tmp_path / "before", ignore=shutil.ignore_patterns(KEPT))
+    snakemake_deletes(tmp_path / "out")
+    done.clear()
+    return tmp_path / "out"
+
+
+def test_a_corpus_that_was_deleted_is_put_back_if_nothing_changed(prepared, folk, done, tmp_path, capsys):
+    assert {path.name for path in prepared.iterdir()} == {KEPT}
+    capsys.readouterr()
+    report = build([Source("", str(folk))], prepared, OPTIONS, 1)
+    assert done == []
+    assert contents(prepared) == contents(tmp_path / "before")
+    assert report == json.loads((prepared / "corpus.json").read_text())
+    lines = capsys.readouterr().out.splitlines()
+    assert [line for line in lines if line.startswith("put back what was made before")] == lines[1:]
+    tables(prepared)
+    assert {path.name for path in prepared.iterdir()} == OUTPUTS | {KEPT}
+
+
+@pytest.mark.parametrize("left", ["train.bin", "corpus.json"])
+def test_a_corpus_of_which_one_file_is_gone_is_put_back(here, folk, tmp_path, done, left):
+    out = tmp_path / "out"
+    build([Source("", str(folk))], out, OPTIONS, 1)
+    before = contents(out)
+    (out / left).unlink()
+    done.clear()
+    build([Source("", str(folk))], out, OPTIONS, 1)
+    assert done == []
+    assert contents(out) == before
+
+
+@pytest.mark.parametrize("stage", ["build_shards", "select", "leak", "write", "write_corpus.write_tables"])
+def test_whatever_fails_a_deleted_corpus_can_be_had_again(prepared, folk, done, tmp_path, monkeypatch, stage):
+    with monkeypatch.context() as patch:
+
+        def fail(*_):
+            raise OSError(28, "No space left on device")
+
+        patch.setattr(f"workflow.scripts.{stage if '.' in stage else f'build_corpus.{stage}'}", fail)
+        with pytest.raises(OSError, match="No space left"):
+            build([Source("", str(folk))], prepared, dataclasses.replace(OPTIONS, val_fraction=0.3), 1)
+    for options in (
+        dataclasses.replace(OPTIONS, val_fraction=0.0),
+        dataclasses.replace(OPTIONS, vocab_size=5, tokenizer="bpe"),
+    ):
+        with pytest.raises(InputError):
+            build([Source("", str(folk))], prepared, options, 1)
+    away = folk.rename(tmp_path / "away")
+    with pytest.raises(InputError, match="no such file or folder"):
+        build([Source("", str(folk))], prepared, OPTIONS, 1)
+    away.rename(folk)
+    done.clear()
+    build([Source("", str(folk))], prepared, OPTIONS, 1)
+    assert done == []
+    assert contents(prepared) == contents(tmp_path / "before")
+
+
+@pytest.mark.parametrize("change", ["option", "rule", "licence", "code", "edit", "rename", "md5", "damage"])
+def test_a_corpus_of_anything_else_is_made_and_kept_instead(prepared, folk, done, tmp_path, monkeypatch, change):
+    source, options = Source("", str(folk)), OPTIONS
+    if change == "option":
+        options = dataclasses.replace(OPTIONS, val_fraction=0.2)
+    elif change == "rule":
+        options = dataclasses.replace(OPTIONS, rules=Rules(min_notes=20))
+    elif change == "licence":
+        source = dataclasses.replace(source, licence="free")
+    elif change == "code":
+        monkeypatch.setattr(build_corpus, "code_digest", "of {}, another".format)
+    elif change == "edit":
+        path = folk / "one each" / "30.abc"
+        path.write_text(path.read_text().replace("A", "B", 1))
+    elif change == "rename":
+        (folk / "book.abc").rename(folk / "books.abc")
+    elif change == "md5":
+        options = dataclasses.replace(OPTIONS, split_by="md5")
+    else:
+        (prepared / KEPT / "tunes.tsv").unlink()
+    build([source], prepared, options, 1)
+    assert done
+    build([source], tmp_path / "fresh", options, 1)
+    assert contents(prepared) == contents(tmp_path / "fresh")
+    snakemake_deletes(prepared)
+    done.clear()
+    build([source], prepared, options, 1)
+    assert done == []
+    assert contents(prepared) == contents(tmp_path / "fresh")
+
+
+def test_by_md5_the_bytes_of_a_file_count_and_not_its_text_alone(here, folk, tmp_path, done):
+    options = dataclasses.replace(OPTIONS, split_by="md5")
+    build([Source("", str(folk))], tmp_path / "out", options, 1)
+    snakemake_deletes(tmp_path / "out")
+    done.clear()
+    path = folk / "one each" / "30.abc"
+    path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+    build([Source("", str(folk))], tmp_path / "out", options, 1)
+    assert done
+
+
+def test_the_input_is_read_once_more_only_where_a_corpus_may_be_put_back(prepared, folk, monkeypatch):
+    reads = []
+    real = build_corpus.read_pieces
+    monkeypatch.setattr(build_corpus, "read_pieces", lambda *args: (reads.append(args), real(*args))[1])
+    build([Source("", str(folk))], prepared, dataclasses.replace(OPTIONS, val_fraction=0.2), 1)  # of another option
+    assert len(reads) == 1
+    build([Source("", str(folk))], prepared, dataclasses.replace(OPTIONS, val_fraction=0.2), 1)  # a whole one is there
+    assert len(reads) == 2
+    (folk / "book.abc").unlink()
+    snakemake_deletes(prepared)
+    build([Source("", str(folk))], prepared, dataclasses.replace(OPTIONS, val_fraction=0.2), 1)
+    assert len(reads) == 4
+
+
+def test_a_corpus_that_cannot_be_kept_is_no_less_finished(here, folk, tmp_path, monkeypatch, capsys):
+    def fail(folder, names, fingerprint):
+        (folder / KEPT).mkdir()
+        (folder / KEPT / "train.bin").write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(build_corpus, "keep", fail)
+    build([Source("", str(folk))], tmp_path / "out", OPTIONS, 1)
+    tables(tmp_path / "out")
+    assert {path.name for path in (tmp_path / "out").iterdir()} == OUTPUTS
+    assert f"warning: no second copy is kept in {tmp_path}/out/{KEPT}: No space left" in capsys.readouterr().out
+
+
+def test_what_is_kept_takes_no_space(prepared, folk):
+    assert {path.name for path in (prepared / KEPT).iterdir()} == OUTPUTS | {MARK}
+    build([Source("", str(folk))], prepared, OPTIONS, 1)
+    assert all((prepared / name).samefile(prepared / KEPT / name) for name in OUTPUTS)

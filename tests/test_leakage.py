@@ -14,7 +14,7 @@ import zstandard
 
 from workflow.scripts import leakage
 from workflow.scripts.build_corpus import Options, build, select
-from workflow.scripts.leakage import measure
+from workflow.scripts.leakage import count_distinct, measure
 from workflow.scripts.music import listen
 from workflow.scripts.pool import Pool
 from workflow.scripts.selection import TEST, TRAIN, VAL, Source, splits_of, uniform
@@ -99,6 +99,15 @@ def planted(tmp_path_factory):
     folder = tmp_path_factory.mktemp("planted")
     tunes = shards_of(texts + variants, folder, 100)
     return tunes, sets_of(tunes)
+
+
+@pytest.mark.parametrize("n", [0, 1, 2, 5, 1000])
+def test_distinct_values_are_counted(n):
+    rng = np.random.default_rng(n)
+    for high in (1, 2, n + 1, 2**64):  # zeros, which mark free places of the table, and others
+        values = rng.integers(0, high, n, dtype=np.uint64)
+        for given in (values, values << np.uint64(32)):  # of the latter all begin at the same place
+            assert count_distinct(given) == len(set(given.tolist()))
 
 
 def test_the_measure_is_what_sets_give(planted, pool, tmp_path):

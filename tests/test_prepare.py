@@ -15,6 +15,7 @@ from tests.conftest import ROOT, command
 from workflow.scripts import prepare
 from workflow.scripts.cli import InputError
 from workflow.scripts.corpus import SPLITS, Corpus
+from workflow.scripts.kept import KEPT
 from workflow.scripts.prepare import source_of
 from workflow.scripts.selection import Source
 
@@ -33,7 +34,7 @@ def tables(folder: Path) -> tuple[list[dict], list[dict]]:
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.name != KEPT}
 
 
 # Words
@@ -83,7 +84,7 @@ def test_words_that_make_no_source_are_quoted(words, sentence):
         (["--source", "a", "in.abc", "--source", "a", "in.abc"], "two sources have the same name"),
         (["--source", "a"], "--source a: give a name and a path"),
         (["--input_path", "in.abc", "--val_fraction", "0.5", "--test_fraction", "0.5"], "leave nothing to train on"),
-        (["--input_path", "in.abc"], "holds 1 tunes, too few: the "),
+        (["--input_path", "in.abc"], "in.abc holds 1 different tune (versions count once), and each of train, val "),
         (["--input_path", "fifo"], "holds no .abc"),
     ],
 )
@@ -97,7 +98,7 @@ def test_what_cannot_be_is_one_sentence_and_nothing_is_written(tmp_path, monkeyp
         (tmp_path / "in.abc").write_text("X:1\nK:C\nGABc defg|\n")
         os.mkfifo(tmp_path / "fifo")
     with pytest.raises(InputError) as error:
-        prepare.main([*flags, "--output_dir", str(tmp_path / "out"), "--workers", "1", "--max_tune_share", "1"])
+        prepare.main([*flags, "--output_dir", str(tmp_path / "out"), "--workers", "1"])
     assert sentence in str(error.value)
     assert "\n" not in str(error.value)
     assert not (tmp_path / "out").exists()
@@ -154,6 +155,23 @@ def test_a_run_says_what_it_did_and_fails_in_one_line(book, tmp_path):
     assert done.returncode == 1
     assert done.stderr == f"error: {tmp_path}/in.abc holds no usable tune (no_notes 1)\n"
     assert contents(tmp_path / "out") == before
+
+
+def test_a_split_of_one_tune_is_warned_of(book, tmp_path, capsys):
+    texts = re.findall("^X:.*?(?=^X:|\\Z)", book.read_text(), re.M | re.S)
+    (tmp_path / "few.abc").write_text("".join(texts[:5]))
+    flags = ["--input_path", str(tmp_path / "few.abc"), "--output_dir", str(tmp_path / "out"), "--workers", "1"]
+    prepare.main(flags)
+    report = json.loads((tmp_path / "out" / "corpus.json").read_text())
+    assert {name: size["tunes"] for name, size in report["splits"].items()} == {"train": 3, "val": 1, "test": 1}
+    assert capsys.readouterr().out.splitlines()[-2:] == [
+        "warning: the val split holds one tune: training is watched by that tune alone; raise val_fraction or add "
+        "tunes",
+        "warning: the test split holds one tune: losses will have no interval; raise test_fraction or add tunes",
+    ]
+    for split in ("val", "test"):
+        report["splits"][split]["tunes"] = 2
+    assert "warning" not in prepare.summary(report)
 
 
 def test_one_after_the_other_even_by_hand(book, tmp_path):

@@ -10,16 +10,19 @@ from workflow.scripts.selection import (
     CROSSES_SPLIT,
     DUPLICATE,
     OVER_CAP,
+    RUNAWAY,
     SALTS,
     TEST,
     TEST_STEPS,
     TOO_LARGE,
     TRAIN,
     VAL,
+    Selection,
     Source,
     UnusableError,
     anchors,
     first_with_digest,
+    leave_none_empty,
     over_cap,
     reach_floor,
     require_all_splits,
@@ -29,7 +32,7 @@ from workflow.scripts.selection import (
     uniform,
 )
 from workflow.scripts.shards import Rules, build
-from workflow.scripts.sources import read_pieces
+from workflow.scripts.sources import Piece, read_pieces
 from workflow.scripts.tunes import Tunes, load_tunes, part_of
 
 RNG = np.random.default_rng(0)
@@ -190,23 +193,119 @@ def test_steps_rise():
     assert list(TEST_STEPS) == sorted(TEST_STEPS)
 
 
-def test_too_large_leaves_no_tune_over_the_share_and_drops_none_in_vain():
+def within(chars: np.ndarray, share: float, longest_of_few: float) -> list[int]:
+    """Lengths without the longest, one by one, as long as it is over the share and over another length."""
+    kept = sorted(chars.tolist())
+    while kept and kept[-1] > share * sum(kept) and kept[-1] > longest_of_few:
+        kept.pop()
+    return kept
+
+
+def test_too_large_leaves_no_runaway_over_the_share_and_drops_none_in_vain():
+    spared = dropped = 0
     for seed in range(200):
         rng = np.random.default_rng(seed)
         chars = (rng.pareto(0.7, rng.integers(1, 60)) * 100 + 10).astype(int)
         share = rng.choice([0.02, 0.05, 0.2, 0.5, 1])
-        kept = sorted(chars.tolist())
-        while kept and kept[-1] > share * sum(kept):  # the longest first, as long as it is too long
-            kept.pop()
+        kept = within(chars, share, RUNAWAY * np.median(chars))
         assert sorted(chars[chars <= too_large(chars, share)].tolist()) == kept
+        spared += kept != within(chars, share, 0)
+        dropped += len(kept) < len(chars)
+    assert spared > 20
+    assert dropped > 20
     assert too_large(np.zeros(0, int), 0.05) == float("inf")
 
 
-def test_an_empty_split_is_named():
-    require_all_splits(np.array([TRAIN, VAL, TEST]), "x")
+@pytest.mark.parametrize("n", [1, 2, 5, 20, 21, 100])
+def test_a_few_tunes_of_like_length_are_not_too_large(n):
+    """Each of 20 training tunes has 5% of the text or more."""
+    chars = np.linspace(200, 900, n).astype(int)
+    assert chars.max() <= too_large(chars, 0.05)
+    if n > 2:
+        chars[0] = 90_000
+        assert chars[1:].max() <= too_large(chars, 0.05) < chars[0]
+
+
+def test_among_many_tunes_the_share_alone_decides():
+    dropped = 0
+    for seed in range(50):
+        rng = np.random.default_rng(seed)
+        chars = np.append(rng.integers(50, 1500, rng.integers(400, 900)), rng.integers(1, 200_000, 3))
+        kept = within(chars, 0.05, 0)
+        assert sorted(chars[chars <= too_large(chars, 0.05)].tolist()) == kept
+        dropped += len(kept) < len(chars)
+    assert dropped > 20
+
+
+# No split is empty
+
+
+def test_each_split_holds_one_of_three_clusters_or_more():
+    moved = 0
+    for seed in range(2000):
+        rng = np.random.default_rng(seed)
+        u = rng.random(rng.integers(3, 40))
+        val = rng.choice([0.001, 0.05, 0.2, 0.45, 0.9])
+        test = rng.choice([0.001, 0.05, 0.2, 0.45]) if val < 0.5 else 0.05
+        before, after = splits_of(u, val, test), splits_of(u, *leave_none_empty(u, val, test))
+        assert set(after.tolist()) == {TRAIN, VAL, TEST}, seed
+        if set(before.tolist()) == {TRAIN, VAL, TEST}:
+            assert (leave_none_empty(u, val, test)) == (val, test)
+            continue
+        moved += 1
+        # As few as can be, and from where they are next to.
+        for split in (VAL, TEST):
+            if not (before == split).any():
+                assert np.flatnonzero(after == split).tolist() == [u.argmin() if split == TEST else u.argmax()]
+            assert (after == split).sum() <= max((before == split).sum(), 1)
+        if not (before == TRAIN).any():
+            assert (after == TRAIN).sum() == 1
+    assert moved > 200
+
+
+def test_fewer_than_three_clusters_are_not_moved():
+    for u in ([], [0.5], [0.3, 0.6], [0.3, 0.3, 0.3, 0.6]):
+        assert leave_none_empty(np.array(u), 0.05, 0.02) == (0.05, 0.02)
+
+
+def test_clusters_of_the_same_number_go_together():
+    u = np.array([0.4, 0.4, 0.5, 0.6, 0.7, 0.7])
+    split = splits_of(u, *leave_none_empty(u, 0.05, 0.05))
+    assert split.tolist() == [TEST, TEST, TRAIN, TRAIN, VAL, VAL]
+
+
+def chosen_of(fate: list[int], anchor: list[int]) -> Selection:
+    return Selection(np.array(fate), np.full(len(fate), -1), np.array(anchor), 0.1, 0.1)
+
+
+@pytest.mark.parametrize(
+    ("fate", "anchor", "sentence"),
+    [
+        ([TRAIN, DUPLICATE], [0, 1], "x holds 1 different tune (versions count once), and each of train, val and test "
+                                     "needs one: add tunes"),
+        ([TRAIN, TEST], [0, 1], "x holds 2 different tunes (versions count once), and each of train, val and test "
+                                "needs one: add tunes"),
+        ([TRAIN, TRAIN, TEST], [0, 0, 2], "needs one: add tunes or tell versions of a tune apart with "
+                                          "--near_duplicates false"),
+        ([TRAIN, CROSSES_SPLIT, TEST], [0, 0, 2], "or tell versions of a tune apart with --near_duplicates false"),
+        ([OVER_CAP, OVER_CAP, OVER_CAP], [0, 1, 2], "x holds 0 different tunes (versions count once), and each of "
+                                                    "train, val and test needs one: add tunes or raise the caps"),
+    ],
+)  # fmt: skip
+def test_too_few_tunes_for_the_splits_is_said_with_the_way_out(fate, anchor, sentence):
+    with pytest.raises(UnusableError) as error:
+        require_all_splits(chosen_of(fate, anchor), "x")
+    assert str(error.value).endswith(sentence)
+
+
+def test_an_empty_split_of_many_tunes_is_named():
+    """By MD5; the work on the input is worth keeping then, since it can be split otherwise."""
+    require_all_splits(chosen_of([TRAIN, VAL, TEST], [0, 1, 2]), "x")
     for missing, name in enumerate(("train", "val", "test")):
-        with pytest.raises(InputError, match=f"x holds 2 tunes, too few: the {name} split is empty"):
-            require_all_splits(np.array([i for i in range(3) if i != missing] + [DUPLICATE]), "x")
+        fate = [split for split in (TRAIN, VAL, TEST) if split != missing] * 2
+        with pytest.raises(InputError, match=f"x: no tune falls into the {name} split; use --split_by clus") as error:
+            require_all_splits(chosen_of(fate, [0, 1, 2, 3]), "x")
+        assert not isinstance(error.value, UnusableError)
 
 
 # All together, on real tunes
@@ -276,9 +375,10 @@ def test_bridges_between_tunes_push_out_but_never_move(pieces, tmp_path):
         i, j = rng.integers(0, len(bodies), 2)
         bridges.append(f"X:{k}\nM:4/4\nL:1/8\nK:C\n" + re.sub("\n+", "\n", bodies[i] + "\n" + bodies[j]) + "\n\n")
     more = replace(book, path="bridges.abc", data="".join(bridges).encode())
-    few = places([book], tunes_of([book], tmp_path, 0), tmp_path, 0)
+    shares = {"val_fraction": 0.2, "test_fraction": 0.2}  # of fewer the bridges leave none in a split
+    few = places([book], tunes_of([book], tmp_path, 0), tmp_path, 0, **shares)
     for number, items in enumerate(([book, more], [more, book]), 1):
-        many = places(items, tunes_of(items, tmp_path, number), tmp_path, number)
+        many = places(items, tunes_of(items, tmp_path, number), tmp_path, number, **shares)
         both = [place for place in few if few[place] >= 0 and many[place] >= 0]
         assert [place for place in both if few[place] != many[place]] == []
         pushed = [place for place in few if few[place] >= 0 and many[place] == CROSSES_SPLIT]
@@ -307,10 +407,20 @@ def test_a_tune_of_most_of_the_text_is_left_out_of_training_alone(pieces, tmp_pa
     assert (np.delete(after.fate, picked[TRAIN]) == np.delete(before.fate, picked[TRAIN])).all()
 
 
-def test_a_share_that_no_tune_is_within_is_said(pieces, tmp_path):
-    few = pieces[:1]
-    with pytest.raises(UnusableError, match=r"more than --max_tune_share 0\.0001"):
-        select(tunes_of(few, tmp_path), [Source("", "")], Options(max_tune_share=0.0001), tmp_path)
+@pytest.mark.parametrize("fraction", [0.05, 0.2])
+def test_five_tunes_are_a_corpus_and_a_cluster_of_theirs_never_crosses(pieces, tmp_path, fraction):
+    from workflow.scripts.clean import find_tunes
+
+    book = next(piece for piece in pieces if piece.path == "airdsAirs/book1.abc")
+    texts = [book.data[a:b] for a, b in find_tunes(np.frombuffer(book.data, np.uint8))[:, :2]]
+    for number in range(20):
+        few = texts[5 * number : 5 * number + 5]
+        few.append(few[number % 5].replace(b"A", b"G", 1))  # a version of one
+        items = [Piece("few.abc", "abc", b"\n\n".join(few), 0, 1, "")]
+        found = places(items, tunes_of(items, tmp_path), tmp_path, 0, val_fraction=fraction, test_fraction=fraction)
+        kept = [fate for fate in found.values() if fate >= 0]
+        assert set(kept) == {TRAIN, VAL, TEST}
+        assert len(kept) + list(found.values()).count(CROSSES_SPLIT) + list(found.values()).count(DUPLICATE) == 6
 
 
 def test_a_cap_below_every_tune_leaves_nothing(pieces, tmp_path):

@@ -3,6 +3,8 @@ import contextlib
 import gc
 import gzip
 import hashlib
+import importlib.machinery
+import importlib.util
 import io
 import lzma
 import os
@@ -586,3 +588,24 @@ def test_an_input_without_music_is_one_sentence(tmp_path):
     (tmp_path / "a.mid.zst").write_bytes(b"")
     require_files(str(tmp_path))
     require_files("music21")
+
+
+@pytest.mark.parametrize("there", ["nothing", "package", "empty corpus"])
+def test_music21_that_is_not_there_is_one_sentence(tmp_path, monkeypatch, there):
+    spec = importlib.machinery.ModuleSpec("music21", None, is_package=True)
+    spec.submodule_search_locations = [str(tmp_path)]
+    if there == "empty corpus":
+        (tmp_path / "corpus").mkdir()
+    monkeypatch.setattr(importlib.util, "find_spec", {"music21": spec if there != "nothing" else None}.__getitem__)
+    for ask in (root_of, require_files):
+        with pytest.raises(InputError, match="the music21 package holds no ABC files"):
+            ask("music21")
+
+
+def test_music21_is_found_without_the_seconds_that_its_import_takes():
+    code = (
+        "import sys; from workflow.scripts.sources import list_files, root_of;"
+        "print(len(list_files(root_of('music21'))), 'music21' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout == "1146 False\n", done.stderr

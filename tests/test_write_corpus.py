@@ -8,6 +8,7 @@ import pytest
 from workflow.scripts.clean import Cleaning, clean, find_tunes
 from workflow.scripts.corpus import SPLITS, Corpus
 from workflow.scripts.files import sha256
+from workflow.scripts.kept import KEPT
 from workflow.scripts.tokenizer import BEGIN, END
 from workflow.scripts.write_corpus import MAX_VOCABULARY, TUNE_COLUMNS, join, means_music, table, vocabulary
 
@@ -161,5 +162,5 @@ def test_the_report_counts_what_the_files_hold(corpus_dir, rows):
 def test_a_corpus_is_its_files_and_no_others(corpus_dir):
     assert {path.name for path in corpus_dir.iterdir()} == {
         *(f"{split}.{end}" for split in SPLITS for end in ("bin", "idx")),
-        "corpus.json", "tokenizer.json", "tunes.tsv", "quarantine.csv",
+        "corpus.json", "tokenizer.json", "tunes.tsv", "quarantine.csv", KEPT,
     }  # fmt: skip

@@ -9,6 +9,7 @@ import collections
 import dataclasses
 import hashlib
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,8 +17,9 @@ import numpy as np
 
 from workflow.scripts import audit, leakage, near_duplicates, selection
 from workflow.scripts.cli import InputError
-from workflow.scripts.files import sha256
-from workflow.scripts.imports import code_files
+from workflow.scripts.files import read_json
+from workflow.scripts.imports import code_digest
+from workflow.scripts.kept import KEPT, MARK, give_back, keep
 from workflow.scripts.pool import Pool
 from workflow.scripts.progress import Progress
 from workflow.scripts.selection import REASONS, TRAIN, Source, UnusableError
@@ -25,7 +27,7 @@ from workflow.scripts.shards import Rules, Shard, build_file, key_of
 from workflow.scripts.sources import MUSIC21, Piece, Rejected, input_bytes, read_pieces, require_files, text_of
 from workflow.scripts.tunes import Tunes, gather, load_tunes
 from workflow.scripts.workplace import workplace
-from workflow.scripts.write_corpus import write
+from workflow.scripts.write_corpus import FILES, write
 
 SHARD_BYTES = 8 << 20  # of text in a shard
 MIDI_WEIGHT = 128 << 10  # what a MIDI file counts for: its conversion takes as long as cleaning this much text
@@ -88,21 +90,81 @@ def in_two(piece: Piece) -> list[Piece]:
     return [dataclasses.replace(piece, data=before), dataclasses.replace(piece, data=after, offset=offset, line=line)]
 
 
-def build_shards(sources: list[Source], options: Options, work: Path, pool: Pool) -> tuple[list[Path], list[int], dict]:
-    """(shards, source of each, MD5 by (source, path) where asked for), from the input or an interrupted run."""
-    salt = repr((options.rules, sha256(*map(Path, code_files("shards")))))
+class Reader:
+    """The input in shares of about SHARD_BYTES, and what was learnt of it on the way."""
+
+    def __init__(self, sources: list[Source], options: Options):
+        self.sources, self.options = sources, options
+        self.origin: list[int] = []  # source of each share
+        self.md5: dict[tuple[int, str], str] = {}  # by (source, path), where the split asks for it
+        self._digest = hashlib.blake2b(digest_size=16)
+
+    def progress(self, what: str) -> Progress:
+        return Progress(what, sum(input_bytes(source.path) for source in self.sources), "B")
+
+    def shares(self, progress: Progress) -> Iterator[tuple[list[Piece | Rejected], str]]:
+        """Yield (items, key of the shard that they become)."""
+        salt = repr((self.options.rules, code_digest("shards")))
+        for number, items in batches(self.sources, self.options.split_by == "md5", progress):
+            key = fingerprint(items, salt)
+            md5 = {(number, item.path): item.md5 for item in items if isinstance(item, Piece) and item.md5}
+            self.origin.append(number)
+            self.md5.update(md5)
+            self._digest.update(repr((number, key, md5)).encode())
+            yield items, key
+
+    def corpus_key(self) -> str:
+        """What the corpus depends on, once all was read: `made_by`, and the input byte for byte."""
+        return made_by(self.sources, self.options) + self._digest.hexdigest()
+
+
+def made_by(sources: list[Source], options: Options) -> str:
+    """What a corpus depends on beside its input: where that is, the options and the code."""
+    return hashlib.blake2b(repr((sources, options, code_digest("prepare"))).encode(), digest_size=16).hexdigest()
+
+
+def taken_back(output: Path, sources: list[Source], options: Options) -> dict | None:
+    """The report of the corpus that was made here of the same input, options and code, which is put back.
+
+    None if there is none, or if a whole corpus is there. Snakemake deletes a corpus before it has it made again.
+    """
+    if all((output / name).exists() for name in FILES):
+        return None
+    try:
+        known = read_json(output / KEPT / MARK)["fingerprint"].startswith(made_by(sources, options))
+    except (OSError, InputError, KeyError):
+        return None
+    if not known:
+        return None
+    reader = Reader(sources, options)
+    with reader.progress("read") as progress:
+        collections.deque(reader.shares(progress), maxlen=0)
+    if not give_back(output, reader.corpus_key()):
+        return None
+    print(f"put back what was made before of the same input, options and code, from {output / KEPT}", flush=True)
+    return read_json(output / "corpus.json")
+
+
+def keep_corpus(output: Path, key: str) -> None:
+    """Keep a finished corpus for `taken_back`; where the system will not, the corpus is no less finished."""
+    try:
+        keep(output, FILES, key)
+    except OSError as error:
+        shutil.rmtree(output / KEPT, ignore_errors=True)
+        print(f"warning: no second copy is kept in {output / KEPT}: {error.strerror or error}", flush=True)
+
+
+def build_shards(reader: Reader, work: Path, pool: Pool) -> list[Path]:
+    """Files of the shards of the input, made now or by an interrupted run."""
+    rules = reader.options.rules
     paths: list[Path] = []
-    origin: list[int] = []
-    md5: dict[tuple[int, str], str] = {}
 
     def tasks() -> Iterator[tuple]:
-        for number, items in batches(sources, options.split_by == "md5", progress):
+        for items, key in reader.shares(progress):
             path = work / f"shard-{len(paths):07d}.npz"
             paths.append(path)
-            origin.append(number)
-            md5.update({(number, item.path): item.md5 for item in items if isinstance(item, Piece) and item.md5})
-            if key_of(path) != (key := fingerprint(items, salt)):
-                yield items, options.rules, path, key
+            if key_of(path) != key:
+                yield items, rules, path, key
 
     def without_culprits(task: tuple) -> None:
         items, rules, path, key = task
@@ -120,10 +182,9 @@ def build_shards(sources: list[Source], options: Options, work: Path, pool: Pool
         if failure := pool.failure(build_file, (sound, rules, path, key)):
             raise InputError(f"workers fail on this input ({': '.join(failure)}); is there too little memory?")
 
-    total = sum(input_bytes(source.path) for source in sources)
-    with Progress("read, clean and measure", total, "B") as progress:
+    with reader.progress("read, clean and measure") as progress:
         collections.deque(pool.map(build_file, tasks(), without_culprits), maxlen=0)
-    return paths, origin, md5
+    return paths
 
 
 def select(tunes: Tunes, sources: list[Source], options: Options, work: Path) -> selection.Selection:
@@ -147,11 +208,14 @@ def select(tunes: Tunes, sources: list[Source], options: Options, work: Path) ->
         anchor[left] = left[selection.anchors(cluster, tunes.digest[left])]
 
     total = int(tunes.chars[left].sum())
+    val_fraction = options.val_fraction
     test_fraction = selection.reach_floor(options.test_fraction, total, options.min_test_chars)
     if tunes.md5_split is not None:
         fate[left] = tunes.md5_split[left]
     else:
-        own = selection.splits_of(selection.uniform(tunes.key, "split"), options.val_fraction, test_fraction)
+        u = selection.uniform(tunes.key, "split")
+        val_fraction, test_fraction = selection.leave_none_empty(u[anchor[left]], val_fraction, test_fraction)
+        own = selection.splits_of(u, val_fraction, test_fraction)
         crosses = left[own[left] != own[anchor[left]]]
         fate[left] = own[left]
         fate[crosses], because[crosses] = selection.CROSSES_SPLIT, anchor[crosses]
@@ -159,17 +223,12 @@ def select(tunes: Tunes, sources: list[Source], options: Options, work: Path) ->
     fate[training & (tunes.chars > selection.too_large(tunes.chars[training], options.max_tune_share))] = (
         selection.TOO_LARGE
     )
-    if training.any() and not (fate == TRAIN).any():
-        raise UnusableError(
-            f"each of the {int(training.sum())} training tunes is more than --max_tune_share {options.max_tune_share}"
-            " of the training text, once those longer are left out; raise it, or add tunes"
-        )
-    return selection.Selection(fate, because, anchor, test_fraction)
+    return selection.Selection(fate, because, anchor, val_fraction, test_fraction)
 
 
-def leak(tunes: Tunes, chosen: selection.Selection, options: Options, work: Path, pool: Pool) -> dict:
+def leak(tunes: Tunes, chosen: selection.Selection, work: Path, pool: Pool) -> dict:
     """How much the split in force leaks, and how much two simpler ones would."""
-    val, test = options.val_fraction, chosen.test_fraction
+    val, test = chosen.val_fraction, chosen.test_fraction
     whole = tunes.digest[:, 0] ^ np.arange(len(tunes), dtype=np.uint64)
     schemes = {
         "in_force": chosen.fate,
@@ -191,8 +250,12 @@ def build(sources: list[Source], output_dir: str, options: Options, workers: int
     Raises:
         InputError: the input or the options cannot give a corpus; whatever stood in the folder stays.
     """
-    if options.split_by == "cluster" and options.val_fraction + options.test_fraction >= 1:
-        raise InputError("--val_fraction and --test_fraction leave nothing to train on")
+    if options.split_by == "cluster":
+        if options.val_fraction + options.test_fraction >= 1:
+            raise InputError("--val_fraction and --test_fraction leave nothing to train on")
+        for split, share in (("val", options.val_fraction), ("test", options.test_fraction or options.min_test_chars)):
+            if not share:
+                raise InputError(f"--{split}_fraction 0 leaves the {split} split empty")
     if len({source.name for source in sources}) < len(sources):
         raise InputError("two sources have the same name")
     if any(not s.name and (len(sources) > 1 or s.weight is not None or s.cap is not None) for s in sources):
@@ -204,14 +267,17 @@ def build(sources: list[Source], output_dir: str, options: Options, workers: int
     shown = ", ".join(text_of(source.path) for source in sources)
     output = Path(output_dir)
     with workplace(output) as work, Pool(workers) as pool:
-        paths, origin, md5 = build_shards(sources, options, work, pool)
-        tunes = load_tunes(sources, paths, origin, md5 if options.split_by == "md5" else None)
+        if report := taken_back(output, sources, options):
+            return report
+        reader = Reader(sources, options)
+        paths = build_shards(reader, work, pool)
+        tunes = load_tunes(sources, paths, reader.origin, reader.md5 if options.split_by == "md5" else None)
         rejected = collections.Counter(item.reason for path in paths for item in Shard.load_rejected(path))
         if not len(tunes):
             said = ", ".join(f"{reason} {count}" for reason, count in rejected.most_common())
             raise UnusableError(f"{shown} holds no usable tune ({said})")
         chosen = select(tunes, sources, options, work)
-        selection.require_all_splits(chosen.fate, shown)
+        selection.require_all_splits(chosen, shown)
         for code, count in zip(*np.unique(chosen.fate[chosen.fate < 0], return_counts=True), strict=True):
             rejected[REASONS[int(code)]] += int(count)
 
@@ -229,7 +295,7 @@ def build(sources: list[Source], output_dir: str, options: Options, workers: int
             "options": dataclasses.asdict(options),
             "test_fraction": chosen.test_fraction,
             "clusters": cluster_report(chosen),
-            "leakage": leak(tunes, chosen, options, work, pool) if options.rules.near_duplicates else {},
+            "leakage": leak(tunes, chosen, work, pool) if options.rules.near_duplicates else {},
             "audit": audit.report(
                 found,
                 {name: getattr(tunes, name)[kept] for name in ("chars", "notes", "rests", "voices")},
@@ -237,7 +303,9 @@ def build(sources: list[Source], output_dir: str, options: Options, workers: int
                 tunes.names,
             ),
         }
-        return write(tunes, chosen, found.chars, options, report, work, output, pool)
+        report = write(tunes, chosen, found.chars, options, report, work, output, pool)
+        keep_corpus(output, reader.corpus_key())
+        return report
 
 
 def source_report(source: Source) -> dict:

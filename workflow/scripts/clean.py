@@ -39,12 +39,11 @@ def find_tunes(text):
     the header too). Flags: 1 has non-ASCII characters, 2 has a NUL.
     """
     rows = np.empty((16, 6), dtype=np.int64)
-    n = 0
+    n = np.int64(0)  # a plain 0 is of a type of its own, for which `append` would be compiled once more
     size = len(text)
     inside = body = music = False
-    line, chars = 1, 0
-    start = end = chars_start = chars_end = first_line = flags = 0
-    i = 0
+    line = chars = start = end = chars_start = chars_end = first_line = flags = i = n
+    line += 1
     while i < size:
         if text[i] == 0xEF and i + 2 < size and text[i + 1] == 0xBB and text[i + 2] == 0xBF:
             i += 3  # the mark of a file that was appended to another
@@ -90,7 +89,9 @@ def find_tunes(text):
 def append(rows, n, a, b, c, d, e, f):
     if n == len(rows):
         larger = np.empty((2 * n, rows.shape[1]), dtype=rows.dtype)
-        larger[:n] = rows
+        for k in range(n):  # a slice would have numba compile checks of shapes, for seconds
+            for j in range(rows.shape[1]):
+                larger[k, j] = rows[k, j]
         rows = larger
     rows[n, 0], rows[n, 1], rows[n, 2], rows[n, 3], rows[n, 4], rows[n, 5] = a, b, c, d, e, f
     return rows, n + 1
@@ -195,9 +196,9 @@ def clean_tunes(text, starts, ends, dropped, keep_comments):
         total += ends[t] - starts[t] + 8
     out = np.empty(total, dtype=np.uint8)
     bounds = np.zeros(len(starts) + 1, dtype=np.int64)
-    o = 0
+    o = np.int64(0)  # a plain 0 is of a type of its own, for which what is called would be compiled once more
     for t in range(len(starts)):
-        body = joined = numbered = block = False
+        body = joined = numbered = block = np.bool_(False)
         last_dropped = False  # the fate of the last field, which +: shares
         i, stop = starts[t], ends[t]
         while i < stop:
@@ -290,7 +291,7 @@ def clean(text: bytes, found: np.ndarray, cleaning: Cleaning) -> tuple[np.ndarra
 
     Every copy is UTF-8, begins with ``X:1``, ends with a newline and has no empty line.
     """
-    starts, ends = found[:, 0], found[:, 1]
+    starts, ends = found[:, 0].copy(), found[:, 1].copy()  # contiguous, or all is compiled for columns as well
     if (found[:, 5] & 1).any():
         parts = [text[a:b] for a, b in zip(starts.tolist(), ends.tolist(), strict=True)]
         for i in np.flatnonzero(found[:, 5] & 1).tolist():

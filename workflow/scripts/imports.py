@@ -1,42 +1,80 @@
-"""Which files of this package a command runs, read from the imports."""
+"""What the code of a command is: a digest of what the modules that it runs do, however they are commented."""
 
 import ast
 import functools
+import hashlib
 from pathlib import Path
 
 SCRIPTS = Path(__file__).parent
+PACKAGE = "workflow.scripts"
+SCOPES = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
-def code_files(*modules: str) -> list[str]:
-    """Files of this package that a command runs: the modules named and all that they import from it.
+@functools.cache
+def code_digest(*modules: str, late: bool = False) -> str:
+    """Digest of what a command runs: the modules named (``a`` or ``a/b``) and all of this package that they import.
 
-    Declared as a job's input, so that editing a module reruns the jobs that run it and no others.
+    It is a job's parameter, so that a change of the code reruns the jobs that run it and no others. Comments,
+    docstrings and layout are left out. So is what a function imports when it is called, but for a job that calls such
+    functions (``late``).
     """
+    digest = hashlib.sha256()
+    for path in code_files(*modules, late=late):
+        digest.update(f"{path.relative_to(SCRIPTS).as_posix()} {module_digest(path)}\n".encode())
+    return digest.hexdigest()[:16]
+
+
+def code_files(*modules: str, late: bool = False) -> list[Path]:
+    """Files of the modules named and of all that they import from this package, sorted."""
     found: dict[str, Path] = {}
     queue = list(modules)
     while queue:
         name = queue.pop()
-        if name in found:
-            continue
-        path = SCRIPTS / f"{name}.py"
-        if not path.exists():
-            path = SCRIPTS / name / "__init__.py"
-        found[name] = path
-        queue += imports_of(path)
-    return sorted(map(str, found.values()))
+        if name not in found:
+            path = SCRIPTS / f"{name}.py"
+            found[name] = path if path.exists() else SCRIPTS / name / "__init__.py"
+            queue += imports_of(found[name], late)
+    return sorted(found.values())
 
 
 @functools.cache
-def imports_of(path: Path) -> list[str]:
-    """Modules of this package that a file imports, anywhere in it, as ``a`` or ``a/b``."""
-    package = "workflow.scripts"
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def imports_of(path: Path, late: bool) -> list[str]:
+    """Modules of this package that a file imports as it is loaded, or also ``late``, as ``a`` or ``a/b``."""
     names = []
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if not isinstance(node, ast.ImportFrom) or not f"{node.module}.".startswith(f"{package}."):
+    for node in ast.walk(tree_of(path)) if late else tree_of(path).body:
+        if not isinstance(node, ast.ImportFrom) or not f"{node.module}.".startswith(f"{PACKAGE}."):
             continue
-        parent = node.module.removeprefix(package).lstrip(".").replace(".", "/")
+        parent = node.module.removeprefix(PACKAGE).lstrip(".").replace(".", "/")
         if parent:
             names.append(parent)
         inside = [f"{parent}/{alias.name}".lstrip("/") for alias in node.names]  # a module, or a name in one
         names += [name for name in inside if (SCRIPTS / f"{name}.py").exists() or (SCRIPTS / name).is_dir()]
     return names
+
+
+@functools.cache
+def module_digest(path: Path) -> str:
+    return hashlib.sha256(plain(tree_of(path)).encode()).hexdigest()
+
+
+def plain(node: object) -> str:
+    """A syntax tree as text, without docstrings and places.
+
+    `ast.dump` would do, but prints the same tree otherwise from one version of Python to the next: a field that is
+    empty, as those that a version adds are in older code, is left out here.
+    """
+    if isinstance(node, list):
+        return f"[{','.join(map(plain, node))}]"
+    if not isinstance(node, ast.AST):
+        return repr(node)
+    fields = []
+    for name, value in ast.iter_fields(node):
+        if name == "body" and isinstance(node, SCOPES) and ast.get_docstring(node, clean=False) is not None:
+            value = value[1:]
+        if value not in (None, []):
+            fields.append(f"{name}={plain(value)}")
+    return f"{type(node).__name__}({','.join(fields)})"

@@ -4,6 +4,7 @@ Independent of `near_duplicates`: no sketches, no buckets, no clusters. The sets
 held in full, every training tune is compared with all of them, and the Jaccard index is exact.
 """
 
+import itertools
 from collections.abc import Callable
 from pathlib import Path
 
@@ -40,25 +41,33 @@ def window_values(stream, a, b, width, out):
 
 @njit(cache=True)
 def count_distinct(values):
-    """How many different values; sorts them."""
-    values.sort()
-    return 1 + np.count_nonzero(values[1:] != values[:-1])
+    """How many different values, by a hash table: a sort takes seconds to compile. They are hashes themselves."""
+    room = 4
+    while room < 2 * len(values):
+        room *= 2
+    table = np.zeros(room, dtype=np.uint64)  # 0 is none
+    mask = np.uint64(room - 1)
+    n = zero = 0
+    for value in values:
+        if value == 0:
+            zero = 1
+            continue
+        slot = value & mask
+        while table[slot] != 0 and table[slot] != value:
+            slot = (slot + np.uint64(1)) & mask
+        n += table[slot] == 0
+        table[slot] = value
+    return n + zero
 
 
 @njit(cache=True)
 def all_windows(stream, bounds, width):
-    """Distinct windows of each stream, one after another, and (n + 1,) their bounds."""
+    """Windows of each stream, one after another, and (n + 1,) their bounds."""
     values = np.empty(len(stream) + 1, dtype=np.uint64)
     ends = np.zeros(len(bounds), dtype=np.int64)
-    done = 0
     for t in range(len(bounds) - 1):
-        n = window_values(stream, bounds[t], bounds[t + 1], width, values[done:])
-        if n:
-            distinct = np.unique(values[done : done + n])
-            values[done : done + len(distinct)] = distinct
-            done += len(distinct)
-        ends[t + 1] = done
-    return values[:done], ends
+        ends[t + 1] = ends[t] + window_values(stream, bounds[t], bounds[t + 1], width, values[ends[t] :])
+    return values[: ends[-1]], ends
 
 
 @njit(cache=True)
@@ -75,22 +84,21 @@ def mark_relatives(stream, bounds, width, trains, index, first, owners, sizes, s
     for value in index:
         passes[value >> shift >> np.uint64(6)] |= np.uint64(1) << (value >> shift & np.uint64(63))
     values = np.empty(len(stream) + 1, dtype=np.uint64)
-    hits = np.empty(len(stream) + 1, dtype=np.uint64)
+    seen = np.full(len(index), -1, dtype=np.int64)  # the last tune that has a value
     shared = np.zeros(len(sizes), dtype=np.int64)
     touched = np.empty(len(sizes), dtype=np.int64)
     for t in range(len(bounds) - 1):
         if not trains[:, t].any():
             continue
         n = window_values(stream, bounds[t], bounds[t + 1], width, values)
-        n_hits = n_touched = size = 0
+        n_touched = size = 0
         for value in values[:n]:
-            if passes[value >> shift >> np.uint64(6)] >> (value >> shift & np.uint64(63)) & np.uint64(1):
-                hits[n_hits] = value
-                n_hits += 1
-        for value in np.unique(hits[:n_hits]):
-            at = np.searchsorted(index, value)
-            if at == len(index) or index[at] != value:
+            if not passes[value >> shift >> np.uint64(6)] >> (value >> shift & np.uint64(63)) & np.uint64(1):
                 continue
+            at = np.searchsorted(index, value)
+            if at == len(index) or index[at] != value or seen[at] == t:
+                continue
+            seen[at] = t
             for q in owners[first[at] : first[at + 1]]:
                 if not found[q] and trains[scheme[q], t]:
                     if shared[q] == 0:
@@ -115,8 +123,12 @@ def collect(path: Path, picked: np.ndarray) -> dict[str, tuple[np.ndarray, np.nd
     text, bounds = load_part(path, "text"), load_part(path, "bounds")
     inside = np.repeat(picked, np.diff(bounds))
     found = streams(text[inside], np.concatenate(([0], np.cumsum(np.diff(bounds)[picked]))))
-    windows = {feature: all_windows(*stream, WIDTHS[feature]) for feature, stream in found.items()}
-    return {feature: (values, np.diff(ends)) for feature, (values, ends) in windows.items()}
+    windows = {}
+    for feature, stream in found.items():
+        values, ends = all_windows(*stream, WIDTHS[feature])
+        sets = [np.unique(values[a:b]) for a, b in itertools.pairwise(ends.tolist())]
+        windows[feature] = np.concatenate([values[:0], *sets]), np.array([len(one) for one in sets], dtype=np.int64)
+    return windows
 
 
 def search(path: Path, trains: np.ndarray, queries: dict[str, Path]) -> dict[str, np.ndarray]:

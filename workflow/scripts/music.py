@@ -125,12 +125,12 @@ def listen(text, bounds):
     steps, lead, contour = np.empty(size, np.int8), np.empty(size, np.int8), np.empty(size, np.int8)
     ends = np.zeros((5, n + 1), dtype=np.int64)
     voices = np.empty(MAX_VOICES, dtype=np.uint32)
-    h = w = s = d = c = 0
+    h = w = s = d = c = np.int64(0)  # a plain 0 is of another type, for which what is called is compiled once more
     for t in range(n):
         n_voices = n_notes = n_rests = 0
         voice = leader = np.uint32(0)
         pitch = lead_pitch = NO_PITCH
-        body = False
+        body = np.bool_(False)
         i, stop = bounds[t], bounds[t + 1]
         while i < stop:  # a line begins at i
             end = i

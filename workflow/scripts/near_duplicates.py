@@ -109,7 +109,9 @@ def window_key(stream, bounds, width):
     for t in range(n):
         size = window_hashes(stream, bounds[t], bounds[t + 1], width, hashes)
         if size:
-            keys[t] = hashes[:size].min()
+            keys[t] = hashes[0]
+        for i in range(1, size):
+            keys[t] = min(keys[t], np.uint64(hashes[i]))
     return keys
 
 

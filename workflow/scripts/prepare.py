@@ -7,6 +7,7 @@ Writes into --output_dir, all of it or nothing:
   tunes.tsv                    every kept tune: where it came from, its split and its cluster of versions
   quarantine.csv               every file and tune that was dropped, with the reason
   corpus.json                  counts, audit, leakage, options and a hash of the content
+  .kept                        hard links to all of these, from which the same corpus is put back if they are deleted
 An interrupted run goes on where it was; the result is the same bytes for any number of workers.
 
 Examples:
@@ -16,15 +17,24 @@ Examples:
 """
 
 import argparse
+import dataclasses
 import os
+import shlex
+from pathlib import Path
 
 from workflow.scripts import cli
-from workflow.scripts.build_corpus import Options, build
+from workflow.scripts.build_corpus import Options, build, source_report
 from workflow.scripts.clean import Cleaning
 from workflow.scripts.cli import InputError
+from workflow.scripts.files import read_json
 from workflow.scripts.selection import Source
 from workflow.scripts.shards import Rules
 from workflow.scripts.sources import MUSIC21
+
+ONE_TUNE = {  # what follows if a split holds no more
+    "val": "training is watched by that tune alone",
+    "test": "losses will have no interval",
+}
 
 
 def source_of(words: list[str]) -> Source:
@@ -61,10 +71,13 @@ def summary(report: dict) -> str:
         if name in leak:
             share, looked = leak[name]["either"], leak[name]["test_tunes"]
             rows.append(f"leak     {share:6.2%} of {looked:,} test tunes have a relative in training{words}")
+    for split, effect in ONE_TUNE.items():
+        if report["splits"][split]["tunes"] == 1:
+            rows.append(f"warning: the {split} split holds one tune: {effect}; raise {split}_fraction or add tunes")
     return "\n".join(rows)
 
 
-def main(argv: list[str] | None = None) -> None:
+def arguments() -> argparse.ArgumentParser:
     parser = cli.parser(__doc__)
     where = parser.add_argument_group("input and output")
     where.add_argument(
@@ -94,7 +107,12 @@ def main(argv: list[str] | None = None) -> None:
     keep.add_argument(
         "--max_rest_bars", type=cli.positive_int, default=8, help="longer runs of silent bars become Z<n>"
     )
-    keep.add_argument("--max_tune_share", type=cli.fraction, default=0.05, help="of the training text, for one tune")
+    keep.add_argument(
+        "--max_tune_share",
+        type=cli.fraction,
+        default=0.05,
+        help="most of the training text that a tune far longer than the others may take",
+    )
     keep.add_argument("--min_char_count", type=cli.positive_int, default=5, help="rarer characters are mapped out")
     keep.add_argument("--midi_flags", default="-noly -sr 2", help="of midi2abc")
     keep.add_argument("--midi_seconds", type=cli.positive_float, default=10, help="time for one MIDI file")
@@ -121,14 +139,39 @@ def main(argv: list[str] | None = None) -> None:
     words = parser.add_argument_group("tokens")
     words.add_argument("--tokenizer", choices=("char", "bpe"), default="char", help="characters, or byte-pair encoding")
     words.add_argument("--vocab_size", type=cli.positive_int, default=1024, help="of bpe, begin and end included")
-    args = parser.parse_args(argv)
+    return parser
 
+
+def recipe(args: argparse.Namespace) -> tuple[list[Source], Options]:
+    """What a corpus is to be made of, and how."""
     sources = [source_of(words) for words in args.source] if args.source else [Source("", args.input_path)]
     rules = Rules(
         cleaning=Cleaning(args.keep_titles, args.keep_lyrics, args.keep_comments),
         **{name: getattr(args, name) for name in Rules.__dataclass_fields__ if name != "cleaning"},
     )
-    options = Options(rules=rules, **{n: getattr(args, n) for n in Options.__dataclass_fields__ if n != "rules"})
+    return sources, Options(rules=rules, **{n: getattr(args, n) for n in Options.__dataclass_fields__ if n != "rules"})
+
+
+def differences(folder: Path, flags: str) -> list[str]:
+    """What a prepared corpus was made with, and would not be with these flags, by its report; in words."""
+    sources, options = recipe(arguments().parse_args(shlex.split(flags)))
+    wanted = leaves({"sources": [source_report(source) for source in sources]} | dataclasses.asdict(options))
+    report = read_json(folder / "corpus.json")
+    found = leaves({"sources": report.get("sources")} | report.get("options", {}))
+    return [f"{name} {found.get(name)}, here {value}" for name, value in wanted.items() if found.get(name) != value]
+
+
+def leaves(tree: dict) -> dict[str, object]:
+    """The values of nested dicts by their own keys."""
+    found: dict[str, object] = {}
+    for name, value in tree.items():
+        found |= leaves(value) if isinstance(value, dict) else {name: value}
+    return found
+
+
+def main(argv: list[str] | None = None) -> None:
+    args = arguments().parse_args(argv)
+    sources, options = recipe(args)
     print(summary(build(sources, args.output_dir, options, args.workers)))
 
 

@@ -2,8 +2,8 @@
 
 Each tune has a split of its own, from a hash of its melody, which no other tune can change. A cluster of versions of
 one tune takes the split of its anchor; members whose own split is another are left out. So a cluster never
-crosses a split, and adding tunes moves none between splits (it can only push some out), as long as the test share
-is the same: where `reach_floor` takes a step, the tunes between the two shares move.
+crosses a split, and adding tunes moves none between splits (it can only push some out), as long as the shares are
+the same: where `reach_floor` takes a step, or where `leave_none_empty` moved one, the tunes between the two move.
 """
 
 from dataclasses import dataclass
@@ -22,6 +22,7 @@ REASONS = {
     OVER_CAP: "over_cap",
     TOO_LARGE: "too_large_a_share",
 }
+RUNAWAY = 10  # times the length of the median training tune, from which on a tune may have too large a share
 TEST_STEPS = (0.01, 0.02, 0.05, 0.1)  # shares that a too small test split is raised to
 SALTS = {"split": 1, "random": 2, "exact": 3, "cap": 4}
 
@@ -49,12 +50,13 @@ class Selection:
         fate: (n,) TRAIN, VAL, TEST or why it was left out (< 0).
         because: (n,) the tune that a duplicate or a crossing tune was left out for, else -1.
         anchor: (n,) the tune that stands for its cluster; itself if it has no relative.
-        test_fraction: the share of tunes for the test, once raised to the floor.
+        val_fraction, test_fraction: the shares of tunes, once raised to the floor and so that no split is empty.
     """
 
     fate: np.ndarray
     because: np.ndarray
     anchor: np.ndarray
+    val_fraction: float
     test_fraction: float
 
 
@@ -131,6 +133,25 @@ def reach_floor(test_fraction: float, chars: int, min_test_chars: int) -> float:
     return test_fraction
 
 
+def leave_none_empty(u: np.ndarray, val_fraction: float, test_fraction: float) -> tuple[float, float]:
+    """The two shares, moved just so far that each split holds one of the clusters whose anchors have the numbers ``u``.
+
+    Where they hold one already, and where there are fewer than three clusters, they are as they were.
+    """
+    u = np.unique(u)  # clusters of the same number go together
+    if len(u) < 3:
+        return val_fraction, test_fraction
+    split = splits_of(u, val_fraction, test_fraction)
+    n_test, n_val = int((split == TEST).sum()), int((split == VAL).sum())
+    test = min(max(n_test, 1), len(u) - 2)
+    val = min(max(n_val, 1), len(u) - 1 - test)
+    if test != n_test:
+        test_fraction = float(u[test - 1] + u[test]) / 2
+    if val != n_val:
+        val_fraction = 1 - float(u[-val - 1] + u[-val]) / 2
+    return val_fraction, test_fraction
+
+
 def anchors(cluster: np.ndarray, digests: np.ndarray) -> np.ndarray:
     """(n,) the member with the least digest of each tune's cluster: any member is as likely as another."""
     order = np.lexsort((digests[:, 1], digests[:, 0], cluster))
@@ -139,20 +160,40 @@ def anchors(cluster: np.ndarray, digests: np.ndarray) -> np.ndarray:
 
 
 def too_large(chars: np.ndarray, max_share: float) -> int | float:
-    """The longest a training tune can be that takes at most ``max_share`` of the training text; inf if all do."""
+    """The longest a training tune can be; inf if none is too long.
+
+    Too long is a tune that takes more than ``max_share`` of the training text, once those longer are left out, and is
+    more than RUNAWAY times as long as the median: of a few tunes of like length each has a large share. From
+    2 * RUNAWAY / max_share tunes on, the first implies the second.
+    """
     order = np.sort(chars)[::-1]
     totals = np.cumsum(order[::-1])[::-1]  # of each and all shorter
     fits = order <= max_share * totals
     if len(order) == 0 or fits[0]:
         return float("inf")
-    return int(order[np.argmax(fits)]) if fits.any() else 0
+    return max(int(order[np.argmax(fits)]) if fits.any() else 0, RUNAWAY * float(np.median(chars)))
 
 
-def require_all_splits(fate: np.ndarray, name: str) -> None:
-    for number, split in enumerate(SPLITS):
-        if not (fate == number).any():
-            kept = int((fate >= 0).sum())
-            raise UnusableError(
-                f"{name} holds {kept} tunes, too few: the {split} split is empty;"
-                " a larger --val_fraction and --test_fraction can help"
-            )
+def require_all_splits(chosen: Selection, name: str) -> None:
+    """Refuse a selection of which a split is empty.
+
+    Raises:
+        UnusableError: the input holds too few tunes for any split.
+        InputError: it could be split otherwise.
+    """
+    kept = chosen.fate >= 0
+    empty = [split for number, split in enumerate(SPLITS) if not (chosen.fate == number).any()]
+    if not empty:
+        return
+    n_clusters = len(np.unique(chosen.anchor[kept]))
+    if n_clusters >= len(SPLITS):
+        raise InputError(f"{name}: no tune falls into the {empty[0]} split; use --split_by cluster, or add tunes")
+    ways = ["add tunes"]
+    if (chosen.fate == OVER_CAP).any():
+        ways.append("raise the caps")
+    if (kept | (chosen.fate == CROSSES_SPLIT)).sum() > n_clusters:
+        ways.append("tell versions of a tune apart with --near_duplicates false")
+    raise UnusableError(
+        f"{name} holds {n_clusters} different tune{'s' * (n_clusters != 1)} (versions count once), and each of"
+        f" {', '.join(SPLITS[:-1])} and {SPLITS[-1]} needs one: {' or '.join(ways)}"
+    )

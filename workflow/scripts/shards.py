@@ -18,7 +18,7 @@ import numpy as np
 from workflow.scripts.clean import Cleaning, clean, find_tunes
 from workflow.scripts.files import atomic_path
 from workflow.scripts.midi_to_abc import ConversionError, Converter
-from workflow.scripts.music import HAS_KEY, NOTES, RESTS, VOICES, Music, listen
+from workflow.scripts.music import HAS_KEY, NOTES, RESTS, VOICES, Music, Stream, listen
 from workflow.scripts.near_duplicates import FEATURES, KEY_WIDTH, sketch, window_key
 from workflow.scripts.rests import longest_rests, shorten_rests
 from workflow.scripts.sources import Piece, Rejected
@@ -183,6 +183,11 @@ def shorten(text: np.ndarray, bounds: np.ndarray, max_rest_bars: int) -> tuple[n
     return np.frombuffer(b"".join(parts), np.uint8), np.cumsum([0, *map(len, parts)])
 
 
+def wide(stream: Stream) -> Stream:
+    """A stream of bytes or of steps as one type, so that what reads both is compiled but once."""
+    return Stream(stream.values.astype(np.int16), stream.bounds)
+
+
 def measured(
     tunes: np.ndarray,
     text: np.ndarray,
@@ -205,7 +210,7 @@ def measured(
         for a, b in itertools.pairwise(music.heard.bounds.tolist())
     )
     tunes["digest"] = np.frombuffer(digests, "<u8").reshape(-1, 2)
-    melody = window_key(*music.contour, KEY_WIDTH)
+    melody = window_key(*wide(music.contour), KEY_WIDTH)
     tunes["key"] = np.where(np.diff(music.contour.bounds) > 0, melody, tunes["digest"][:, 0])
 
     rests = counts[:, RESTS] / np.maximum(counts[:, RESTS] + counts[:, NOTES], 1)
@@ -234,7 +239,7 @@ def measured(
         tunes[good],
         text[kept],
         np.concatenate(([0], np.cumsum(np.diff(bounds)[good]))),
-        {name: sketch(*getattr(music, name), feature.width)[good] for name, feature in FEATURES.items()}
+        {name: sketch(*wide(getattr(music, name)), feature.width)[good] for name, feature in FEATURES.items()}
         if rules.near_duplicates
         else {},
         files,

@@ -18,6 +18,7 @@ Why something was not used (``Rejected.reason``):
 """
 
 import hashlib
+import importlib.util
 import os
 import re
 import stat
@@ -76,12 +77,11 @@ def root_of(input_path: str) -> Path:
         InputError: there is no such file or folder.
     """
     if input_path == MUSIC21:
-        from music21 import corpus  # a slow import that other inputs do not need
-
-        paths = corpus.corpora.CoreCorpus().getPaths(fileExtensions=(".abc",))
-        if not paths:
-            raise InputError("the music21 package holds no ABC files (was it installed without its corpus?)")
-        return Path(corpus.__file__).parent
+        spec = importlib.util.find_spec(MUSIC21)  # to import it takes long
+        for folder in (spec and spec.submodule_search_locations) or []:
+            if next(Path(folder, "corpus").glob("**/*.abc"), None):
+                return Path(folder, "corpus")
+        raise InputError(f"the {MUSIC21} package holds no ABC files (was it installed, and with its corpus?)")
     root = Path(input_path)
     if not root.exists():
         raise InputError(f"{input_path}: no such file or folder")
@@ -122,8 +122,6 @@ def require_files(input_path: str) -> None:
     Raises:
         InputError: there is no such file or folder, or nothing in it that could hold ABC or MIDI.
     """
-    if input_path == MUSIC21:
-        return
     why = ""
     for path, reason, detail in walk(root_of(input_path)):
         if not reason:

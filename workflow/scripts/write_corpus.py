@@ -23,6 +23,10 @@ from workflow.scripts.tunes import Tunes
 
 MAX_VOCABULARY = 254  # characters, so that an id fits a byte beside begin and end
 BPE_CHARS = 16 << 20  # of training text that merges are learnt from
+FILES = (
+    *(f"{split}.{end}" for split in SPLITS for end in ("bin", "idx")),
+    "tokenizer.json", "tunes.tsv", "quarantine.csv", "corpus.json",
+)  # fmt: skip
 TUNE_COLUMNS = ("path", "line", "offset", "chars", "source", "split", "cluster", "text_chars", "notes")
 
 
