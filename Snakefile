@@ -31,3 +31,4 @@ rule all:
         expand("<results>/{figure}.pdf", figure=FIGURES),
         "<results>/summary.md",
         f"{CORPUS}/corpus.pdf",
+        lost_results,

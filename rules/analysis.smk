@@ -7,10 +7,10 @@ rule writing_table:
         validity=expand("{writer}/validity.json", writer=SAMPLED_DIRS + BASELINE_DIRS),
         style=expand("{writer}/style.json", writer=SAMPLED_DIRS + BASELINE_DIRS),
         copying=expand("{writer}/copying.json", writer=SAMPLED_DIRS + BASELINE_DIRS),
-        code=code("collect_writing"),
     output:
         "<results>/writing.csv",
     params:
+        code=code("collect_writing"),
         folders=lambda wildcards, input: folders_of(input.validity),
     log:
         "<results>/logs/writing_table.log",
@@ -31,12 +31,12 @@ rule runs_table:
         history=expand("{run}/history.csv", run=RUN_DIRS),
         perplexity=expand("{run}/perplexity.json", run=RUN_DIRS),
         writing="<results>/writing.csv",
-        code=code("collect_runs"),
     output:
         runs="<results>/runs.csv",
         curves="<results>/curves.csv",
         strata="<results>/strata.csv",
     params:
+        code=code("collect_runs"),
         folders=lambda wildcards, input: folders_of(input.config),
     log:
         "<results>/logs/runs_table.log",
@@ -57,9 +57,10 @@ rule runs_table:
 rule fit:
     input:
         runs="<results>/runs.csv",
-        code=code("fit_scaling"),
     output:
         "<results>/fit.json",
+    params:
+        code=code("fit_scaling"),
     log:
         "<results>/logs/fit.log",
     conda:
@@ -79,12 +80,12 @@ rule plots:
         curves="<results>/curves.csv",
         strata="<results>/strata.csv",
         writing="<results>/writing.csv",
-        code=code("plot_scaling"),
     output:
         [figure_in_report(name) for name in FIGURES],
         expand("<results>/{figure}.pdf", figure=FIGURES),
     params:
-        folder=lambda wildcards: RESULTS,
+        code=code("plot_scaling"),
+        folder=subpath(output[-1], parent=True),
     log:
         "<results>/logs/plots.log",
     conda:
@@ -99,9 +100,12 @@ rule plots:
 # it asks for nothing, so nothing is trained.
 use rule plots as figures with:
     input:
-        code=code("plot_scaling"),
+        [],
     output:
         [],
+    params:
+        code="",
+        folder=RESULTS,
     log:
         "<results>/logs/figures.log",
 
@@ -112,13 +116,14 @@ rule summary:
         fit="<results>/fit.json",
         writing="<results>/writing.csv",
         corpus=f"{CORPUS}/corpus.json",
-        code=code("write_summary"),
     output:
         report(
             "<results>/summary.md",
             caption="../workflow/report/summary.rst",
             category="Tables",
         ),
+    params:
+        code=code("write_summary"),
     log:
         "<results>/logs/summary.log",
     conda:
@@ -144,10 +149,11 @@ rule original_study:
             "docs/default-study/{file}",
             file=("fit.json", "writing.csv", "corpus.json"),
         ),
-        code=code("write_original"),
     output:
         page="docs/original-study.md",
         figures=expand("docs/original-study.{suffix}", suffix=("png", "pdf")),
+    params:
+        code=code("write_original"),
     log:
         "<results>/logs/original_study.log",
     conda:
@@ -165,8 +171,7 @@ rule original_study:
 rule lr_transfer:
     input:
         config=expand("{run}/config.json", run=TRIAL_DIRS),
-        perplexity=expand("{run}/perplexity.json", run=TRIAL_DIRS),
-        code=code("collect_transfer"),
+        perplexity=expand("{run}/perplexity_val.json", run=TRIAL_DIRS),
     output:
         table="<results>/lr_transfer.csv",
         summary="<results>/lr_transfer.json",
@@ -177,17 +182,17 @@ rule lr_transfer:
         ),
         pdf="<results>/lr_transfer.pdf",
     params:
+        flags=transfer_flags,
+        code=code("collect_transfer"),
         folders=lambda wildcards, input: folders_of(input.config),
-        rates=[f"{arch}={rate}" for arch, rate in config["learning_rates"].items()],
     log:
         "<results>/logs/lr_transfer.log",
     conda:
         "../envs/environment.yaml"
     shell:
         """
-        python -m workflow.scripts.collect_transfer \
+        python -m workflow.scripts.collect_transfer {params.flags} \
             --folders {params.folders:q} \
-            --rates {params.rates:q} \
             --table {output.table:q} \
             > {log} 2>&1
         """

@@ -1,7 +1,5 @@
 # Needs the merged config; makes the names and helpers that the rules share.
-import json
 import os
-import shlex
 import sys
 
 sys.path.insert(0, workflow.basedir)  # wherever Snakemake was started
@@ -9,12 +7,13 @@ sys.path.insert(0, workflow.basedir)  # wherever Snakemake was started
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
 
 from workflow.scripts import study
 from workflow.scripts.cli import InputError
 from workflow.scripts.corpus import SPLITS
-from workflow.scripts.imports import code_files
-from workflow.scripts.sources import MUSIC21, list_files, require_files
+from workflow.scripts.imports import code_digest
+from workflow.scripts.sources import MUSIC21
 
 study.share_environment()
 if workflow.is_main_process:
@@ -29,6 +28,7 @@ def ask(question, *args, **options):
         raise WorkflowError(str(error))
 
 
+config = study.typed(config)
 ask(study.check, config)
 
 CORPUS = f"data/corpora/{study.corpus_name(config)}"
@@ -39,9 +39,12 @@ CORPUS_FILES = [
 FIGURES = [
     "scaling_plot", "loss_surface", "loss_curves", "loss_compute", "loss_places", "validity", "copying",
 ]
+BUDGETS = sorted(config["tokens"])
+RUN = "<results>/models/{model}/{tokens}-seed{seed}"
+TRIAL = "<results>/lr_transfer/{model}/{tokens}-seed{seed}-lr{rate}"
 RUN_DIRS = [f"<results>/models/{run}" for run in study.runs(config)]
 # Tunes are drawn from the runs at the largest budget alone: judging them takes longer than a short cooldown.
-SAMPLED_DIRS = [f"<results>/models/{run}" for run in study.runs(config, [max(config["tokens"])])]
+SAMPLED_DIRS = [f"<results>/models/{run}" for run in study.runs(config, [max(BUDGETS)])]
 BASELINE_DIRS = [
     f"<results>/baselines/{name}"
     for name in ("real", *(f"ngram{order}" for order in config["ngram_orders"]))
@@ -57,11 +60,18 @@ launch = (
     else "python"
 )
 
-# Said here because Snakemake would take old results for sources and call everything up to date; `figures`
-# alone needs no corpus.
-if not Path(CORPUS, "corpus.json").exists() and "figures" not in sys.argv:
-    for source in study.corpus_sources(config).values():
-        ask(require_files, source["path"])
+# Asked here because Snakemake deletes what a rule made before before it runs the rule, and because it would take old
+# results for sources and call everything up to date. `figures` alone needs no corpus.
+SOURCE_AWAY = study.absent_source(config)
+if SOURCE_AWAY and "figures" not in sys.argv:
+    if not Path(CORPUS, "corpus.json").exists():
+        raise WorkflowError(SOURCE_AWAY)
+    ask(study.require_same_recipe, config, CORPUS)
+if workflow.is_main_process:
+    for doubt in study.doubts(config):
+        logger.warning(f"warning: {doubt}")
+    if SOURCE_AWAY and Path(CORPUS, "corpus.json").exists():
+        logger.warning(f"{SOURCE_AWAY}: {CORPUS} is used as it was prepared.")
 
 
 wildcard_constraints:
@@ -74,18 +84,39 @@ wildcard_constraints:
 
 
 def code(*modules):
-    """Code files of a job as its input: the modules named and all that they import."""
-    # Relative, so that a study whose folder is moved is still up to date.
-    return lambda wildcards: list(map(os.path.relpath, code_files(*modules)))
+    """What a command does, as a parameter of its job: a digest of the modules named and all that they import."""
+    return code_digest(*modules)
 
 
-def model_code(command):
+def model_code(command, **options):
     """The same for a job that works on one model: the code of its architecture too, and of no other."""
-    return lambda wildcards: code(
-        command, f"models/{ask(study.model_of, config, wildcards.model)['arch']}"
-    )(wildcards)
+    return lambda wildcards: code_digest(
+        command,
+        f"models/{ask(study.model_of, config, wildcards.model)['arch']}",
+        **options,
+    )
 
 
+def each_budget(file):
+    """A file of the runs at every budget of a model and seed."""
+    return expand(f"{RUN}/{file}", tokens=BUDGETS, allow_missing=True)
+
+
+def folders_of(paths):
+    """The folders that some files, or one, stand in."""
+    return [os.path.dirname(path) for path in ([paths] if isinstance(paths, str) else paths)]
+
+
+def folders_of_runs(wildcards, output):
+    return folders_of(output.get("weights") or output.summary)
+
+
+def budgets_of_runs(wildcards, output):
+    return [Path(folder).name.split("-")[0] for folder in folders_of(output.weights)]
+
+
+# Every job is told what to do in one string of flags: Snakemake compares the values of parameters as a set, without
+# their names, and would not see that two of them changed places.
 def train_flags(wildcards):
     """Flags of train for the run that the wildcards name; a trial has a rate of its own, which may be too high."""
     if "rate" not in wildcards.keys():
@@ -94,22 +125,47 @@ def train_flags(wildcards):
     return f"{flags} --keep_diverged"
 
 
-def branch_of(wildcards):
-    """The branch that a run's cooldown starts from; a budget that is not the study's is trained from its first step."""
-    if int(wildcards.tokens) not in config["tokens"]:
+def prepare_flags(wildcards):
+    return study.prepare_flags(config)
+
+
+def sample_flags(wildcards):
+    return study.sample_flags(config)
+
+
+def baseline_flags(wildcards):
+    return study.baseline_flags(config)
+
+
+def judge_flags(wildcards):
+    """The prompts whose answers are judged; a baseline gave none."""
+    prompts = config["prompts"] if wildcards.writer.startswith("models/") else []
+    return f"--prompts {' '.join(prompts)}".strip()
+
+
+def tables_of(wildcards):
+    """The tables of what a writer wrote, by itself and after each prompt."""
+    _, name, *run = wildcards.writer.split("/")
+    if not run:
+        return f"<results>/{wildcards.writer}/samples/{name}-seed0.csv"
+    stem = f"{name}-{run[0].split('-')[1]}"
+    folders = ["samples", *(f"prompted/{prompt}" for prompt in config["prompts"])]
+    return [f"<results>/{wildcards.writer}/{folder}/{stem}.csv" for folder in folders]
+
+
+def transfer_flags(wildcards):
+    """The learning rates in use, which the trials are held against."""
+    return f"--rates {' '.join(f'{arch}={rate}' for arch, rate in config['learning_rates'].items())}"
+
+
+def lost_results(wildcards):
+    """Results that are gone though the table made of them is there, which alone Snakemake would be content with."""
+    if not Path(RESULTS, "runs.csv").exists():
         return []
-    return f"{RESULTS}/trunks/{wildcards.model}/seed{wildcards.seed}/branch-{wildcards.tokens}.pt"
-
-
-def branch_flag(wildcards, input):
-    return f"--branch {shlex.quote(str(input.branch))}" if input.branch else ""
-
-
-def prompted_of(wildcards):
-    """What a model wrote after prompts; a baseline wrote nothing."""
-    if not config["prompts"] or not wildcards.writer.startswith("models/"):
-        return []
-    return f"{RESULTS}/{wildcards.writer}/prompted"
+    wanted = expand("{run}/{file}", run=RUN_DIRS, file=("config.json", "history.csv", "perplexity.json"))
+    wanted += expand("{writer}/{file}.json", writer=SAMPLED_DIRS + BASELINE_DIRS, file=("validity", "style", "copying"))
+    wanted = CORPUS_FILES + [path.replace("<results>", RESULTS) for path in wanted]
+    return [path for path in wanted if not Path(path).exists()]
 
 
 def vram_mb(wildcards):
@@ -121,14 +177,12 @@ def corpus_paths():
 
 
 def raw_files(wildcards):
-    """The user's own files, or a folder of very many; the music21 corpus is pinned by the package's version instead."""
-    paths = [Path(path) for path in corpus_paths() if path != MUSIC21]
-    files = [file for path in paths for file in list_files(path)]
-    return files if len(files) <= 2000 else paths
+    """The user's own files; the music21 corpus is pinned by the package's version instead."""
+    return study.few_files(config)
 
 
-def prepare_flags(wildcards):
-    return study.prepare_flags(config)
+def raw_listing(wildcards):
+    return study.digest_of_many_files(config)
 
 
 def figure_in_report(name):
@@ -138,7 +192,3 @@ def figure_in_report(name):
         caption=f"../workflow/report/{name}.rst",
         category="Figures",
     )
-
-
-def folders_of(paths):
-    return [os.path.dirname(path) for path in paths]

@@ -2,38 +2,40 @@
 # its audit, and the index that copies are found by.
 from importlib import metadata
 
+# A corpus that is prepared is used as it is while its source is away.
+if not SOURCE_AWAY:
 
-rule prepare:
-    input:
-        raw=raw_files,
-        code=code("prepare"),
-    output:
-        CORPUS_FILES,
-        f"{CORPUS}/tunes.tsv",
-        f"{CORPUS}/quarantine.csv",
-        report=f"{CORPUS}/corpus.json",
-    params:
-        flags=prepare_flags,
-        package=metadata.version("music21") if MUSIC21 in corpus_paths() else "",
-        folder=subpath(output.report, parent=True),
-    log:
-        f"<results>/logs/prepare/{study.corpus_name(config)}.log",
-    threads: 64
-    conda:
-        "../envs/environment.yaml"
-    shell:
-        """
-        python -m workflow.scripts.prepare {params.flags} \
-            --output_dir {params.folder:q} \
-            --workers {threads} \
-            > {log} 2>&1
-        """
+    rule prepare:
+        input:
+            raw=raw_files,
+        output:
+            CORPUS_FILES,
+            f"{CORPUS}/tunes.tsv",
+            f"{CORPUS}/quarantine.csv",
+            report=f"{CORPUS}/corpus.json",
+        params:
+            flags=prepare_flags,
+            code=code("prepare"),
+            raw=raw_listing,
+            package=metadata.version("music21") if MUSIC21 in corpus_paths() else "",
+            folder=subpath(output.report, parent=True),
+        log:
+            f"<results>/logs/prepare/{study.corpus_name(config)}.log",
+        threads: 64
+        conda:
+            "../envs/environment.yaml"
+        shell:
+            """
+            python -m workflow.scripts.prepare {params.flags} \
+                --output_dir {params.folder:q} \
+                --workers {threads} \
+                > {log} 2>&1
+            """
 
 
 rule plot_corpus:
     input:
         corpus=f"{CORPUS}/corpus.json",
-        code=code("plot_corpus"),
     output:
         figure=report(
             f"{CORPUS}/corpus.png",
@@ -41,6 +43,8 @@ rule plot_corpus:
             category="Corpus",
         ),
         pdf=f"{CORPUS}/corpus.pdf",
+    params:
+        code=code("plot_corpus"),
     log:
         f"<results>/logs/plot_corpus/{study.corpus_name(config)}.log",
     conda:
@@ -56,14 +60,13 @@ rule plot_corpus:
 
 rule copy_index:
     input:
-        CORPUS_FILES,
-        f"{CORPUS}/tunes.tsv",
         corpus=f"{CORPUS}/corpus.json",
-        code=code("copy_index"),
     output:
-        directory(f"{CORPUS}/copy_index"),
+        f"{CORPUS}/copy_index/index.json",  # written last; beside it stand the arrays that it lists
     params:
+        code=code("copy_index"),
         data=subpath(input.corpus, parent=True),
+        folder=subpath(output[0], parent=True),
     log:
         f"<results>/logs/copy_index/{study.corpus_name(config)}.log",
     resources:
@@ -74,6 +77,6 @@ rule copy_index:
         """
         python -m workflow.scripts.copy_index \
             --data_dir {params.data:q} \
-            --output {output:q} \
+            --output {params.folder:q} \
             > {log} 2>&1
         """

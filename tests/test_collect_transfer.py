@@ -81,7 +81,7 @@ def test_from_folders_to_files(tmp_path):
         model = {"arch": row.arch, "n_layer": row.n_layer, "n_embd": row.n_embd}
         write_json(f"{folders[-1]}/config.json", {"model": model, "training": training})
         loss, error = (None, None) if row.learning_rate == RATES[-1] else (row.val_loss, 0.01)
-        write_json(f"{folders[-1]}/perplexity.json", {"split": "val", "loss": loss, "loss_se": error})
+        write_json(f"{folders[-1]}/perplexity_val.json", {"split": "val", "loss": loss, "loss_se": error})
     table = str(tmp_path / "lr_transfer.csv")
     main(["--folders", *folders, "--rates", "gpt=0.004", "lstm=0.1", "--table", table])
     written = pd.read_csv(table)

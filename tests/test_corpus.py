@@ -1,3 +1,5 @@
+import shutil
+
 import pytest
 
 from workflow.scripts.cli import InputError
@@ -10,8 +12,7 @@ def test_an_unprepared_folder_is_refused(tmp_path):
 
 
 def test_a_cut_token_file_is_refused(tmp_path, corpus_dir):
-    for path in corpus_dir.iterdir():
-        (tmp_path / path.name).write_bytes(path.read_bytes())
+    shutil.copytree(corpus_dir, tmp_path, dirs_exist_ok=True)
     (tmp_path / "test.bin").write_bytes((corpus_dir / "test.bin").read_bytes()[:-1])
     with pytest.raises(InputError, match="disagree"):
         Corpus.load(tmp_path).split("test")

@@ -1,5 +1,5 @@
+import ast
 import copy
-from pathlib import Path
 
 import pytest
 import yaml
@@ -100,7 +100,7 @@ def test_gpus_are_whole_unless_they_are_to_be_shared(config):
 
 def test_code_of_a_job_is_what_it_imports_and_no_more():
     def names(*modules):
-        return {str(Path(path).relative_to(imports.SCRIPTS)) for path in imports.code_files(*modules)}
+        return {path.relative_to(imports.SCRIPTS).as_posix() for path in imports.code_files(*modules)}
 
     train = names("train", "models/gpt")
     assert {"train.py", "models/gpt.py", "models/__init__.py", "optim.py", "scoring.py", "files.py"} <= train
@@ -110,4 +110,108 @@ def test_code_of_a_job_is_what_it_imports_and_no_more():
     assert "models/lstm.py" not in modern
     fit = names("fit_scaling")
     assert {"fit_scaling.py", "laws/forms.py", "laws/verdict.py", "cli.py", "files.py"} <= fit
-    assert not fit & {"run.py", "collect_runs.py", "plot_scaling.py"}
+    assert not fit & {"run.py", "collect_runs.py", "plot_scaling.py", "law_panels.py", "figures.py"}
+
+
+BEFORE = """\"\"\"Says what it is.\"\"\"
+
+import math
+
+SIZE = 3
+
+
+def area(r: float) -> float:
+    \"\"\"Of a circle.\"\"\"
+    return math.pi * r**2  # Euclid
+
+
+class Round:
+    \"\"\"A thing.\"\"\"
+
+    name: str = ""
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "same"),
+    [
+        ("Says what it is.", "Says it otherwise.", True),
+        ('    """Of a circle."""\n', "", True),
+        ("  # Euclid", "", True),
+        ("math.pi * r**2", "(math.pi\n            * r ** 2)", True),
+        ('    """A thing."""\n\n', "", True),
+        ("r**2", "r**3", False),
+        ("r**2", "r*2", False),
+        ("SIZE = 3", "SIZE = 3.0", False),
+        ("SIZE = 3", "SIZE = None", False),
+        ('name: str = ""', 'name: str = "x"', False),
+        ("r: float", "r: float = 0", False),
+        ("return math.pi * r**2", 'return "Of a circle."', False),
+    ],
+)
+def test_code_is_what_it_does(old, new, same):
+    assert old in BEFORE
+    before, after = (imports.plain(ast.parse(text)) for text in (BEFORE, BEFORE.replace(old, new, 1)))
+    assert (before == after) == same
+
+
+def test_no_module_imports_another_of_ours_where_the_digest_does_not_look():
+    """In a function, or under a condition; but for the figures of fit_scaling --plot, which no rule asks for, and what
+    only writing needs of a model, which the rule `sample` counts in; `study` runs in no job."""
+    found = set()
+    for path in imports.SCRIPTS.rglob("*.py"):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        for node in ast.walk(tree):
+            if node in tree.body or not isinstance(node, ast.Import | ast.ImportFrom):
+                continue
+            module = node.module if isinstance(node, ast.ImportFrom) else node.names[0].name
+            if f"{module}.".startswith(f"{imports.PACKAGE}."):
+                found |= {(path.stem, alias.name) for alias in node.names}
+        assert not any(isinstance(node, ast.Import) and "workflow" in node.names[0].name for node in ast.walk(tree))
+    assert found == {("fit_scaling", "law_panels"), ("fit_scaling", "save"), ("kv_cache", "attend"), ("study", "differences")}
+    assert imports.SCRIPTS / "single_query.py" in imports.code_files("sample", "models/gpt", late=True)
+
+
+def test_what_comes_from_the_command_line_as_text_is_what_the_schema_wants(config):
+    texts = {"seeds": ["0", "1"], "keep_titles": "false", "temperature": "0", "tokens": "[16384, 32768]",
+             "models": {"gpt_tiny": {"n_layer": "3"}}, "corpus_name": "12",
+             "lr_transfer_rates": {"gpt": ["0.1"]}}  # fmt: skip
+    found = study.typed(merged(config, texts))
+    assert found["seeds"] == [0, 1]
+    assert found["keep_titles"] is False
+    assert found["temperature"] == 0
+    assert found["tokens"] == [16384, 32768]
+    assert found["models"]["gpt_tiny"]["n_layer"] == 3
+    assert found["corpus_name"] == "12"
+    assert found["lr_transfer_rates"]["gpt"] == [0.1]
+    study.check(found)
+    for wrong in ({"seeds": ["one"]}, {"keep_titles": "maybe"}, {"num_samples": "2.5"}, {"keep_titles": "1"}):
+        with pytest.raises(InputError, match=f"config: {next(iter(wrong))}"):
+            study.check(study.typed(merged(config, wrong)))
+
+
+def test_what_a_study_will_lack_is_told(config):
+    assert study.doubts(config) == []
+    two = merged(config, {"suite": ["gpt_tiny", "gpt_small", "gpt_medium", "modern_tiny", "lstm_tiny", "lstm_xl"]})
+    assert study.doubts(two) == [
+        "the suite has one size of modern: a law needs three, so none will be fitted to it",
+        "the suite has two sizes of lstm: a law needs three, so none will be fitted to it",
+    ]
+    (cut,) = study.doubts(config | {"warmup_steps": 200})
+    assert cut.startswith("at 131072 tokens the rate rises for 200 steps, but the cooldown of a run of 128 begins")
+
+
+def test_a_folder_of_very_many_files_is_told_by_names_and_sizes(config, tmp_path, monkeypatch):
+    monkeypatch.setattr(study, "MANY_FILES", 2)
+    mine = config | {"corpus": str(tmp_path)}
+    for name in ("a.abc", "b.abc"):
+        (tmp_path / name).write_text("X:1\nK:C\nC\n")
+    assert [path.name for path in study.few_files(mine)] == ["a.abc", "b.abc"]
+    assert study.digest_of_many_files(mine) == ""
+    (tmp_path / "c.abc").write_text("X:1\nK:C\nC\n")
+    assert study.few_files(mine) == []
+    before = study.digest_of_many_files(mine)
+    (tmp_path / "c.abc").touch()
+    assert study.digest_of_many_files(mine) == before
+    (tmp_path / "c.abc").write_text("X:1\nK:C\nCD\n")
+    assert study.digest_of_many_files(mine) != before

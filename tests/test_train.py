@@ -23,7 +23,7 @@ from workflow.scripts.scoring import score_tunes
 @pytest.mark.parametrize("arch", ["gpt", "lstm"])
 def test_it_learns_and_leaves_only_its_results(arch, trained, corpus_dir):
     folder = trained[arch]
-    assert sorted(os.listdir(folder)) == [".lock", "config.json", "history.csv", WEIGHTS]
+    assert sorted(os.listdir(folder)) == [".kept", ".lock", "config.json", "history.csv", WEIGHTS]
     with open(folder / "history.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     losses = [float(row["val_loss"]) for row in rows]
@@ -153,12 +153,6 @@ def test_a_trial_that_diverges_is_a_result_without_a_loss(corpus_dir, tmp_path):
     assert not (tmp_path / "tunes").exists()
 
 
-def test_a_trunk_cannot_be_kept_diverged(corpus_dir, tmp_path):
-    done = train(corpus_dir, tmp_path, "--trunk_for", 20000, "--keep_diverged", tokens=None)
-    assert done.returncode == 2
-    assert "not with --trunk_for" in done.stderr
-
-
 @pytest.mark.parametrize(
     ("flags", "sentence"),
     [
@@ -167,7 +161,6 @@ def test_a_trunk_cannot_be_kept_diverged(corpus_dir, tmp_path):
         (("--n_head", 5), "must be a multiple of 2 x n_head"),
         (("--device", "cuda:9"), "cannot be used here"),
         (("--arch", "rnn"), "invalid choice: 'rnn'"),
-        (("--branch", "/nowhere/branch-1.pt"), "/nowhere/branch-1.pt does not exist"),
         (("--learning_rate", -1), "is not a positive number"),
         (("--n_layers", 2), "unrecognized arguments: --n_layers"),
     ],

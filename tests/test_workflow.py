@@ -1,34 +1,37 @@
 """The workflow as its users run it, on one book of tunes and the smallest models, in a copy of the repository."""
 
+import json
 import os
+import re
 import shutil
 import signal
 import subprocess
-import sys
 import time
 
 import pandas as pd
 import pytest
+import yaml
 
+from tests import forked
 from tests.conftest import ROOT
+from workflow.scripts import study as questions
 
 pytestmark = pytest.mark.slow
 
 STUDY = """
-corpus: {book}
+corpus: data/raw
 val_fraction: 0.1
 test_fraction: 0.1
-suite: [gpt_a, gpt_b, gpt_c, lstm_a, lstm_b, lstm_c]
+suite: [gpt_a, gpt_b, gpt_c, lstm_a]
 models:
-  gpt_a: {{arch: gpt, n_layer: 1, n_embd: 8, n_head: 2, learning_rate: 0.01}}
-  gpt_b: {{arch: gpt, n_layer: 1, n_embd: 12, n_head: 2, learning_rate: 0.01}}
-  gpt_c: {{arch: gpt, n_layer: 1, n_embd: 16, n_head: 2, learning_rate: 0.01}}
-  lstm_a: {{arch: lstm, n_layer: 1, n_embd: 10, learning_rate: 0.01}}
-  lstm_b: {{arch: lstm, n_layer: 1, n_embd: 15, learning_rate: 0.01}}
-  lstm_c: {{arch: lstm, n_layer: 1, n_embd: 20, learning_rate: 0.01}}
+  gpt_a: {arch: gpt, n_layer: 1, n_embd: 8, n_head: 2, learning_rate: 0.01}
+  gpt_b: {arch: gpt, n_layer: 1, n_embd: 12, n_head: 2, learning_rate: 0.01}
+  gpt_c: {arch: gpt, n_layer: 1, n_embd: 16, n_head: 2, learning_rate: 0.01}
+  lstm_a: {arch: lstm, n_layer: 1, n_embd: 10, learning_rate: 0.01}
 tokens: [4096, 8192]
 seeds: [0]
 block_size: 32
+warmup_steps: 4
 num_samples: 2
 samples_per_prompt: 1
 baseline_samples: 3
@@ -37,7 +40,10 @@ max_new_tokens: 40
 eval_tokens: 512
 checkpoint_seconds: 0
 """
-JUDGES = ("syntax", "style", "copying")
+MODELS, WRITERS = 4, 6  # baselines write, too
+TABLES = {"writing_table": 1, "runs_table": 1, "fit": 1, "plots": 1, "summary": 1}
+JUDGES = {"judge": MODELS} | TABLES
+EVALUATIONS = {"perplexity": MODELS, "sample": MODELS} | JUDGES
 
 
 class Study:
@@ -45,28 +51,39 @@ class Study:
         self.folder = folder
 
     def command(self, *args: str) -> list[str]:
-        return [sys.executable, "-m", "snakemake", "--configfile", "study.yaml", "--cores", "2", *args]
+        return ["-m", "snakemake", "--configfile", "study.yaml", "--cores", "2", *args]
+
+    def ask(self, *args: str) -> subprocess.CompletedProcess:
+        return forked.run(*self.command(*args), cwd=self.folder, timeout=600)
 
     def run(self, *args: str) -> str:
         """Output of a run that must succeed."""
-        done = subprocess.run(self.command(*args), cwd=self.folder, capture_output=True, text=True, timeout=600)
+        done = self.ask(*args)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout + done.stderr
 
     def planned(self, *args: str) -> dict[str, int]:
-        """Jobs of a dry run by rule."""
-        lines = self.run("--dry-run", *args).splitlines()
-        if "job" not in " ".join(lines):
+        """Jobs of a dry run by rule, but for `all`."""
+        said = self.run("--dry-run", *args)
+        table = re.search(r"^job +count\n-+ +-+\n(.*?)^total", said, re.MULTILINE | re.DOTALL)
+        if not table:
+            assert "Nothing to be done" in said
             return {}
-        start = next((i for i, line in enumerate(lines) if line.split() == ["job", "count"]), None)
-        if start is None:
-            return {}
-        table = {}
-        for line in lines[start + 2 :]:
-            if len(line.split()) != 2 or line.startswith("total"):
-                break
-            table[line.split()[0]] = int(line.split()[1])
-        return table
+        return {rule: int(n) for rule, n in map(str.split, table[1].splitlines()) if rule != "all"}
+
+    def edited(self, module: str, old: str, new: str) -> dict[str, int]:
+        """What is planned with one change in a module, which is taken back."""
+        path = self.folder / "workflow" / "scripts" / f"{module}.py"
+        before = path.read_text()
+        assert old in before
+        path.write_text(before.replace(old, new, 1))
+        try:
+            return self.planned()
+        finally:
+            path.write_text(before)
+
+    def weights(self, run: str) -> bytes:
+        return (self.folder / "results" / "models" / run / "model.safetensors").read_bytes()
 
 
 @pytest.fixture(scope="module")
@@ -80,18 +97,25 @@ def study(book, tmp_path_factory):
             shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
         else:
             shutil.copy(source, target)
-    (folder / "study.yaml").write_text(STUDY.format(book=book))
+    (folder / "data" / "raw").mkdir(parents=True)
+    shutil.copy(book, folder / "data" / "raw")
+    (folder / "study.yaml").write_text(STUDY)
     study = Study(folder)
-    study.run()
+    study.first = study.run()
     return study
+
+
+def copy_of(study: Study, folder, **options) -> Study:
+    shutil.copytree(study.folder, folder, ignore=shutil.ignore_patterns("__pycache__"), **options)
+    return Study(folder)
 
 
 def test_every_run_has_a_row_with_a_finite_loss(study):
     runs = pd.read_csv(study.folder / "results" / "runs.csv")
-    assert len(runs) == 12
+    assert len(runs) == 2 * MODELS
     assert runs["test_loss"].between(1, 4.8).all()
     assert runs["corpus"].nunique() == 1
-    assert runs.groupby("tokens").size().to_dict() == {4096: 6, 8192: 6}
+    assert runs.groupby("tokens").size().to_dict() == {4096: MODELS, 8192: MODELS}
     assert (runs[runs["tokens"] == 8192]["samples"] == 2).all()
     assert runs[runs["tokens"] == 4096]["valid_rate"].isna().all()
     assert (runs["trunk_seconds"] > 0).all()
@@ -99,75 +123,148 @@ def test_every_run_has_a_row_with_a_finite_loss(study):
     prompts = writing["prompt"].fillna("").groupby(writing["writer"]).agg(set).to_dict()
     assert set(prompts) == {*runs["model"], "real", "ngram4"}
     assert prompts["real"] == prompts["ngram4"] == {""}
-    assert prompts["gpt_a"] == prompts["lstm_c"] == {"", "key_and_meter", "two_voices", "title_and_rhythm"}
+    assert prompts["gpt_a"] == prompts["lstm_a"] == {"", "key_and_meter", "two_voices", "title_and_rhythm"}
     for name in ("scaling_plot.pdf", "scaling_plot.png", "validity.pdf", "copying.pdf", "loss_places.pdf",
                  "strata.csv", "fit.json", "summary.md"):  # fmt: skip
         assert (study.folder / "results" / name).stat().st_size > 500
+    assert study.first.count("Select jobs to execute...") < 60
+
+
+def test_an_architecture_of_one_size_has_no_law_and_stops_no_study(study):
+    assert "warning: the suite has one size of lstm: a law needs three, so none will be fitted to it" in study.first
+    fit = json.loads((study.folder / "results" / "fit.json").read_text())
+    assert fit["groups"]["gpt"]["power"]["alpha"]
+    assert fit["groups"]["lstm"]["power"] is None
+    assert "power" in fit["groups"]["lstm"]["absent"]
 
 
 def test_a_second_run_does_nothing(study):
     assert "Nothing to be done" in study.run()
-    for path in (study.folder / "workflow" / "scripts").glob("*.py"):
-        path.touch()
-    assert study.planned() == {}  # what a file holds counts, not when it was written
 
 
-def test_what_changes_no_result_trains_nothing_again(study):
-    (study.folder / "reordered.yaml").write_text("tokens: [8192, 4096]\n")
-    for change in (
-        ("--config", "checkpoint_seconds=99"),
-        ("--config", "device=cpu"),
-        ("--configfile", "study.yaml", "reordered.yaml"),
-    ):
-        assert not {"trunk", "cooldown", "perplexity", "sample"} & set(study.planned(*change)), change
-    assert study.planned("--config", "weight_decay=0.5")["trunk"] == 6
+def test_a_copied_and_touched_study_is_up_to_date(study, tmp_path):
+    """Copied with new times, in whatever order, and moved; then every file and folder is touched."""
+    copy = copy_of(study, tmp_path / "copy", copy_function=shutil.copyfile)
+    assert copy.planned() == {}
+    copy.folder.rename(tmp_path / "moved")
+    copy = Study(tmp_path / "moved")
+    paths = sorted(path for path in copy.folder.rglob("*") if ".snakemake" not in path.parts)
+    for age, path in enumerate(reversed(paths)):  # what is made from others is older than they are
+        os.utime(path, (10**9 + age, 10**9 + age))
+    assert copy.planned() == {}
 
 
 @pytest.mark.parametrize(
-    ("module", "jobs"),
+    ("module", "old", "new", "jobs"),
     [
-        ("models/lstm", {"trunk": 3, "cooldown": 6, "perplexity": 6, "sample": 3} | dict.fromkeys(JUDGES, 3)),
-        ("eval_syntax", {"syntax": 8}),  # of the baselines, too
-        ("sample", {"sample": 6} | dict.fromkeys(JUDGES, 6)),
-        ("sample_ngram", {"sample_ngram": 1} | dict.fromkeys(JUDGES, 1)),
-        ("fit_scaling", {"fit": 1, "plots": 1, "summary": 1}),
-        ("plot_scaling", {"plots": 1}),
+        ("models/lstm", "/ self.width)", "* self.width)", dict.fromkeys(EVALUATIONS, 1) | {"train": 1}),
+        ("cli", "value < 1:", "value < 2:", None),
+        ("eval_syntax", "WORST = 5", "WORST = 6", {"judge": WRITERS} | TABLES),
+        ("sample", "ROWS = 16", "ROWS = 8", {"sample": MODELS} | JUDGES),
+        ("single_query", "fastmath=True", "fastmath=False", {"sample": 3, "judge": 3} | TABLES),
+        ("calc_perplexity", "round(6)", "round(5)", {"perplexity": MODELS} | {k: 1 for k in TABLES if k[0] != "w"}),
+        ("sample_ngram", "default=8", "default=9", {"sample_ngram": 1, "judge": 1} | TABLES),
+        ("laws/line", "** 2", "** 3", {"fit": 1, "plots": 1, "summary": 1}),
+        ("plot_scaling", "3.4", "3.5", {"plots": 1}),
+        ("figures", '"font.size": 9', '"font.size": 8', {"plots": 1, "plot_corpus": 1}),
     ],
 )
-def test_editing_a_module_reruns_the_jobs_that_run_it(study, module, jobs):
-    path = study.folder / "workflow" / "scripts" / f"{module}.py"
-    before = path.read_text()
-    path.write_text(before + "\n# edited\n")
-    try:
-        planned = study.planned()
-    finally:
-        path.write_text(before)
-    always = {"writing_table": 1, "runs_table": 1, "fit": 1, "plots": 1, "summary": 1, "all": 1}
-    downstream = always if module not in ("fit_scaling", "plot_scaling") else {"all": 1}
-    assert {rule: n for rule, n in planned.items() if rule != "all"} == {
-        rule: n for rule, n in (downstream | jobs).items() if rule != "all"
-    }
+def test_a_comment_reruns_nothing_and_an_operator_exactly_the_jobs_that_run_it(study, module, old, new, jobs):
+    text = (study.folder / "workflow" / "scripts" / f"{module}.py").read_text()
+    assert study.edited(module, text, f"# A remark.\n{text}\n\n# Another.\n") == {}
+    if text.startswith('"""'):
+        assert study.edited(module, '"""', '"""Once upon a time. ') == {}
+    if jobs is not None:
+        assert study.edited(module, old, new) == jobs
+
+
+def test_it_runs_again_what_reads_a_key_whatever_its_new_value(study):
+    """Every key in turn, with a value that another key has if there is one that it may have."""
+    default, mine = yaml.safe_load((ROOT / "config.yaml").read_text()), yaml.safe_load(STUDY)
+    config = default | mine | {"models": default["models"] | mine["models"]}
+    schema = json.loads(questions.SCHEMA.read_text())["properties"]
+    first_job = dict.fromkeys(questions.PREPARE_OPTIONS, "prepare") | dict.fromkeys(questions.TRAIN_OPTIONS, "train")
+    first_job |= dict.fromkeys(questions.SAMPLE_OPTIONS, "sample")
+    first_job |= {"corpus_name": "prepare", "baseline_samples": "draw_real"}
+    first_job |= dict.fromkeys(("threads_per_job", "device", "checkpoint_seconds", "gpus_per_job", "share_gpus"))
+    first_job |= {"lr_transfer_seed": None, "block_size": "train"}
+    named = {"midi_flags": "-noly", "corpus_name": "other", "device": "cpu", "split_by": "md5", "tokenizer": "bpe",
+             "parametrization": "standard", "compile": "never", "precision": "bfloat16"}  # fmt: skip
+    wrong = []
+    for key, value in config.items():
+        if key not in first_job or isinstance(value, dict | list):
+            assert key in ("corpus", "suite", "tokens", "seeds", "models", "learning_rate", "learning_rates", "prompts",
+                           "ngram_orders", "lr_transfer_models", "lr_transfer_rates"), key  # fmt: skip
+            continue
+        values = [named[key]] if key in named else [v for v in config.values() if not isinstance(v, dict | list | str)]
+        for other in values:
+            fits = other != value and type(other) in (type(value), *((int,) if isinstance(value, float) else ()))
+            change = config | {key: other}
+            try:
+                questions.check(change)
+            except questions.InputError:
+                continue
+            if fits:
+                break
+        else:
+            raise AssertionError(f"no other value for {key}")
+        planned = study.planned("--config", f"{key}={json.dumps(other) if not isinstance(other, str) else other}")
+        if (first_job[key] or "nothing") not in (planned or {"nothing": 0}):
+            wrong.append((key, value, other, planned))
+    assert wrong == []
+    assert set(first_job) - {"learning_rate", "grad_accum"} <= set(config) <= set(schema)
+
+
+def test_what_the_command_line_gives_as_text_works(study):
+    assert study.planned("--config", "seeds=[0,1]")["train"] == MODELS
+    assert study.planned("--config", "keep_titles=false")["prepare"] == 1
+    assert study.planned("--config", "keep_titles=true") == {}
+
+
+def test_what_changes_no_result_runs_nothing_again(study):
+    (study.folder / "reordered.yaml").write_text("tokens: [8192, 4096]\n")
+    assert study.planned("--configfile", "study.yaml", "reordered.yaml") == {}
+
+
+def test_a_budget_less_trains_nothing_and_one_more_trains_itself_alone(study, tmp_path):
+    less = study.planned("--config", "tokens=[8192]")
+    assert not {"train", "sample", "judge"} & set(less)
+    assert "runs_table" in less
+    copy = copy_of(study, tmp_path / "copy", symlinks=True)
+    before = {n: copy.weights(f"lstm_a/{n}-seed0") for n in (4096, 8192)}
+    more = ("--config", "tokens=[4096,8192,16384]", "--", "results/models/lstm_a/16384-seed0/perplexity.json")
+    assert copy.planned(*more) == {"train": 1, "perplexity": 1}
+    copy.run(*more)
+    log = (copy.folder / "results" / "logs" / "train" / "lstm_a-seed0.log").read_text()
+    assert log.count("already holds this run") == 2
+    assert "16,384 tokens (" in log
+    assert "8,192 tokens done" not in log
+    assert {n: copy.weights(f"lstm_a/{n}-seed0") for n in (4096, 8192)} == before
+
+
+def test_a_deleted_result_is_made_again(study):
+    results = study.folder / "results"
+    for name, jobs in (
+        ("models/gpt_b/4096-seed0/perplexity.json", {"perplexity": 1}),
+        ("models/gpt_b/8192-seed0/copying.json", {"judge": 1}),
+        ("baselines/real/style.json", {"judge": 1}),
+        ("models/gpt_b/4096-seed0/config.json", {"train": 1}),
+        ("../data/corpora/raw/val.bin", {"prepare": 1}),
+    ):
+        (results / name).rename(results / "aside")
+        try:
+            assert jobs.items() <= study.planned().items(), name
+        finally:
+            (results / "aside").rename(results / name)
+    assert study.planned() == {}
 
 
 def test_one_model_is_rerun_alone(study):
-    target = "results/models/gpt_b/8192-seed0/perplexity.json"
-    assert study.planned("--forcerun", "trunk", "--", target) == {"trunk": 1, "cooldown": 1, "perplexity": 1}
-
-
-def test_branches_go_when_their_cooldowns_are_done_and_one_cooldown_alone_comes_back_the_same(study):
-    assert not list(study.folder.glob("results/trunks/*/*/branch-*.pt"))
-    target = "results/models/gpt_b/4096-seed0/model.safetensors"
-    before = (study.folder / target).read_bytes()
-    (study.folder / target).unlink()
-    assert study.planned(target) == {"trunk": 1, "cooldown": 1}
-    study.run(target)
-    assert (study.folder / target).read_bytes() == before
-    assert not list(study.folder.glob("results/trunks/*/*/branch-*.pt"))
-
-
-def test_a_budget_of_ones_own_is_trained_from_its_first_step(study):
-    target = "results/models/gpt_b/2048-seed0/history.csv"
-    assert study.planned(target) == {"cooldown": 1}
+    target = "results/models/gpt_b/8192-seed0/validity.json"
+    assert study.planned("--forcerun", "sample", "--", target) == {"sample": 1, "judge": 1}
+    assert study.planned("--config", "seeds=[5]", "--", target.replace("seed0", "seed5")) == {
+        "train": 1, "sample": 1, "judge": 1
+    }  # fmt: skip
 
 
 def test_figures_are_redrawn_without_models_or_training(study):
@@ -188,48 +285,86 @@ def test_figures_are_redrawn_without_models_or_training(study):
 
 
 def test_it_runs_from_another_folder(study, tmp_path):
-    done = subprocess.run(
-        [sys.executable, "-m", "snakemake", "--cores", "1", "--snakefile", study.folder / "Snakefile",
-         "--configfile", study.folder / "study.yaml", "--", "results/models/gpt_a/8192-seed0/history.csv"],
-        cwd=tmp_path, capture_output=True, text=True, timeout=300,
+    shutil.copytree(study.folder / "data" / "raw", tmp_path / "data" / "raw")
+    done = forked.run(
+        "-m", "snakemake", "--cores", "1", "--snakefile", study.folder / "Snakefile", "--configfile",
+        study.folder / "study.yaml", "--", "results/models/gpt_a/8192-seed0/history.csv", cwd=tmp_path,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     weights = "results/models/gpt_a/8192-seed0/model.safetensors"
-    assert (tmp_path / weights).read_bytes() == (study.folder / weights).read_bytes()
+    assert (tmp_path / weights).read_bytes() == study.weights("gpt_a/8192-seed0")
+
+
+def test_a_source_that_is_away_loses_nothing(study, tmp_path):
+    copy = copy_of(study, tmp_path / "copy")
+    raw, away = copy.folder / "data" / "raw", copy.folder / "data" / "away"
+    raw.rename(away)
+    corpus = copy.folder / "data" / "corpora" / "raw" / "corpus.json"
+    before = corpus.read_bytes()
+    said = copy.run()
+    assert "Nothing to be done" in said
+    assert "data/raw: no such file or folder: data/corpora/raw is used as it was prepared." in said
+    assert copy.planned("--forcerun", "train", "--", "results/models/gpt_a/8192-seed0/config.json") == {"train": 1}
+    done = copy.ask("--config", "min_notes=9")
+    assert done.returncode != 0
+    assert "data/corpora/raw was prepared with other options" in done.stdout + done.stderr
+    raw.mkdir()
+    assert "data/raw holds no .abc, .mid or .midi file" in copy.run()
+    assert corpus.read_bytes() == before
+    raw.rmdir()
+    away.rename(raw)
+    assert copy.planned() == {}
+
+
+def test_a_preparation_that_fails_costs_neither_corpus_nor_weights(study, tmp_path):
+    """It takes the declared files along, as Snakemake has it; the next run puts back what was kept."""
+    copy = copy_of(study, tmp_path / "copy", symlinks=True)
+    before = {path.name: path.read_bytes() for path in (copy.folder / "data/corpora/raw").glob("*.*") if path.is_file()}
+    weights = copy.weights("gpt_a/8192-seed0")
+    assert copy.ask("--config", "min_notes=100000", "--", "data/corpora/raw/corpus.json").returncode != 0
+    assert not (copy.folder / "data" / "corpora" / "raw" / "corpus.json").exists()
+    copy.run("results/models/gpt_a/8192-seed0/config.json")
+    for name in ("corpus.json", "train.bin", "test.idx", "tokenizer.json", "tunes.tsv"):
+        assert (copy.folder / "data" / "corpora" / "raw" / name).read_bytes() == before[name]
+    assert "read, clean and measure" not in (copy.folder / "results/logs/prepare/raw.log").read_text()
+    assert copy.weights("gpt_a/8192-seed0") == weights
+    assert "outside the embedding" not in (copy.folder / "results/logs/train/gpt_a-seed0.log").read_text()
 
 
 def test_snakemake_killed_in_the_middle_loses_nothing(study, tmp_path):
-    """SIGKILL to Snakemake and all its jobs while a trunk trains, and a cooldown; the next ends the same."""
-    folder = tmp_path / "copy"
-    shutil.copytree(study.folder, folder, ignore=shutil.ignore_patterns("results", ".snakemake", "__pycache__"))
-    (folder / "study.yaml").write_text((folder / "study.yaml").read_text().replace("[4096, 8192]", "[262144, 524288]"))
-    killed, run = Study(folder), "results/models/lstm_a/524288-seed0"
-    reference = killed.folder / "reference.safetensors"
-    killed.run(f"{run}/model.safetensors")
-    shutil.move(folder / run / "model.safetensors", reference)
-    shutil.rmtree(folder / "results")
+    """SIGKILL to Snakemake and its jobs on the way to the first cooldown, in it, and after; the next ends the same."""
+    killed = copy_of(study, tmp_path / "copy")
+    shutil.rmtree(killed.folder / "results")
+    text = (killed.folder / "study.yaml").read_text().replace("[4096, 8192]", "[262144, 524288]")
+    (killed.folder / "study.yaml").write_text(text)
+    short, long = (killed.folder / "results" / "models" / "lstm_a" / f"{n}-seed0" for n in (262144, 524288))
+    target = "results/models/lstm_a/524288-seed0/model.safetensors"
+    killed.run(target)
+    reference = [killed.weights(f"lstm_a/{folder.name}") for folder in (short, long)]
+    shutil.rmtree(killed.folder / "results")
 
-    trunk = folder / "results/trunks/lstm_a/seed0"
-    for state in (trunk / "checkpoint.pt", trunk / ".branch-262144.pt", folder / run / "checkpoint.pt"):
-        process = subprocess.Popen(
-            killed.command(f"{run}/model.safetensors"),
-            cwd=folder, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    for state in (long / "checkpoint.pt", short / "checkpoint.pt", short / "model.safetensors"):
+        process = forked.Python(
+            killed.command(target), cwd=killed.folder, start_new_session=True, stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )  # fmt: skip
         while process.poll() is None and not state.exists():
-            time.sleep(0.02)
+            time.sleep(0.01)
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         assert state.exists()
-        assert not (folder / run / "model.safetensors").exists()
-    killed.run(f"{run}/model.safetensors")
-    assert "resuming from step" in (folder / "results/logs/cooldown/lstm_a-524288-seed0.log").read_text()
-    assert (folder / run / "model.safetensors").read_bytes() == reference.read_bytes()
+        assert not (long / "model.safetensors").exists()
+    killed.run(target)
+    assert "resuming from step" in (killed.folder / "results/logs/train/lstm_a-seed0.log").read_text()
+    assert [killed.weights(f"lstm_a/{folder.name}") for folder in (short, long)] == reference
 
 
 @pytest.mark.parametrize(
     ("args", "sentence"),
     [
         (["--config", "n_layers=3"], "config: unknown key 'n_layers'"),
+        (["--config", "beta1=1"], "config: beta1 is 1: must be a number of at least 0 and below 1"),
+        (["--config", "keep_titles=maybe"], "config: keep_titles is 'maybe': must be true or false"),
         (["results/models/gpt_z/8192-seed0/perplexity.json"], "no model 'gpt_z' in the config"),
         (["--config", "corpus=data/nothing"], "data/nothing: no such file or folder"),
         (["--config", "corpus=profiles"], "profiles holds no .abc, .mid or .midi file"),
@@ -237,7 +372,7 @@ def test_snakemake_killed_in_the_middle_loses_nothing(study, tmp_path):
 )
 def test_a_wrong_request_is_one_sentence_and_touches_nothing(study, args, sentence):
     before = (study.folder / "results" / "runs.csv").read_bytes()
-    done = subprocess.run(study.command(*args), cwd=study.folder, capture_output=True, text=True, timeout=120)
+    done = study.ask(*args)
     assert done.returncode != 0
     assert sentence in done.stdout + done.stderr
     assert (study.folder / "results" / "runs.csv").read_bytes() == before

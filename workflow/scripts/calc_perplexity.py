@@ -1,20 +1,24 @@
-"""Perplexity of a trained model on a whole split: every tune by itself, every character once.
+"""Perplexity of trained models on a whole split: every tune by itself, every character once.
 
-Writes a JSON file with the mean loss (nats a character; the end of a tune counts as one), perplexity, and bits a
-character and a byte, which can be compared whatever the tokenizer; their standard error and 95% interval by resampling
-tunes; the loss and perplexity a token; the loss of kinds of tunes (by source, compressibility, voices, length) and of
-places in a tune. Beside it, a CSV with the loss of every tune: `compare` tells from it which differences between
-models are real. A run that diverged has a loss of null, and no tunes.
+Writes for each, beside its weights, a JSON file with the mean loss (nats a character; the end of a tune counts as one),
+perplexity, and bits a character and a byte, which can be compared whatever the tokenizer; their standard error and 95%
+interval by resampling tunes; the loss and perplexity a token; the loss of kinds of tunes (by source, compressibility,
+voices, length) and of places in a tune. Beside it, a CSV with the loss of every tune: `compare` tells from it which
+differences between models are real. A run that diverged has a loss of null, and no tunes.
 
-Example:
+Examples:
   python -m workflow.scripts.calc_perplexity --checkpoint checkpoints/gpt_xxl
+  python -m workflow.scripts.calc_perplexity --checkpoint results/models/gpt_tiny/*
 """
 
 import csv
+import functools
 import hashlib
 import io
 import math
 import os
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -33,10 +37,45 @@ from workflow.scripts.strata import places, properties, strata
 COLUMNS = ("tune", "tokens", "chars", "bytes", "nats", "source", "voices", "deflate")
 
 
+@dataclass(frozen=True)
+class Material:
+    """A split to score, read once for all models.
+
+    Attributes:
+        tunes: ids of each tune, begin and end included.
+        chars: (n_targets,) characters of each token but the first of each tune, tune after tune.
+        columns: of the table by tune, all but its loss.
+    """
+
+    corpus: Corpus
+    split: str
+    tunes: list[np.ndarray]
+    chars: np.ndarray
+    columns: dict[str, np.ndarray]
+    text_sha256: str
+
+    @classmethod
+    def read(cls, corpus: Corpus, split_name: str) -> "Material":
+        split, tokenizer = corpus.split(split_name), corpus.tokenizer
+        tunes = [split.tune(i) for i in range(split.n_tunes)]
+        starts = first_targets(tunes)
+        chars = tokenizer.chars_per_token[np.concatenate([tune[1:] for tune in tunes])]
+        texts = [tokenizer.decode(tune) for tune in tunes]
+        columns = {
+            "tune": np.arange(len(tunes)),
+            "tokens": np.diff(starts),
+            "chars": np.add.reduceat(chars, starts[:-1]),
+        } | properties(corpus, split_name, texts)
+        return cls(corpus, split_name, tunes, chars, columns, hashlib.sha256("\0".join(texts).encode()).hexdigest())
+
+
 def evaluate(
-    checkpoint: str, data_dir: str | None, split_name: str, device: torch.device, batch: int
+    checkpoint: str, material: Callable[[str], Material], split_name: str, device: torch.device, batch: int
 ) -> tuple[dict, dict[str, np.ndarray]]:
     """Summary of the loss of a model on a split, and the columns of its table by tune; without tunes if it diverged.
+
+    Args:
+        material: what to score, by the folder of the corpus that the model was trained on.
 
     Raises:
         InputError: the corpus has another vocabulary than the model.
@@ -45,26 +84,18 @@ def evaluate(
     if (step := training.get("diverged_at_step")) is not None:
         summary = {"split": split_name, "loss": None, "loss_se": None, "diverged_at_step": step}
         return summary, dict.fromkeys(COLUMNS, np.array([]))
-    corpus = Corpus.load(data_dir or training["data_dir"])
+    scored = material(training["data_dir"])
+    corpus = scored.corpus
     if corpus.tokenizer != tokenizer:
         raise InputError(f"{checkpoint} was trained with another vocabulary than that of {corpus.folder}")
-    split = corpus.split(split_name)
-    tunes = [split.tune(i) for i in range(split.n_tunes)]
-    nats = score_tokens(model, tunes, device, batch=batch).astype(np.float64)
+    nats = score_tokens(model, scored.tunes, device, batch=batch).astype(np.float64)
     if not np.isfinite(nats).all():
         raise InputError(f"{checkpoint} gives no finite loss: its weights are not those of a trained model")
-    starts = first_targets(tunes)
-    chars = tokenizer.chars_per_token[np.concatenate([tune[1:] for tune in tunes])]
-    texts = [tokenizer.decode(tune) for tune in tunes]
-    table = {
-        "tune": np.arange(len(tunes)),
-        "tokens": np.diff(starts),
-        "chars": np.add.reduceat(chars, starts[:-1]),
-        "nats": np.add.reduceat(nats, starts[:-1]),
-    } | properties(corpus, split_name, texts)
+    starts = first_targets(scored.tunes)
+    table = scored.columns | {"nats": np.add.reduceat(nats, starts[:-1])}
     summary = summarise(split_name, table) | {
-        "positions": by_place(nats, chars, starts),
-        "text_sha256": hashlib.sha256("\0".join(texts).encode()).hexdigest(),
+        "positions": by_place(nats, scored.chars, starts),
+        "text_sha256": scored.text_sha256,
         "corpus_sha256": corpus.content_sha256,
         "trained_on_this_corpus": corpus.content_sha256 == training["corpus"],
     }
@@ -136,33 +167,50 @@ def table_of(columns: dict[str, np.ndarray]) -> str:
 
 def main(argv: list[str] | None = None) -> None:
     parser = cli.parser(__doc__)
-    parser.add_argument("--checkpoint", required=True, help="folder of a trained model, or its weights file")
-    parser.add_argument("--data_dir", help="corpus that prepare wrote (default: the one the model was trained on)")
+    parser.add_argument(
+        "--checkpoint", required=True, nargs="+", help="folders of trained models, or their weights files"
+    )
+    parser.add_argument("--data_dir", help="corpus that prepare wrote (default: what each was trained on)")
     parser.add_argument("--split", default="test", choices=SPLITS, help="which tunes to score")
-    parser.add_argument("--output", help="JSON to write (default: beside the weights)")
+    parser.add_argument("--output", help="JSON to write, of one model (default: beside the weights)")
     parser.add_argument("--batch_size", type=cli.positive_int, default=16, help="windows in one forward pass")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps")
     parser.add_argument("--vram_mb", type=cli.non_negative_int, default=0, help="share of a GPU to take; 0: all of it")
     parser.add_argument("--threads", type=cli.positive_int, default=os.cpu_count(), help="CPU threads")
     args = parser.parse_args(argv)
+    if args.output and len(args.checkpoint) > 1:
+        parser.error("--output takes the result of one --checkpoint")
 
     set_up_cpu(args.threads)
     torch.backends.cuda.matmul.fp32_precision = "tf32"  # as cuDNN's LSTM has by itself; several times as fast
     device = pick_device(args.device, args.vram_mb)
-    summary, table = evaluate(args.checkpoint, args.data_dir, args.split, device, args.batch_size)
-    checkpoint = Path(args.checkpoint)
-    folder = checkpoint.parent if checkpoint.is_file() else checkpoint
-    suffix = "" if args.split == "test" else f"_{args.split}"
-    output = Path(args.output or folder / f"perplexity{suffix}.json")
-    write_text(output.with_name(output.stem + "_tunes.csv"), table_of(table))
-    write_json(output, summary)
+
+    @functools.cache
+    def material(data_dir: str) -> Material:
+        return Material.read(Corpus.load(data_dir), args.split)
+
+    for path in args.checkpoint:
+        summary, table = evaluate(
+            path, lambda trained_on: material(args.data_dir or trained_on), args.split, device, args.batch_size
+        )
+        checkpoint = Path(path)
+        folder = checkpoint.parent if checkpoint.is_file() else checkpoint
+        suffix = "" if args.split == "test" else f"_{args.split}"
+        output = Path(args.output or folder / f"perplexity{suffix}.json")
+        write_text(output.with_name(output.stem + "_tunes.csv"), table_of(table))
+        write_json(output, summary)
+        print(f"{path}: {sentence(summary)}", flush=True)
+
+
+def sentence(summary: dict) -> str:
+    """What was found, for the terminal."""
     if summary["loss"] is None:
-        print(f"{args.checkpoint}: no loss, for the run diverged at step {summary['diverged_at_step']}")
-        return
+        return f"no loss, for the run diverged at step {summary['diverged_at_step']}"
     error = f" ± {summary['loss_se']:.4f}" if summary["loss_se"] is not None else ""
-    print(
-        f"{args.checkpoint}: perplexity {summary['perplexity']:.4f} on {summary['tunes']:,} {args.split} tunes;"
-        f" loss {summary['loss']:.4f}{error} nats, {summary['bits_per_char']:.4f} bits a character"
+    alone = "" if error else "; one tune, so there is no interval"
+    return (
+        f"perplexity {summary['perplexity']:.4f} on {summary['tunes']:,} {summary['split']} tunes; loss"
+        f" {summary['loss']:.4f}{error} nats, {summary['bits_per_char']:.4f} bits a character{alone}"
     )
 
 

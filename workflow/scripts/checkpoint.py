@@ -7,6 +7,7 @@ only its own run takes back: it opens with `weights_only=True`, carries a finger
 import hashlib
 import json
 import pickle
+from argparse import ArgumentTypeError
 from dataclasses import asdict
 from pathlib import Path
 from typing import BinaryIO
@@ -16,6 +17,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import nn
 
+from workflow.scripts import cli
 from workflow.scripts.cli import InputError
 from workflow.scripts.files import atomic_path, read_json, to_json, write_together
 from workflow.scripts.files import sha256 as file_sha256
@@ -59,9 +61,10 @@ def load_model(path: str | Path, device: torch.device) -> tuple[nn.Module, Token
         config = ModelConfig(**data["model"])
         tokenizer = from_dict(data["tokenizer"])
         training = data["training"]
-        _ = training["model_name"], training["data_dir"], training["corpus"]
+        _ = training["data_dir"], training["corpus"]
+        cli.name(training["model_name"])  # it will be part of a file's name
         model = module_for(config.arch).Model(config)
-    except (ArithmeticError, AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
+    except (ArithmeticError, ArgumentTypeError, AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
         raise InputError(f"{folder / 'config.json'} does not describe a model ({error})") from error
     if data.get("weights_sha256") != file_sha256(weights):
         raise InputError(f"{weights} is not the file that config.json beside it was written for")

@@ -1,6 +1,9 @@
 """What every command of this package shares: how it starts, and how it fails."""
 
 import argparse
+import gc
+import re
+import signal
 import sys
 from collections.abc import Callable
 
@@ -19,6 +22,10 @@ def parser(description: str | None) -> argparse.ArgumentParser:
 
 def run(main: Callable[[], None]) -> None:
     """Run a command, turning a failure that is not a bug into one sentence and exit status 1."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:  # set while it was imported: see this package's __init__
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    gc.freeze()
+    gc.enable()
     try:
         main()
     except InputError as error:
@@ -63,6 +70,20 @@ def fraction(text: str) -> float:
     if not 0 <= value <= 1:
         raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1")
     return value
+
+
+def below_one(text: str) -> float:
+    value = float(text)
+    if not 0 <= value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not at least 0 and below 1")
+    return value
+
+
+def name(text: str) -> str:
+    """A name that can be that of a file or folder, and leads nowhere else."""
+    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a name of letters, digits, _, - and .")
+    return text
 
 
 def boolean(text: str) -> bool:

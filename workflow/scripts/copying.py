@@ -17,7 +17,6 @@ Example:
       --output copying.json
 """
 
-import io
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +27,7 @@ from workflow.scripts.clean import clean_tunes, drop_table
 from workflow.scripts.copy_index import GRAM, CopyIndex, View, gram_keys, group, music_of, views_of
 from workflow.scripts.files import write_json
 from workflow.scripts.sample_files import tune_files
-from workflow.scripts.text_pieces import read_blocks, to_utf8, with_lf
+from workflow.scripts.text_pieces import whole_text
 from workflow.scripts.wilson import rate_of
 
 THRESHOLD = 0.85
@@ -171,7 +170,7 @@ def read(path: Path, index: CopyIndex) -> np.ndarray:
     """The first `MAX_BYTES` of a file, clean as the corpus was cleaned, as one tune whatever it holds: uint8, UTF-8."""
     with open(path, "rb") as file:
         data = file.read(MAX_BYTES)
-    text = np.frombuffer(bytearray(to_utf8(b"".join(with_lf(read_blocks(io.BytesIO(data)))))[0]), dtype=np.uint8)
+    text = np.frombuffer(bytearray(whole_text(data)), dtype=np.uint8)
     cleaning = index.cleaning
     return clean_tunes(text, np.array([0]), np.array([len(text)]), drop_table(cleaning), cleaning.keep_comments)[0]
 
@@ -212,22 +211,24 @@ def spread(values: list[float]) -> dict | None:
     return {"n": len(values)} | {name: round(float(value), 4) for name, value in found.items()}
 
 
-def main(argv: list[str] | None = None) -> None:
-    parser = cli.parser(__doc__)
-    parser.add_argument("--folder", required=True, help="folder with .abc files, one tune each")
-    parser.add_argument("--index", required=True, help="folder that copy_index wrote")
-    parser.add_argument("--output", required=True, help="JSON file to write")
-    args = parser.parse_args(argv)
+def report_on(folder: str | Path, index_dir: str | Path) -> dict:
+    """What copying.json says of the tunes below a folder.
 
-    index = CopyIndex.load(args.index)
-    files = [measure(path, index) for path in tune_files(args.folder)]
-    summary = summarise(files)
+    Raises:
+        InputError: there are none, or the index is not whole.
+    """
+    index = CopyIndex.load(index_dir)
+    files = [measure(path, index) for path in tune_files(folder)]
     searched = {
         name: index.info[name]
         for name in ("corpus_sha256", "training_tunes", "training_chars", "searched_tunes", "searched_chars")
     }
     method = {"distance": "levenshtein", "threshold": THRESHOLD, "gram": GRAM, "candidates": CANDIDATES}
-    write_json(args.output, {"index": searched, "method": method, "summary": summary, "files": files})
+    return {"index": searched, "method": method, "summary": summarise(files), "files": files}
+
+
+def print_report(report: dict) -> None:
+    summary = report["summary"]
     copied = summary["copied"]
     low, high = copied["ci95"]
     print(f"copied {copied['count']} of {copied['n']} ({copied['rate']:.1%}, 95% interval {low:.1%} to {high:.1%})")
@@ -236,6 +237,17 @@ def main(argv: list[str] | None = None) -> None:
             f"medians: longest common stretch {summary['lcs_chars']['median']:.0f} characters,"
             f" originality {summary['originality']['median']:.2f}"
         )
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = cli.parser(__doc__)
+    parser.add_argument("--folder", required=True, help="folder with .abc files, one tune each")
+    parser.add_argument("--index", required=True, help="folder that copy_index wrote")
+    parser.add_argument("--output", required=True, help="JSON file to write")
+    args = parser.parse_args(argv)
+    report = report_on(args.folder, args.index)
+    write_json(args.output, report)
+    print_report(report)
 
 
 if __name__ == "__main__":

@@ -116,7 +116,27 @@ def distances(samples: dict[str, np.ndarray], reference: dict[str, np.ndarray]) 
     }
 
 
-def report_on(samples: list[Sample], reference: Reference) -> dict:
+def report_on(folders: list[str | Path], data_dir: str | Path) -> dict:
+    """What style.json says of the tunes of some folders, beside those of a corpus.
+
+    Raises:
+        InputError: a folder has no table of tunes, or none lists any.
+    """
+    drawn = {Path(folder).resolve().name: samples for folder in folders if (samples := read_samples(folder))}
+    if not drawn:
+        raise InputError(f"the tables in {', '.join(map(str, folders))} list no tunes")
+    corpus = Corpus.load(data_dir)
+    reference = reference_of(corpus)
+    about = {
+        "corpus_sha256": corpus.content_sha256,
+        "split": SPLIT,
+        "tunes": reference.n,
+        "header_fields": list(reference.fields),
+    }
+    return {"reference": about, "folders": {name: of_folder(samples, reference) for name, samples in drawn.items()}}
+
+
+def of_folder(samples: list[Sample], reference: Reference) -> dict:
     """What style.json says of the tunes of a folder."""
     judged = [judge(sample, reference.fields) for sample in samples]
     files = [record for record, _ in judged]
@@ -131,6 +151,12 @@ def report_on(samples: list[Sample], reference: Reference) -> dict:
 
 
 def print_report(report: dict) -> None:
+    for name, folder in report["folders"].items():
+        print(f"{name}:")
+        print_folder(folder)
+
+
+def print_folder(report: dict) -> None:
     for name, row in report["rates"].items():
         if row:
             low, high = row["ci95"]
@@ -154,22 +180,9 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--output", required=True, help="JSON file to write")
     args = parser.parse_args(argv)
 
-    drawn = {Path(folder).resolve().name: samples for folder in args.folders if (samples := read_samples(folder))}
-    if not drawn:
-        raise InputError(f"the tables in {', '.join(args.folders)} list no tunes")
-    corpus = Corpus.load(args.data_dir)
-    reference = reference_of(corpus)
-    about = {
-        "corpus_sha256": corpus.content_sha256,
-        "split": SPLIT,
-        "tunes": reference.n,
-        "header_fields": list(reference.fields),
-    }
-    reports = {name: report_on(samples, reference) for name, samples in drawn.items()}
-    write_json(args.output, {"reference": about, "folders": reports})
-    for name, report in reports.items():
-        print(f"{name}:")
-        print_report(report)
+    report = report_on(args.folders, args.data_dir)
+    write_json(args.output, report)
+    print_report(report)
 
 
 if __name__ == "__main__":

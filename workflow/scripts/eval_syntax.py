@@ -25,7 +25,7 @@ Examples:
 
 import contextlib
 import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -37,11 +37,12 @@ from workflow.scripts.abc_tune import TIERS, Text
 from workflow.scripts.cli import InputError
 from workflow.scripts.files import write_json
 from workflow.scripts.resampling import ratio_means
-from workflow.scripts.sample_files import COLUMNS, read_table, tune_files
+from workflow.scripts.sample_files import NEEDED, read_table, tune_files
 from workflow.scripts.tools import Abc2midi, Music21, over_limit, said, sanitise
 from workflow.scripts.wilson import rate_of
 
 MAX_BYTES = 256 << 10  # a tune is a few kilobytes
+SECONDS = 10  # that a program may take for a tune
 STEPS = ("syntax", "tools", "compiles", "music21", "rhythm")
 # What a verdict says of each step, and of both programs at once.
 RATES = {
@@ -78,7 +79,7 @@ def prompts(folder: str | Path) -> dict[Path, int]:
     tables = []
     for path in sorted(Path(folder).rglob("*.csv")):
         with open(path, encoding="utf-8", errors="replace") as file:
-            if file.readline().strip() == ",".join(COLUMNS):
+            if file.readline().startswith(",".join(NEEDED)):
                 tables.append(path)
     return {sample.path: sample.prompt_chars for table in tables for sample in read_table(table)}
 
@@ -216,12 +217,45 @@ def worst(verdicts: list[dict]) -> list[str]:
     return lines
 
 
+def report_on(
+    folder: str | Path,
+    midi_dir: str | Path | None = None,
+    seconds: float = SECONDS,
+    steps: Iterable[str] = STEPS,
+    music21_limit: int = 0,
+) -> dict:
+    """What validity.json says of the tunes below a folder; their MIDI files go below ``midi_dir`` if it is given.
+
+    Raises:
+        InputError: there are none.
+    """
+    paths = tune_files(folder)
+    names = {path: path.relative_to(folder) for path in paths}
+    midi_files = {}
+    if midi_dir:
+        Path(midi_dir).mkdir(parents=True, exist_ok=True)  # empty says that no tune compiled
+        midi_files = {path: midi_dir / name.with_suffix(".mid") for path, name in names.items()}
+    verdicts = list(evaluate(paths, seconds, set(steps), midi_files, prompts(folder), music21_limit))
+    for path, verdict in zip(paths, verdicts, strict=True):
+        verdict["path"] = str(names[path])
+    return {"rates": rates(verdicts), "bars": rates_of_bars(verdicts), "files": verdicts}
+
+
+def print_report(report: dict) -> None:
+    for name, row in (report["rates"] | report["bars"]).items():
+        interval = "   95% interval {:.1%} to {:.1%}".format(*row["ci95"]) if row["ci95"] else ""
+        print(f"{name:<15} {row['count']:>6} of {row['n']:<6} {row['rate']:6.1%}{interval}")
+    print(*worst(report["files"]), sep="\n")
+
+
 def main(argv: list[str] | None = None) -> None:
     parser = cli.parser(__doc__)
     parser.add_argument("--folder", required=True, help="folder with .abc files, one tune each")
     parser.add_argument("--json", help="file to write every verdict to")
     parser.add_argument("--midi_dir", help="folder for the MIDI files of tunes that compile without an error")
-    parser.add_argument("--timeout", type=cli.positive_float, default=10, help="seconds a program may take for a tune")
+    parser.add_argument(
+        "--timeout", type=cli.positive_float, default=SECONDS, help="seconds a program may take for a tune"
+    )
     parser.add_argument("--steps", nargs="+", choices=STEPS, default=STEPS, help="steps of the ladder to take")
     parser.add_argument(
         "--music21_limit", type=cli.non_negative_int, default=0, help="files that music21 judges, 0 for all"
@@ -231,24 +265,11 @@ def main(argv: list[str] | None = None) -> None:
     )
     args = parser.parse_args(argv)
 
-    paths = tune_files(args.folder)
-    names = {path: path.relative_to(args.folder) for path in paths}
-    midi_files = {}
-    if args.midi_dir:
-        Path(args.midi_dir).mkdir(parents=True, exist_ok=True)  # empty says that no tune compiled
-        midi_files = {path: args.midi_dir / name.with_suffix(".mid") for path, name in names.items()}
-    verdicts = list(
-        evaluate(paths, args.timeout, set(args.steps), midi_files, prompts(args.folder), args.music21_limit)
-    )
-    for path, verdict in zip(paths, verdicts, strict=True):
-        verdict["path"] = str(names[path])
-    table, bars = rates(verdicts), rates_of_bars(verdicts)
+    report = report_on(args.folder, args.midi_dir, args.timeout, args.steps, args.music21_limit)
     if args.json:
-        write_json(args.json, {"rates": table, "bars": bars, "files": verdicts})
-    for name, row in (table | bars).items():
-        interval = "   95% interval {:.1%} to {:.1%}".format(*row["ci95"]) if row["ci95"] else ""
-        print(f"{name:<15} {row['count']:>6} of {row['n']:<6} {row['rate']:6.1%}{interval}")
-    print(*worst(verdicts), sep="\n")
+        write_json(args.json, report)
+    print_report(report)
+    table = report["rates"]
     low = [name for name in args.steps if name in table and table[name]["rate"] < (args.fail_under or 0)]
     if low:
         raise InputError(f"less than {args.fail_under:.1%} of the tunes pass {', '.join(low)}")

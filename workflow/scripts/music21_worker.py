@@ -6,7 +6,11 @@ of JSON comes in a text and goes out an answer: how many notes and chords, or wh
 
 import json
 import os
+import re
 import sys
+
+
+ADDRESS = re.compile(r"\b0x[0-9a-f]+|(?<=id\(\)=)\d+")  # of an object in memory, another every time
 
 
 def count_notes(text: str) -> int:
@@ -29,7 +33,8 @@ def answer(line: str) -> dict:
     try:
         return {"notes": count_notes(json.loads(line))}
     except Exception as error:  # music21 raises whatever its parser stumbles over: all of it is a verdict
-        return {"error": f"{type(error).__name__}: {error}".split("\n")[0][:200]}
+        said = ADDRESS.sub("…", f"{type(error).__name__}: {error}".split("\n")[0])
+        return {"error": said[:200]}
 
 
 def main() -> None:

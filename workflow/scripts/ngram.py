@@ -10,8 +10,47 @@ nothing to smooth or to back off from.
 from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 
 END = 0  # code of the end of a tune, which is predicted like a character
+
+
+def contexts(codes: np.ndarray, into: np.ndarray, length: int) -> np.ndarray:
+    """(N,) a number for what stands before each place: the same for the same ``length`` characters, or fewer from the
+    start of a tune on; 0 at its start.
+
+    Contexts of twice the length are pairs of those of half, so there are few passes over the text (Karp, Miller and
+    Rosenberg 1972).
+
+    Args:
+        codes: (N,) of the characters.
+        into: (N,) how many characters of its tune stand before each place.
+    """
+    before = np.zeros(len(codes), dtype=np.int64)
+    if length == 0:
+        return before
+    before[1:] = pd.factorize(codes)[0][:-1] + 1
+    before[into == 0] = 0
+    known, done = {1: before}, 1
+    while 2 * done <= length:
+        known[2 * done] = joined(known[done], known[done], done, into)
+        done *= 2
+    found = known[done]
+    for more in sorted(known, reverse=True):  # the rest of the length, in powers of two
+        if (length - done) & more:
+            found = joined(found, known[more], done, into)
+            done += more
+    return found
+
+
+def joined(near: np.ndarray, far: np.ndarray, length: int, into: np.ndarray) -> np.ndarray:
+    """Contexts made of those of ``length`` characters, ``near``, and of what stands before these, ``far``."""
+    shifted = np.zeros_like(far)
+    shifted[length:] = far[:-length]
+    shifted[into < length] = 0
+    pairs = near * (far.max() + 1) + shifted
+    pairs = np.concatenate(([0], pairs))  # first, so that the start of a tune stays 0
+    return pd.factorize(pairs)[0][1:]
 
 
 class NGram:
@@ -26,18 +65,10 @@ class NGram:
         text = "".join(f"{tune}\0" for tune in tunes)
         self.codes = np.frombuffer(text.encode("utf-32-le"), dtype=np.uint32)
         starts = np.flatnonzero(np.concatenate(([True], self.codes[:-1] == END)))
-        # What stands before a place is a number: 0 at the start of a tune, else one for each different context,
-        # grown by a character at a time out of the context and the character at the place before.
-        _, symbols = np.unique(self.codes, return_inverse=True)
-        n_symbols = int(symbols.max()) + 1
-        context = np.zeros(len(self.codes), dtype=np.int64)
-        for _ in range(order - 1):
-            _, longer = np.unique(context[:-1] * n_symbols + symbols[:-1], return_inverse=True)
-            context[1:] = longer + 1
-            context[starts] = 0
-        self.context = context
-        self.places = np.argsort(context, kind="stable")
-        self.first = np.concatenate(([0], np.cumsum(np.bincount(context))))
+        into = np.arange(len(self.codes)) - np.repeat(starts, np.diff([*starts, len(self.codes)]))
+        self.context = contexts(self.codes, into, order - 1)
+        self.places = np.argsort(self.context, kind="stable")
+        self.first = np.concatenate(([0], np.cumsum(np.bincount(self.context))))
 
     def draw(self, rng: np.random.Generator, longest: int) -> tuple[str, bool]:
         """A tune of at most ``longest`` characters, its end counted as one; and whether it has come to its end."""

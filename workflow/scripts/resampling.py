@@ -4,13 +4,15 @@ A tune is the unit, as characters of one tune are far from independent. The draw
 measured on as many tunes, so what is computed of two models in one draw is paired.
 """
 
-from collections.abc import Iterator
+import functools
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
 
 RESAMPLES = 2000
 BLOCK = 100  # draws held in memory at a time
+MAX_KEPT = 4000  # tunes whose draws are held in memory: 64 MB
 FEWEST = 10  # tunes that the error of a part of them is told from
 
 
@@ -22,11 +24,21 @@ class Mean(NamedTuple):
     ci95: tuple[float, float] | None
 
 
-def draws(n: int) -> Iterator[np.ndarray]:
+def draws(n: int) -> Iterable[np.ndarray]:
     """How often each of n tunes is in each draw: (BLOCK, n) at a time."""
+    return kept_draws(n) if n <= MAX_KEPT else fresh_draws(n)
+
+
+def fresh_draws(n: int) -> Iterator[np.ndarray]:
     rng = np.random.default_rng(0)
     for _ in range(0, RESAMPLES, BLOCK):
         yield rng.multinomial(n, np.full(n, 1 / n), size=BLOCK).astype(np.float64)
+
+
+@functools.lru_cache(maxsize=1)
+def kept_draws(n: int) -> list[np.ndarray]:
+    """Those of the last number of tunes, as a study measures many things on the same ones."""
+    return list(fresh_draws(n))
 
 
 def ratio_means(sums: np.ndarray, counts: np.ndarray) -> list[Mean]:

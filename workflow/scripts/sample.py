@@ -11,6 +11,7 @@ Example:
   python -m workflow.scripts.sample --checkpoint_dir checkpoints/debug_tiny --prompt "M:4/4\\nK:C\\n" --num_samples 5
 """
 
+import json
 import os
 import platform
 import re
@@ -25,6 +26,7 @@ from workflow.scripts.cli import InputError
 from workflow.scripts.device import PRECISIONS, pick_device, pick_precision, set_up_cpu
 from workflow.scripts.files import read_json
 from workflow.scripts.sample_files import Drawn, write_samples
+from workflow.scripts.text_pieces import whole_text
 from workflow.scripts.tokenizer import BEGIN, END, Tokenizer
 
 # Tunes written at a time, always: the last few are filled up with more of the same. A product of another number of
@@ -155,19 +157,20 @@ def with_reference_number(prompt: str) -> str:
 
 
 def read_prompt(path: str) -> str:
-    try:
-        return Path(path).read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path} is not UTF-8 text") from error
+    """The text of a file, read as `prepare` reads a tune: in any encoding, with or without a byte order mark."""
+    return whole_text(Path(path).read_bytes()).decode()
 
 
 def read_prompt_set(path: str) -> dict[str, str]:
-    """Texts to go on from, by names that can be those of folders.
+    """Texts to go on from, by names that can be those of folders; ``path`` may also be the JSON itself.
 
     Raises:
-        InputError: the file is not a JSON object of such names and of texts.
+        InputError: it is not a JSON object of such names and of texts.
     """
-    prompts = read_json(path)
+    try:
+        prompts = json.loads(path) if path.startswith("{") else read_json(path)
+    except ValueError as error:
+        raise InputError(f"--prompt_set is not readable as JSON ({error})") from error
     for name, text in prompts.items():
         if not re.fullmatch(r"[\w-]+", name) or not isinstance(text, str) or not text:
             raise InputError(f"{path}: {name!r} is not a name of letters, digits, _ and - with the text of a prompt")
@@ -190,7 +193,7 @@ def main(argv: list[str] | None = None) -> None:
     source.add_argument("--prompt", default="", help=r"text to go on from; \n is a newline; X:1 is added if missing")
     source.add_argument("--prompt_file", help="file with the text to go on from, taken as it is")
     parser.add_argument("--num_samples", type=cli.positive_int, default=5, help="tunes to write")
-    parser.add_argument("--prompt_set", help="JSON file of names and texts to go on from, taken as they are")
+    parser.add_argument("--prompt_set", help="JSON of names and texts to go on from, or a file of it")
     parser.add_argument("--prompted_dir", default="output/prompted", help="folder for a folder a prompt of the set")
     parser.add_argument("--samples_per_prompt", type=cli.positive_int, default=16, help="tunes a prompt of the set")
     parser.add_argument("--max_new_tokens", type=cli.positive_int, default=1024, help="longest tune, in tokens")
@@ -217,9 +220,10 @@ def main(argv: list[str] | None = None) -> None:
     wanted = [
         (Path(args.output_dir), prompt, begun(tokenizer, prompt, args.prompt_file or "--prompt"), args.num_samples)
     ]
+    told = "" if not args.prompt_set or args.prompt_set.startswith("{") else f"{args.prompt_set}, "
     for name, text in prompts.items():
         try:
-            start, number = begun(tokenizer, text, f"{args.prompt_set}, prompt {name!r}"), args.samples_per_prompt
+            start, number = begun(tokenizer, text, f"{told}prompt {name!r}"), args.samples_per_prompt
         except InputError as error:  # the corpus may know no voices or titles: no reason to write nothing at all
             print(f"{error}: none are written after it")
             start, number = [], 0

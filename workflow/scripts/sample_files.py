@@ -1,11 +1,13 @@
 """A folder of drawn tunes, whoever wrote them: a model, an n-gram model or people.
 
-One .abc file a tune, and a CSV that says of each how many characters were written, whether its end was, and how
-many characters of a prompt stand before them. A prompt is part of what is parsed, never of what is credited.
+One .abc file a tune, and a CSV that says of each how many characters were written, whether its end was, how many
+characters of a prompt stand before them, and the hash of the file, so that the table stands for the folder. A prompt is
+part of what is parsed, never of what is credited.
 """
 
 import csv
 import glob
+import hashlib
 import io
 from pathlib import Path
 from typing import NamedTuple
@@ -13,7 +15,8 @@ from typing import NamedTuple
 from workflow.scripts.cli import InputError
 from workflow.scripts.files import write_text
 
-COLUMNS = ("file", "chars", "ended", "prompt_chars")
+NEEDED = ("file", "chars", "ended", "prompt_chars")
+COLUMNS = (*NEEDED, "sha256")
 
 
 class Drawn(NamedTuple):
@@ -59,8 +62,10 @@ def write_samples(folder: str | Path, stem: str, tunes: list[Drawn]) -> int:
     for k, tune in enumerate(tunes):
         name = f"{stem}-{k:03d}.abc"
         text = tune.prompt + tune.written
-        write_text(folder / name, text if text.endswith("\n") else text + "\n")
-        rows.writerow([name, len(tune.written), tune.ended, len(tune.prompt)])
+        text = text if text.endswith("\n") else text + "\n"
+        write_text(folder / name, text)
+        digest = hashlib.sha256(text.encode()).hexdigest()
+        rows.writerow([name, len(tune.written), tune.ended, len(tune.prompt), digest])
     write_text(folder / f"{stem}.csv", table.getvalue())
     return sum(tune.ended for tune in tunes)
 
@@ -83,11 +88,11 @@ def read_table(path: Path) -> list[Sample]:
     try:
         with open(path, encoding="utf-8", newline="") as file:
             rows = csv.DictReader(file)
-            for name in COLUMNS:
+            for name in NEEDED:
                 if name not in (rows.fieldnames or ()):
                     raise InputError(f"{path} has no column {name!r}")
             for row in rows:
-                name, chars, ended, prompt_chars = (row[column] or "" for column in COLUMNS)
+                name, chars, ended, prompt_chars = (row[column] or "" for column in NEEDED)
                 place = f"{path}, line {rows.line_num}"
                 if not (chars.isdecimal() and prompt_chars.isdecimal() and ended in ("True", "False")):
                     raise InputError(f"{place}: not the characters, the end and the prompt's characters of a tune")

@@ -29,6 +29,16 @@ class Schedule:
         """Steps before the cooldown."""
         return self.steps - self.cooldown
 
+    @property
+    def never_peaks(self) -> str:
+        """What to tell of a warmup that the cooldown cuts short; empty if it does not."""
+        if self.warmup <= self.branch:
+            return ""
+        return (
+            f"the rate rises for {self.warmup} steps, but the cooldown of a run of {self.steps} begins after"
+            f" {self.branch}, so it never reaches the learning rate"
+        )
+
     def rate(self, step: int, peak: float) -> float:
         """Learning rate of 0-based ``step``: linear warmup, constant, then 1 - sqrt to zero (Hagele 2024, eq. 1)."""
         into = max(step - self.branch, 0)

@@ -2,6 +2,7 @@
 
 import contextlib
 import difflib
+import hashlib
 import itertools
 import json
 import os
@@ -10,11 +11,13 @@ import sys
 from pathlib import Path
 
 import jsonschema
+import yaml
 
 from workflow.scripts import models, vram
 from workflow.scripts.cli import InputError
 from workflow.scripts.files import lock
 from workflow.scripts.schedule import Schedule, branch_steps
+from workflow.scripts.sources import MUSIC21, list_files, require_files
 
 SCRIPTS = Path(__file__).parent
 SCHEMA = SCRIPTS.parent / "schemas" / "config.schema.json"
@@ -54,6 +57,11 @@ PREPARE_OPTIONS = (
     "tokenizer",
     "vocab_size",
 )
+
+
+# Of sample's flags those that config.yaml sets; of draw_real's and sample_ngram's.
+SAMPLE_OPTIONS = ("num_samples", "samples_per_prompt", "max_new_tokens", "temperature", "top_k", "top_p", "min_p")
+MANY_FILES = 2000  # of a source, from which on it is told by its files' names and sizes
 
 
 def share_environment() -> None:
@@ -103,11 +111,60 @@ def check(config: dict) -> None:
     batches = {name: tokens_per_step(config, name) for name in (*config["suite"], *config["lr_transfer_models"])}
     if len(set(batches.values())) > 1:
         raise InputError(f"config: every model of a suite must read the same tokens a step, not {batches}")
-    length = next(iter(batches.values())), config["warmup_steps"], config["cooldown_fraction"]
     try:
-        branch_steps({tokens: Schedule.of_budget(tokens, *length) for tokens in config["tokens"]})
+        branch_steps(schedules(config))
     except InputError as error:
         raise InputError(f"config: tokens: {error}") from error
+
+
+def typed(config: dict) -> dict:
+    """The config with what the schema wants to be a number or a truth value made one, where it came as text.
+
+    As it does from the command line: Snakemake reads ``--config seeds=[0,1] keep_titles=false`` as texts.
+    """
+    properties = json.loads(SCHEMA.read_text(encoding="utf-8"))
+    return with_types(config, properties, properties["$defs"])
+
+
+def with_types(value: object, schema: dict, definitions: dict) -> object:
+    """``value`` with its texts made what the schema wants; one that cannot be stays, for `check` to refuse."""
+    if "$ref" in schema:
+        schema = definitions[schema["$ref"].removeprefix("#/$defs/")]
+    if isinstance(value, dict):
+        known, other = schema.get("properties", {}), schema.get("additionalProperties")
+        other = other if isinstance(other, dict) else {}
+        return {key: with_types(item, known.get(key, other), definitions) for key, item in value.items()}
+    if schema.get("type") == "array" and isinstance(value, list):
+        return [with_types(item, schema["items"], definitions) for item in value]
+    kind = schema.get("type")
+    if not isinstance(value, str) or kind not in ("integer", "number", "boolean", "array"):
+        return value
+    try:
+        found = yaml.safe_load(value)
+    except yaml.YAMLError:
+        return value
+    if kind == "array":
+        return with_types(found, schema, definitions) if isinstance(found, list) else value
+    fits = {"integer": int, "number": (int, float), "boolean": bool}[kind]
+    return found if isinstance(found, fits) and isinstance(found, bool) == (kind == "boolean") else value
+
+
+def doubts(config: dict) -> list[str]:
+    """What is allowed, but leaves a study without something that its user may expect: sentences to warn with."""
+    found = []
+    sizes: dict[str, set[tuple]] = {}
+    for name in config["suite"]:
+        model = config["models"][name]
+        sizes.setdefault(model["arch"], set()).add((model["n_layer"], model["n_embd"]))
+    for arch, shapes in sizes.items():
+        if len(shapes) < 3:
+            count = "one size" if len(shapes) == 1 else "two sizes"
+            found.append(f"the suite has {count} of {arch}: a law needs three, so none will be fitted to it")
+    for tokens, schedule in schedules(config).items():
+        if schedule.never_peaks:
+            found.append(f"at {tokens} tokens {schedule.never_peaks}: lower warmup_steps")
+            break
+    return found
 
 
 def check_trials(config: dict) -> None:
@@ -173,6 +230,67 @@ def prepare_flags(config: dict) -> str:
     return shlex.join(words)
 
 
+def absent_source(config: dict) -> str:
+    """A sentence on the first source of the corpus that cannot be read; empty if all can."""
+    for source in corpus_sources(config).values():
+        path = source["path"]
+        try:
+            require_files(path)
+        except InputError as error:
+            return str(error)
+        if path != MUSIC21 and not any(os.access(file, os.R_OK) for file in list_files(Path(path))):
+            return f"{path}: no file in it may be read"
+    return ""
+
+
+def require_same_recipe(config: dict, corpus: str) -> None:
+    """Refuse a prepared corpus that the config wants otherwise, while it cannot be prepared again.
+
+    Raises:
+        InputError: says in what they differ.
+    """
+    from workflow.scripts.prepare import differences  # seconds that no other question takes
+
+    if found := differences(Path(corpus), prepare_flags(config)):
+        raise InputError(
+            f"{absent_source(config)}, and {corpus} was prepared with other options ({'; '.join(found[:3])}):"
+            " bring the source back, or the options"
+        )
+
+
+def files_of(config: dict) -> list[tuple[Path, list[Path]]]:
+    """The files of each source that is the user's own, beside the source's path."""
+    paths = [Path(source["path"]) for source in corpus_sources(config).values() if source["path"] != MUSIC21]
+    return [(path, list_files(path)) for path in paths]
+
+
+def few_files(config: dict) -> list[Path]:
+    """The user's own files that Snakemake is to look into: those of sources with not very many."""
+    return [file for _, files in files_of(config) if len(files) <= MANY_FILES for file in files]
+
+
+def digest_of_many_files(config: dict) -> str:
+    """Names and sizes of the files of sources with very many, as a digest; empty if there are none."""
+    digest, many = hashlib.sha256(), False
+    for path, files in files_of(config):
+        if len(files) > MANY_FILES:
+            many = True
+            for file in files:
+                digest.update(f"{file.relative_to(path)} {file.stat().st_size}\n".encode(errors="surrogateescape"))
+    return digest.hexdigest() if many else ""
+
+
+def sample_flags(config: dict) -> str:
+    """Command-line flags of `sample` for every model of the study."""
+    words = [word for key in SAMPLE_OPTIONS for word in (f"--{key}", str(config[key]))]
+    return shlex.join([*words, "--prompt_set", json.dumps(config["prompts"])])
+
+
+def baseline_flags(config: dict) -> str:
+    """Command-line flags of `draw_real` and `sample_ngram`."""
+    return f"--num_samples {config['baseline_samples']} --max_new_tokens {config['max_new_tokens']}"
+
+
 def model_of(config: dict, name: str) -> dict:
     """A model's entry in the config.
 
@@ -182,6 +300,15 @@ def model_of(config: dict, name: str) -> dict:
     if name not in config["models"]:
         raise InputError(f"no model {name!r} in the config{meant(name, config['models'])}")
     return config["models"][name]
+
+
+def schedules(config: dict) -> dict[int, Schedule]:
+    """How long a run of each budget is, of whatever model."""
+    step = tokens_per_step(config, config["suite"][0])
+    return {
+        tokens: Schedule.of_budget(tokens, step, config["warmup_steps"], config["cooldown_fraction"])
+        for tokens in sorted(config["tokens"])
+    }
 
 
 def tokens_per_step(config: dict, name: str) -> int:

@@ -1,6 +1,7 @@
 """Cut the text of an ABC file of any size into pieces that hold whole tunes, in bounded memory."""
 
 import codecs
+import io
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple, Protocol
 
@@ -83,6 +84,11 @@ def with_lf(blocks: Iterable[bytes]) -> Iterator[bytes]:
             block = block.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         yield block
     yield held.replace(b"\r", b"\n")
+
+
+def whole_text(data: bytes) -> bytes:
+    """All of a small file as UTF-8 with LF line ends and no byte order mark, whatever encoding it has."""
+    return to_utf8(b"".join(with_lf(read_blocks(io.BytesIO(data)))))[0]
 
 
 def cut(stream: Readable) -> Iterator[Cut]:

@@ -1,19 +1,18 @@
-"""Train one model on a prepared corpus.
+"""Train one model on a prepared corpus, to one or several budgets of tokens.
 
-Writes into --output_dir: model.safetensors and config.json (the model), history.csv (how the loss
+Writes into each --output_dir: model.safetensors and config.json (the model), history.csv (how the loss
 fell; train_loss and val_loss are nats a character, whatever the tokenizer), and while it runs
 checkpoint.pt, from which the same command goes on after a kill. On a CPU a run that was killed and
 resumed ends with the same weights, byte for byte, as one that was not.
 
-Runs of several lengths can share all but their cooldowns: --trunk_for trains up to the last cooldown and
-leaves branch-<tokens>.pt for each length, and --branch goes on from one, to the same weights again.
+Runs of several budgets share all but their cooldowns: the longest is trained, and each shorter one branches off it on
+the way and ends with the weights that it would have if trained by itself. What is finished is not trained again.
 
 Examples:
   python -m workflow.scripts.train --model_name debug_tiny --n_layer 2 --n_embd 256 --n_head 4 --max_iters 500 --batch_size 64
   python -m workflow.scripts.train --arch lstm --model_name rnn_large --n_layer 5 --n_embd 1472 --context_size 128 --max_iters 3000
   python -m workflow.scripts.train --model_name gpt_xxl --n_layer 24 --n_embd 1600 --n_head 25 --batch_size 1 --grad_accum 32 --max_iters 10000
-  python -m workflow.scripts.train --model_name small --trunk_for 1000000 8000000 --output_dir trunk
-  python -m workflow.scripts.train --model_name small --tokens 1000000 --branch trunk/branch-1000000.pt --output_dir short
+  python -m workflow.scripts.train --model_name small --tokens 1000000 8000000 --output_dir small/1m small/8m
   torchrun --standalone --nproc_per_node 4 -m workflow.scripts.train --model_name gpt_xxl --batch_size 8 --grad_accum 4
 """  # noqa: E501
 
@@ -33,7 +32,7 @@ from workflow.scripts.device import PRECISIONS, set_up_cpu
 from workflow.scripts.files import lock
 from workflow.scripts.models import PARAMETRIZATIONS
 from workflow.scripts.parallel import Workers
-from workflow.scripts.run import Run
+from workflow.scripts.run import Run, Training
 
 SECONDS_BETWEEN_LINES = 60  # of a log that nobody watches
 
@@ -56,35 +55,71 @@ def is_eval_step(step: int, interval: int | None) -> bool:
     return step >= 32 and step == round(2 ** (round(2 * math.log2(step)) / 2))
 
 
-def train(run: Run) -> None:
-    """Go from wherever the run stands to its end.
+def train(training: Training, runs: list[Run], stopped_by: list[int]) -> None:
+    """Train runs of one model, ascending by budget: the longest, with the others branching off it on the way.
+
+    One whose branch the longest has passed already, as its budget is new or its result was lost, comes afterwards.
+
+    Args:
+        stopped_by: numbers of the signals received, which a handler adds to.
 
     Raises:
-        DivergenceError: the loss or the gradient is not finite; the last checkpoint before it stays.
+        DivergenceError: the loss or the gradient is not finite; the last state before it stays.
     """
-    args, progress, workers = run.args, run.progress, run.workers
-    stopped_by: list[int] = []
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda got, frame: stopped_by.append(got))
+    *shorter, longest = runs
+    training.open(longest)
+    passed = [run for run in shorter if run.schedule.branch < training.progress.step]
+    for run in shorter[len(passed) :]:
+        advance(training, longest, run.schedule.branch, stopped_by)
+        training.save(longest)
+        training.branch_off(run)
+        complete(training, run, stopped_by)
+        training.return_to(longest)
+    complete(training, longest, stopped_by)
+    if passed:
+        training.build()
+        train(training, passed, stopped_by)
+
+
+def complete(training: Training, run: Run, stopped_by: list[int]) -> None:
+    """Take a run to its end, and write its results."""
+    diverged_at = None
+    try:
+        if training.progress.step <= run.schedule.branch:
+            advance(training, run, run.schedule.branch, stopped_by)
+            training.progress.trunk_seconds = training.progress.seconds
+        advance(training, run, run.schedule.steps, stopped_by)
+    except DivergenceError as error:
+        if not training.args.keep_diverged:
+            raise
+        training.say(f"diverged: {error}")
+        diverged_at = error.step
+    if training.workers.is_first:
+        training.finish(run, diverged_at)
+
+
+def advance(training: Training, run: Run, until: int, stopped_by: list[int]) -> None:
+    """Take the steps of a run up to step ``until``, saving its state now and then."""
+    args, progress, workers = training.args, training.progress, training.workers
+    end = run.schedule.steps
     quiet = not (workers.is_first and sys.stderr.isatty())
-    bar = tqdm(total=run.end, initial=progress.step, unit="step", disable=quiet)
+    bar = tqdm(total=end, initial=progress.step, unit="step", disable=quiet, leave=until == end)
     pending: list[tuple[int, Tensor, Tensor]] = []  # losses not yet looked at: looking waits for the device
     opened = last_saved = last_line = time.monotonic()
     first_step, seconds_before = progress.step, progress.seconds
     save_cost = 0.0
 
-    while progress.step < run.end:
+    while progress.step < until:
         rate = run.schedule.rate(progress.step, args.learning_rate)
-        pending.append((progress.step, *run.stepper.step(progress.step, rate)))
+        pending.append((progress.step, *training.stepper.step(progress.step, rate)))
         progress.step += 1
         bar.update()
-        at_eval = is_eval_step(progress.step, args.eval_interval) or (progress.step == run.end and not run.branches)
+        at_eval = is_eval_step(progress.step, args.eval_interval) or progress.step == end
         # A large model takes long to save: keep that under a twentieth of the time, unless told to save always.
         pause = max(args.checkpoint_seconds, 20 * save_cost) if args.checkpoint_seconds else 0
         save_due = time.monotonic() - last_saved > pause
         stop, save_due = workers.any(bool(stopped_by), save_due and workers.is_first)
-        branch = run.branches.get(progress.step)
-        if not (at_eval or branch or save_due or stop or len(pending) == args.log_interval):
+        if not (at_eval or progress.step == until or save_due or stop or len(pending) == args.log_interval):
             continue
 
         for step, loss, norm in pending:
@@ -98,29 +133,27 @@ def train(run: Run) -> None:
         pending.clear()
         now = time.monotonic()
         progress.seconds = seconds_before + now - opened
-        speed = (progress.step - first_step) * run.tokens_per_step / (now - opened)
-        train_loss = sum(progress.losses) / len(progress.losses) / run.chars_per_token
-        line = f"step {progress.step}/{run.end}  train {train_loss:.4f}"
+        speed = (progress.step - first_step) * training.tokens_per_step / (now - opened)
+        train_loss = sum(progress.losses) / len(progress.losses) / training.chars_per_token
+        line = f"step {progress.step}/{end}  train {train_loss:.4f}"
         if at_eval:
-            val_loss = run.validate()
-            run.record(rate, train_loss, val_loss)
+            val_loss = training.validate()
+            training.record(rate, train_loss, val_loss)
             line += f"  val {val_loss:.4f}"
         bar.set_postfix_str(f"loss {train_loss:.3f}, {speed:,.0f} tokens/s")
         if bar.disable and (at_eval or now - last_line > SECONDS_BETWEEN_LINES):
-            left = (run.end - progress.step) * run.tokens_per_step / speed
-            run.say(f"{line}  {speed:,.0f} tokens/s  {left:.0f} s left")
+            left = (end - progress.step) * training.tokens_per_step / speed
+            training.say(f"{line}  {speed:,.0f} tokens/s  {left:.0f} s left")
             last_line = now
-        if branch:
-            run.save(run.branch_path(branch, pending=True).name)
-        if stop or (save_due and progress.step < run.end):
+        if stop or (save_due and progress.step < until):
             save_start = time.monotonic()
-            run.save()
+            training.save(run)
             last_saved = time.monotonic()
             save_cost = last_saved - save_start
         if stop:
             workers.any(False)  # torchrun ends all of us once one has ended: not before the state is written
             number = stopped_by[0] if stopped_by else signal.SIGTERM
-            run.say(f"stopped by signal {number} at step {progress.step}; the same command goes on from here")
+            training.say(f"stopped by signal {number} at step {progress.step}; the same command goes on from here")
             sys.exit(128 + number)
     bar.close()
 
@@ -141,9 +174,8 @@ def main(argv: list[str] | None = None) -> None:
 
     length = parser.add_argument_group("length and batch").add_mutually_exclusive_group()
     length.add_argument("--max_iters", type=cli.positive_int, help="optimiser steps (default: what --tokens needs)")
-    length.add_argument("--tokens", type=cli.positive_int, default=1 << 20, help="training tokens")
     length.add_argument(
-        "--trunk_for", type=cli.positive_int, nargs="+", metavar="TOKENS", help="leave a branch for each"
+        "--tokens", type=cli.positive_int, nargs="+", default=[1 << 20], help="training tokens, of one run or several"
     )
     batch = parser.add_argument_group("optimisation")
     batch.add_argument(
@@ -155,16 +187,17 @@ def main(argv: list[str] | None = None) -> None:
     batch.add_argument(
         "--cooldown_fraction", type=cli.fraction, default=0.2, help="share of steps over which the rate falls to zero"
     )
-    batch.add_argument("--beta1", type=cli.fraction, default=0.9, help="of AdamW: memory of the gradient's mean")
+    batch.add_argument("--beta1", type=cli.below_one, default=0.9, help="of AdamW: memory of the gradient's mean")
     batch.add_argument("--weight_decay", type=cli.non_negative_float, default=0.1, help="decay of matrices")
     batch.add_argument("--grad_clip", type=cli.positive_float, default=1.0, help="largest gradient norm")
     batch.add_argument("--seed", type=cli.non_negative_int, default=0, help="of initial weights and data order")
 
     where = parser.add_argument_group("files")
-    where.add_argument("--model_name", required=True, help="name of the run")
+    where.add_argument("--model_name", type=cli.name, required=True, help="name of the model")
     where.add_argument("--data_dir", default="data/processed", help="corpus that prepare wrote")
-    where.add_argument("--output_dir", help="folder to write (default: checkpoints/<model_name>)")
-    where.add_argument("--branch", help="state of a trunk to go on from")
+    where.add_argument(
+        "--output_dir", nargs="+", help="folder to write, one for each of --tokens (default: checkpoints/<model_name>)"
+    )
 
     how = parser.add_argument_group("machine")
     how.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps")
@@ -188,55 +221,72 @@ def main(argv: list[str] | None = None) -> None:
         help="seconds between saves of the state; 0 saves after every step",
     )
     args = parser.parse_args(argv)
-    if args.trunk_for and (args.branch or args.keep_diverged):
-        parser.error("--branch and --keep_diverged go with the --tokens of one run, not with --trunk_for")
+    budgets = 1 if args.max_iters else len(args.tokens)
+    if len(args.output_dir or [""]) != budgets:
+        parser.error(f"--output_dir: give {budgets}, one for each of --tokens")
+    if args.keep_diverged and budgets > 1:
+        parser.error("--keep_diverged goes with one of --tokens, as runs that share their steps diverge together")
 
     set_up_cpu(args.threads)
-    workers = Workers.start()
-    run = Run(args, workers)
-    already = f"{run.output} already holds this run; delete it to train again"
-    if run.is_finished():
-        run.say(already)
+    training = Training(args, Workers.start())
+    if not unfinished(training):
         return
-    run.build()
-    if workers.is_first:
-        take_folder(run)
-    if workers.from_first(run.is_finished()):  # by another process, while this one was getting ready
-        run.say(already)
+    training.build()
+    if training.workers.is_first:
+        take_folders(training)
+    if not (runs := unfinished(training, tell=False)):  # another process was at it, while this one was getting ready
         return
-    n_tokens = run.end * run.tokens_per_step
-    epochs = n_tokens / len(run.train_split.tokens)
-    run.say(
-        f"{args.model_name}: {args.arch} {args.n_layer}x{args.n_embd}, {run.params[0]:,} parameters outside the"
-        f" embedding, {run.params[1]:,} in all; {n_tokens:,} tokens ({epochs:.2f} epochs) in {run.end:,} steps"
-        f" on {run.device} in {run.precision}" + (f", {workers.world} processes" if workers.world > 1 else "")
+    tell_plan(training, runs)
+    stopped_by: list[int] = []
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda got, frame: stopped_by.append(got))
+    train(training, runs, stopped_by)
+
+
+def unfinished(training: Training, tell: bool = True) -> list[Run]:
+    """The runs that are still to be trained."""
+    left = training.workers.from_first(
+        [run for run in training.runs if not run.is_finished()] if training.workers.is_first else None
+    )
+    for run in training.runs if tell or not left else []:
+        if run not in left:
+            training.say(f"{run.folder} already holds this run; delete it to train again")
+    return left
+
+
+def tell_plan(training: Training, runs: list[Run]) -> None:
+    """Say what is going to be trained, and what is odd about it."""
+    args, longest = training.args, runs[-1]
+    n_tokens = longest.schedule.steps * training.tokens_per_step
+    epochs = n_tokens / len(training.train_split.tokens)
+    shorter = f", with branches for {', '.join(f'{run.tokens:,}' for run in runs[:-1])}" if runs[:-1] else ""
+    workers = f", {training.workers.world} processes" if training.workers.world > 1 else ""
+    training.say(
+        f"{args.model_name}: {args.arch} {args.n_layer}x{args.n_embd}, {training.params[0]:,} parameters outside the"
+        f" embedding, {training.params[1]:,} in all; {n_tokens:,} tokens ({epochs:.2f} epochs) in"
+        f" {longest.schedule.steps:,} steps{shorter}, on {training.device} in {training.precision}{workers}"
     )
     if epochs > 4:
-        run.say(f"warning: {epochs:.1f} epochs repeat the data more than 4 times; gains from repetition fade there")
-    run.resume()
-    try:
-        train(run)
-    except DivergenceError as error:
-        if not args.keep_diverged:
-            raise
-        run.say(f"diverged: {error}")
-        run.diverged_at = error.step
-    if workers.is_first:
-        run.finish()
+        training.say(
+            f"warning: {epochs:.1f} epochs repeat the data more than 4 times; gains from repetition fade there"
+        )
+    if runs[0].schedule.never_peaks:
+        training.say(f"warning: {runs[0].schedule.never_peaks}; lower --warmup_steps")
 
 
-def take_folder(run: Run) -> None:
-    """Lock the run's folder for this process.
+def take_folders(training: Training) -> None:
+    """Lock the folders of all runs for this process.
 
     Raises:
-        InputError: another holds it, and we were not told to wait.
+        InputError: another holds one, and we were not told to wait.
     """
-    run.output.mkdir(parents=True, exist_ok=True)
-    if lock(run.output / ".lock", exclusive=True) is None:
-        if not run.args.wait:
-            raise InputError(f"another process is training into {run.output}: wait for it or stop it")
-        run.say(f"waiting for the process that trains into {run.output}")
-        lock(run.output / ".lock", exclusive=True, wait=True)
+    for run in training.runs:
+        run.folder.mkdir(parents=True, exist_ok=True)
+        if lock(run.folder / ".lock", exclusive=True) is None:
+            if not training.args.wait:
+                raise InputError(f"another process is training into {run.folder}: wait for it or stop it")
+            training.say(f"waiting for the process that trains into {run.folder}")
+            lock(run.folder / ".lock", exclusive=True, wait=True)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,47 @@
+"""Judge what writers wrote, in every way there is: is it music, how does it sound, how much of it is copied.
+
+A writer is a folder: of a model's run, of n-grams or of real tunes. Its tunes stand in samples/, and in prompted/ those
+after each prompt, which are judged by form and style alone. Writes into it what three commands write, that also work
+by themselves:
+  validity.json, midi/   eval_syntax
+  style.json             eval_style
+  copying.json           copying
+
+Example:
+  python -m workflow.scripts.judge --writers results/models/gpt_tiny/1048576-seed0 --data_dir data/corpora/music21
+"""
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from workflow.scripts import cli, copying, eval_style, eval_syntax
+from workflow.scripts.files import write_json
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = cli.parser(__doc__)
+    parser.add_argument("--writers", required=True, nargs="+", type=Path, help="folders of what was written")
+    parser.add_argument("--prompts", nargs="*", default=[], help="names of the prompts, folders in prompted/")
+    parser.add_argument("--data_dir", required=True, type=Path, help="corpus that prepare wrote, with its copy_index")
+    args = parser.parse_args(argv)
+
+    for writer in args.writers:
+        samples = writer / "samples"
+        with ThreadPoolExecutor(1) as beside:  # it mostly waits for programs
+            asked = beside.submit(eval_syntax.report_on, samples, writer / "midi")
+            style = eval_style.report_on(
+                [samples, *(writer / "prompted" / name for name in args.prompts)], args.data_dir
+            )
+            copied = copying.report_on(samples, args.data_dir / "copy_index")
+            validity = asked.result()
+        write_json(writer / "validity.json", validity)
+        write_json(writer / "style.json", style)
+        write_json(writer / "copying.json", copied)
+        print(f"{writer}:")
+        eval_syntax.print_report(validity)
+        eval_style.print_report(style)
+        copying.print_report(copied)
+
+
+if __name__ == "__main__":
+    cli.run(main)
