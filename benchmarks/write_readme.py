@@ -30,9 +30,12 @@ PATHS = {
     "perplexity": " --nanogpt <clone> data/corpora/music21",
     "validity": " data/corpora/music21 <cases>",
     "laws": "",
+    "study": "",
 }
 # Heading by benchmark and kind of device (`against.kind`).
 SECTIONS = {
+    ("study", "cpu-bfloat16"): "The whole study on a CPU that multiplies bfloat16",
+    ("study", "cpu-float32"): "The whole study on a CPU that does not",
     ("train", "cpu-bfloat16"): "Training on a CPU that multiplies bfloat16",
     ("train", "cpu-float32"): "Training on a CPU that does not",
     ("train", "cuda"): "Training on a GPU",
@@ -66,8 +69,11 @@ def spread(values: list[float], digits: int = 0) -> str:
 
 
 def table(result: dict) -> str:
+    head = f"{result['machine']}, threads: {result['threads']}, torch {result['torch']}, {result['date']}."
+    if "studies" in result:
+        return "\n".join([head, *whole_studies(result)])
     lines = [
-        f"{result['machine']}, threads: {result['threads']}, torch {result['torch']}, {result['date']}.",
+        head,
         "",
         "| | ours | baseline | | ratio | at most | utilisation: ours, baseline |",
         "|---|---|---|---|---|---|---|",
@@ -78,6 +84,31 @@ def table(result: dict) -> str:
         rates = f"{spread(row['ours'])} {row['unit']} | {spread(row['baseline'])} | {row['against']}"
         lines.append(f"| {row['name']} | {rates} | **{spread(row['ratio'], 2)}** | {share} |")
     return "\n".join(lines + faults(result.get("faults", [])) + covered(result.get("coverage", [])))
+
+
+def whole_studies(result: dict) -> list[str]:
+    """Lines on what a study took before and after, rule by rule."""
+    before, after = result["studies"]
+    rules = {row["rule"]: ["", ""] for study in (after, before) for row in study["rules"]}
+    for column, study in enumerate((before, after)):
+        for row in study["rules"]:
+            rules[row["rule"]][column] = f"{row['jobs']}: {row['seconds']:,.0f} s"
+    figures = {
+        "wall": "whole command",
+        "cpu": "CPU seconds of all processes",
+        "snakemake_cpu": "of them Snakemake's own",
+        "again": "the same command again",
+    }
+    losses = result["losses"]
+    return [
+        f"Jobs and seconds by rule. The test losses of {losses['runs']} runs differ by at most"
+        f" {losses['largest_difference']:.1g} nats.",
+        "",
+        f"| | before ({before['commit']}) | after ({after['commit']}) |",
+        "|---|---|---|",
+        *(f"| **{words}** | {before[name]:,.0f} s | {after[name]:,.0f} s |" for name, words in figures.items()),
+        *(f"| {rule} | {one} | {two} |" for rule, (one, two) in rules.items()),
+    ]
 
 
 def faults(rows: list[dict]) -> list[str]:

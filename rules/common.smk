@@ -60,18 +60,12 @@ launch = (
     else "python"
 )
 
-# Asked here because Snakemake deletes what a rule made before before it runs the rule, and because it would take old
-# results for sources and call everything up to date. `figures` alone needs no corpus.
-SOURCE_AWAY = study.absent_source(config)
-if SOURCE_AWAY and "figures" not in sys.argv:
-    if not Path(CORPUS, "corpus.json").exists():
-        raise WorkflowError(SOURCE_AWAY)
-    ask(study.require_same_recipe, config, CORPUS)
+# Asked here because Snakemake deletes the outputs of a rule before it runs it, and because it would take old results for
+# sources and call everything up to date. `figures` alone needs no corpus.
+SOURCE_AWAY = "figures" not in sys.argv and ask(study.source_away, config, CORPUS)
 if workflow.is_main_process:
-    for doubt in study.doubts(config):
+    for doubt in [*study.doubts(config), *filter(None, [SOURCE_AWAY])]:
         logger.warning(f"warning: {doubt}")
-    if SOURCE_AWAY and Path(CORPUS, "corpus.json").exists():
-        logger.warning(f"{SOURCE_AWAY}: {CORPUS} is used as it was prepared.")
 
 
 wildcard_constraints:

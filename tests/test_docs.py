@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import yaml
 
+from tests import forked
 from tests.conftest import ROOT
 
 PAGES = sorted({*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), ROOT / "data/README.md", ROOT / "results/README.md"})
@@ -54,3 +55,12 @@ def test_the_learning_rates_are_those_of_the_recorded_trials():
         for name in moves["width"]["models"]:
             assert 1 / 2 <= models[name]["optimum"] / moves["rate_in_use"] <= 2
             assert models[name]["lost_at_rate_in_use"] < 0.02
+
+
+def test_the_graph_of_the_workflow_is_the_one_on_its_page():
+    said = forked.run("-m", "snakemake", "--rulegraph", "mermaid-js", cwd=ROOT).stdout
+    names = dict(re.findall(r"^\s*(id\d+)\[(\w+)\]", said, re.MULTILINE))
+    edges = {(names[a], names[b]) for a, b in re.findall(r"^\s*(id\d+) --> (id\d+)", said, re.MULTILINE)}
+    page = (ROOT / "docs/workflow.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"^    (\w+) --> (\w+)$", page, re.MULTILINE)) == edges
+    assert len(names) == 15

@@ -303,7 +303,7 @@ def test_a_source_that_is_away_loses_nothing(study, tmp_path):
     before = corpus.read_bytes()
     said = copy.run()
     assert "Nothing to be done" in said
-    assert "data/raw: no such file or folder: data/corpora/raw is used as it was prepared." in said
+    assert "warning: data/raw: no such file or folder: data/corpora/raw is used as it was prepared" in said
     assert copy.planned("--forcerun", "train", "--", "results/models/gpt_a/8192-seed0/config.json") == {"train": 1}
     done = copy.ask("--config", "min_notes=9")
     assert done.returncode != 0

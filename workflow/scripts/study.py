@@ -243,19 +243,24 @@ def absent_source(config: dict) -> str:
     return ""
 
 
-def require_same_recipe(config: dict, corpus: str) -> None:
-    """Refuse a prepared corpus that the config wants otherwise, while it cannot be prepared again.
+def source_away(config: dict, corpus: str) -> str:
+    """A sentence that a prepared corpus stands in for a source that cannot be read; empty if all can.
 
     Raises:
-        InputError: says in what they differ.
+        InputError: no corpus was prepared, or one with other options, and it cannot be prepared now.
     """
+    if not (absent := absent_source(config)):
+        return ""
+    if not Path(corpus, "corpus.json").exists():
+        raise InputError(absent)
     from workflow.scripts.prepare import differences  # seconds that no other question takes
 
     if found := differences(Path(corpus), prepare_flags(config)):
         raise InputError(
-            f"{absent_source(config)}, and {corpus} was prepared with other options ({'; '.join(found[:3])}):"
-            " bring the source back, or the options"
+            f"{absent}, and {corpus} was prepared with other options ({'; '.join(found[:3])}): bring the source back,"
+            " or the options"
         )
+    return f"{absent}: {corpus} is used as it was prepared"
 
 
 def files_of(config: dict) -> list[tuple[Path, list[Path]]]:
