@@ -1,5 +1,7 @@
 import csv
+import hashlib
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -199,3 +201,44 @@ def test_what_is_no_model_is_one_sentence(tmp_path, trained):
     assert "is not the file that config.json beside it was written for" in done.stderr
     (tmp_path / "model.safetensors").write_bytes(b"garbage")
     assert "is not the file" in command("sample", "--checkpoint_dir", tmp_path).stderr
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"\xef\xbb\xbfX:1\r\nK:D\r\n", "X:1\nK:D\n".encode("utf-16"), b"X:1\rK:D\r", b"X:1\nK:D\n"],
+    ids=["BOM and CRLF", "UTF-16", "CR", "plain"],
+)
+def test_a_prompt_file_is_read_as_a_tune_is(data, trained, tmp_path):
+    (tmp_path / "prompt.abc").write_bytes(data)
+    done = command("sample", "--checkpoint_dir", trained["gpt"], "--prompt_file", tmp_path / "prompt.abc",
+                   "--num_samples", 1, "--max_new_tokens", 5, "--threads", 1, "--output_dir", tmp_path / "x")  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    (sample,) = read_samples(tmp_path / "x")
+    assert sample.path.read_text().startswith("X:1\nK:D\n")
+    assert sample.prompt_chars == 8
+
+
+def test_the_table_of_samples_stands_for_their_texts(trained, tmp_path):
+    """As Snakemake compares that alone: by a hash of each."""
+    tables = []
+    for name, flags in (("a", ()), ("again", ()), ("cold", ("--temperature", 0.9))):
+        done = command("sample", "--checkpoint_dir", trained["gpt"], "--num_samples", 2, "--max_new_tokens", 30,
+                       "--threads", 1, "--output_dir", tmp_path / name, "--prompt_set", '{"latin": "X:1\\n"}',
+                       "--samples_per_prompt", 1, "--prompted_dir", tmp_path / name / "prompted", *flags)  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        (table,) = (tmp_path / name).glob("*.csv")
+        assert len(read_samples(tmp_path / name / "prompted" / "latin")) == 1
+        tables.append(table.read_text())
+        for row in csv.DictReader(tables[-1].splitlines()):
+            assert hashlib.sha256((tmp_path / name / row["file"]).read_bytes()).hexdigest() == row["sha256"]
+    assert tables[0] == tables[1] != tables[2]
+
+
+def test_a_models_name_leads_nowhere(trained, tmp_path):
+    shutil.copytree(trained["gpt"], tmp_path / "model")
+    config = tmp_path / "model" / "config.json"
+    config.write_text(config.read_text().replace('"model_name": "gpt_test"', '"model_name": "../../out"'))
+    done = command("sample", "--checkpoint_dir", tmp_path / "model", "--output_dir", tmp_path / "x" / "y" / "z")
+    assert done.returncode == 1
+    assert "config.json does not describe a model ('../../out' is not a name of letters, digits" in done.stderr
+    assert not (tmp_path / "x").exists()
