@@ -210,8 +210,9 @@ def test_what_is_no_model_is_one_sentence(tmp_path, trained):
 )
 def test_a_prompt_file_is_read_as_a_tune_is(data, trained, tmp_path):
     (tmp_path / "prompt.abc").write_bytes(data)
-    done = command("sample", "--checkpoint_dir", trained["gpt"], "--prompt_file", tmp_path / "prompt.abc",
-                   "--num_samples", 1, "--max_new_tokens", 5, "--threads", 1, "--output_dir", tmp_path / "x")  # fmt: skip
+    length = ("--num_samples", 1, "--max_new_tokens", 5, "--threads", 1)
+    done = command("sample", "--checkpoint_dir", trained["gpt"], "--prompt_file", tmp_path / "prompt.abc", *length,
+                   "--output_dir", tmp_path / "x")  # fmt: skip
     assert done.returncode == 0, done.stderr
     (sample,) = read_samples(tmp_path / "x")
     assert sample.path.read_text().startswith("X:1\nK:D\n")
