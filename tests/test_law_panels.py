@@ -24,7 +24,7 @@ def fitted(tmp_path_factory):
     ]  # fmt: skip
     path = tmp_path_factory.mktemp("laws") / "table.csv"
     pd.DataFrame(made).to_csv(path, index=False)
-    return fit_table(path, settings=Settings(draws=25))
+    return fit_table(path, form="chinchilla", settings=Settings(draws=25))
 
 
 def test_the_headline_says_who_is_ahead_and_at_what_budget(fitted):

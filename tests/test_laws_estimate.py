@@ -8,13 +8,14 @@ import pytest
 from scipy.special import huber
 
 from tests.test_laws_forms import muennighoff
-from workflow.scripts.laws.estimate import Problem, descend, search, starts, variable_projection
+from workflow.scripts.laws.estimate import DRAWN, Problem, descend, search, starts, variable_projection
 from workflow.scripts.laws.fits import Settings
 from workflow.scripts.laws.forms import CHINCHILLA, CHINCHILLA_TIED, KAPLAN, POWER_IRREDUCIBLE, data_of
 from workflow.scripts.laws.intervals import profile_interval
 from workflow.scripts.laws.of_n_and_d import fit_surface, forecast_rows
 from workflow.scripts.laws.repetition import REPEAT, SMS
 from workflow.scripts.laws.table import read_table
+from workflow.scripts.laws.together import descend_all
 
 TRUE = {"E": 1.7, "A": 410.0, "B": 1500.0, "alpha": 0.34, "beta": 0.28}
 
@@ -90,6 +91,44 @@ def test_whole_weights_are_rows_told_several_times():
     repeated = descend(Problem(CHINCHILLA, data.take(np.repeat(np.arange(len(n)), times)), 1e-3), start)
     assert weighted.objective == pytest.approx(repeated.objective, rel=1e-9)
     assert weighted.theta == pytest.approx(repeated.theta, abs=1e-5)
+
+
+@pytest.mark.parametrize("delta", [1e-3, np.inf])
+@pytest.mark.parametrize("form", [CHINCHILLA, KAPLAN], ids=lambda form: form.name)
+def test_fits_together_end_where_scipys_do_alone(form, delta):
+    n, d = grid()
+    rng = np.random.default_rng(7)
+    data = data_of(n, d, chinchilla(n, d) * np.exp(rng.normal(0, 5e-3, len(n))))
+    start = search(Problem(form, data, delta)).best.theta
+    times = rng.multinomial(len(n), np.full(len(n), 1 / len(n)), size=40).astype(float)
+    together = descend_all(Problem(form, data, delta, weights=times), start, DRAWN)
+    alone = [descend(Problem(form, data, delta, weights=weights), start, DRAWN) for weights in times]
+    assert together.converged.all()
+    better = together.objective / np.array([fit.objective for fit in alone]) - 1
+    assert (better < 1e-6).mean() > 0.9  # of a few optima one may find the one and one the other
+    same = np.abs(better) < 1e-6
+    assert same.mean() > 0.9
+    for theta, fit in zip(together.theta[same], np.array(alone, dtype=object)[same], strict=True):
+        assert form.natural(theta, data)["alpha"] == pytest.approx(form.natural(fit.theta, data)["alpha"], rel=0.01)
+    # What it says of the objective is so, and each is itself, whoever is fitted beside it.
+    for theta, value, weights in zip(together.theta, together.objective, times, strict=True):
+        assert Problem(form, data, delta, weights=weights).objective(theta)[0] == pytest.approx(value, rel=1e-9)
+    some = descend_all(Problem(form, data, delta, weights=times[3:5]), start, DRAWN)
+    np.testing.assert_allclose(some.theta, together.theta[3:5], rtol=1e-4, atol=1e-6)
+
+
+def test_fits_together_of_several_losses_keep_to_their_bounds():
+    """One table with a floor and one that would have a negative one: E ends at nothing, not below."""
+    n = np.geomspace(1e5, 1e9, 7)
+    losses = np.stack((0.8 + 20 * n**-0.3, 30 * n**-0.2 - 0.1))
+    data = data_of(n, n, losses[0])._replace(log_loss=np.log(losses))
+    found = descend_all(Problem(POWER_IRREDUCIBLE, data, weights=np.ones((2, 7))), np.array([-0.5, 0.0, 0.2]), 1e-13)
+    laws = [POWER_IRREDUCIBLE.natural(theta, data) for theta in found.theta]
+    assert laws[0] == pytest.approx({"E": 0.8, "A": 20, "alpha": 0.3}, rel=1e-4)
+    assert laws[1]["E"] < 1e-5
+    low, high = POWER_IRREDUCIBLE.bounds(data).T
+    assert ((found.theta >= low) & (found.theta <= high)).all()
+    assert descend_all(Problem(POWER_IRREDUCIBLE, data, weights=np.ones((0, 7))), low, 1e-13).theta.shape == (0, 3)
 
 
 @pytest.mark.parametrize("form", [POWER_IRREDUCIBLE, CHINCHILLA_TIED, KAPLAN], ids=lambda form: form.name)

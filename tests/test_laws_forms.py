@@ -41,6 +41,17 @@ def test_slopes_are_those_of_finite_differences(form, seed):
 
 
 @pytest.mark.parametrize("form", FORMS, ids=lambda form: form.name)
+def test_many_laws_at_once_are_each_of_them(form):
+    *_, data = table()
+    thetas = np.array([random_theta(form, np.random.default_rng(seed)) for seed in range(4)])
+    losses, slopes = form.predict(thetas.T[:, :, None], data)
+    assert slopes.shape == (4, 40, len(form.theta))
+    for theta, *told in zip(thetas, losses, slopes, strict=True):
+        for one, alone in zip(told, form.predict(theta, data), strict=True):
+            np.testing.assert_allclose(one, alone, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("form", FORMS, ids=lambda form: form.name)
 def test_a_held_parameter_is_as_printed(form):
     *_, data = table()
     theta = random_theta(form, np.random.default_rng(3))

@@ -38,17 +38,20 @@ def test_a_peers_table(shared):
 
 
 def test_a_gap_interval_holds_the_truth():
-    """100 pairs of tables with 1% noise: the gap at a middle size is inside its interval in at least 88."""
+    """25 pairs of tables with 1% noise: the gap at a middle size is inside its interval in at least 22.
+
+    Intervals half as wide hold it in 17.
+    """
     rng = np.random.default_rng(3)
     true = [0.5 + 30 * SIZES**-0.35, 0.6 + 25 * SIZES**-0.3]
     place = SIZES[2:3]
     truth = (0.5 + 30 * place**-0.35 - 0.6 - 25 * place**-0.3)[0]
     held = []
-    for _ in range(100):
+    for _ in range(25):
         a, b = (curve(SIZES, loss * np.exp(rng.normal(0, 0.01, 6)), rng) for loss in true)
         low, high = gaps_at(a, b, place)[0]["ci95"]
         held.append(low <= truth <= high)
-    assert np.mean(held) >= 0.88
+    assert sum(held) >= 22
 
 
 def test_curves_that_cross_do_so_inside_the_interval():
@@ -85,6 +88,18 @@ def test_what_is_never_equalled_has_no_factor():
     noise = np.exp(rng.normal(0, 0.001, 6))
     a, b = curve(SIZES, (0.1 + 30 * SIZES**-0.4) * noise, rng), curve(SIZES, (1 + 30 * SIZES**-0.4) * noise, rng)
     assert [size["factor"] for size in equals(a, b, rows(0.1 + 30 * SIZES[-1:] ** -0.4))] == [None]
+
+
+def test_one_degree_of_freedom_gives_wide_gaps_and_no_nan():
+    """Four sizes that fit no law: some draws of their noise are beyond what a double holds."""
+    rng = np.random.default_rng(0)
+    n = np.geomspace(1e6, 1e8, 4)
+    with np.errstate(all="raise", under="ignore"):
+        curves = [curve(n, np.array(losses), rng) for losses in ((0.8, 0.9, 0.88, 0.6), (0.832, 0.839, 0.879, 0.863))]
+        found = gaps_at(*curves, n)
+    for gap in found:
+        low, high = gap["ci95"]
+        assert low < gap["gap"] < high
 
 
 def test_noise_makes_no_winner():

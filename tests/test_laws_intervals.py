@@ -67,31 +67,34 @@ def test_seeds_of_one_size_count_once():
     assert 0.92 <= np.mean(held) <= 0.98
 
 
-@pytest.mark.parametrize(
-    ("e", "a", "alpha", "span", "repetitions"),
-    [(0.8, 20.0, 0.3, (1e4, 1e6), 400), (0.8, 20.0, 0.6, (1e4, 1e6), 100), (0.3, 6.0, 0.15, (1e4, 1e6), 100)],
-    ids=["bent", "saturated", "nearly straight"],
-)
-def test_the_floors_interval_covers(e, a, alpha, span, repetitions):
-    """Five sizes, 1% noise: the profile's interval holds E in 91 to 100% of the studies."""
-    rng, held, widths = np.random.default_rng(2), [], []
-    n = np.geomspace(*span, 5)
-    for _ in range(repetitions):
-        data = data_of(n, n, (e + a * n**-alpha) * np.exp(rng.normal(0, 0.01, 5)))
-        problem = Problem(POWER_IRREDUCIBLE, data)
-        low, high = profile_interval(problem, search(problem).best, "E")
-        held.append(low <= e <= high)
-        widths.append(high - low)
-    assert np.mean(held) >= 0.91
-    assert np.median(widths) < 1.5 * (e + a * 1e6**-alpha)  # not by holding everything
+def test_the_floors_interval_covers():
+    """Five sizes, 1% noise: the profile's interval holds E in at least 55 of 60 studies; `benchmarks.laws` has 2,000.
+
+    Intervals half as wide hold it in 53.
+    """
+    rng, held = np.random.default_rng(2), []
+    n = np.geomspace(1e4, 1e6, 5)
+    for e, a, alpha in ((0.8, 20.0, 0.3), (0.8, 20.0, 0.6), (0.3, 6.0, 0.15)):  # bent, saturated, nearly straight
+        widths = []
+        for _ in range(20):
+            data = data_of(n, n, (e + a * n**-alpha) * np.exp(rng.normal(0, 0.01, 5)))
+            problem = Problem(POWER_IRREDUCIBLE, data)
+            low, high = profile_interval(problem, search(problem).best, "E")
+            held.append(low <= e <= high)
+            widths.append(high - low)
+        assert np.median(widths) < 1.5 * (e + a * 1e6**-alpha)  # not by holding everything
+    assert sum(held) >= 55
 
 
 def test_chinchillas_intervals_cover():
-    """80 noisy tables of 30 runs by each estimator: alpha within its interval in at least 88%."""
+    """15 noisy tables of 30 runs by each of two estimators: alpha is within its interval in at least 28 of the 30.
+
+    Intervals half as wide hold it in 26.
+    """
     rng = np.random.default_rng(3)
     n, d = map(np.ravel, np.meshgrid(np.geomspace(1e7, 1e10, 6), np.geomspace(1e9, 2e11, 5)))
     held = {1e-3: [], np.inf: []}
-    for _ in range(80):
+    for _ in range(15):
         loss = (1.7 + 410 / n**0.34 + 1500 / d**0.28) * np.exp(rng.normal(0, 0.005, len(n)))
         data = data_of(n, d, loss)
         start = np.array([np.log(1.7), 0.0, 0.0, 0.34, 0.28])
@@ -100,8 +103,7 @@ def test_chinchillas_intervals_cover():
             problem = Problem(CHINCHILLA, data, delta)
             low, high = profile_interval(problem, descend(problem, start), "alpha")
             found.append(low <= 0.34 <= high)
-    for found in held.values():
-        assert np.mean(found) >= 0.88
+    assert sum(map(sum, held.values())) >= 28
 
 
 @pytest.mark.parametrize("delta", [np.inf, 1e-3])

@@ -1,5 +1,6 @@
 """The figures, from tables like those of a study; the real ones are looked at by people."""
 
+import io
 import json
 import shutil
 from pathlib import Path
@@ -8,13 +9,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.conftest import command
+from tests.conftest import ROOT, command
+from workflow.scripts import fit_scaling
 from workflow.scripts.collect_writing import BARS, FORM, JUDGED
-from workflow.scripts.figures import short
+from workflow.scripts.figures import STYLES, short
+from workflow.scripts.law_panels import NO_SURFACE, scaling, surface
+from workflow.scripts.laws.table import read_fit, read_table
+from workflow.scripts.plot_scaling import loss_compute
 from workflow.scripts.tables import read_csv
 from workflow.scripts.wilson import wilson
 from workflow.scripts.write_summary import seconds_spent, writing_parts
-from workflow.scripts.writing_panels import validity
+from workflow.scripts.writing_panels import copying, validity
 
 FIGURES = ("scaling_plot", "loss_surface", "loss_curves", "loss_compute", "loss_places", "validity", "copying")
 RATES = (*JUDGED, *BARS, *FORM, "copied")
@@ -69,32 +74,82 @@ def made(tmp_path_factory):
     for writer, rate in (("real", 0.95), ("ngram12", 0.7), ("ngram4", 0.1)):
         wrote(writer, rate, n=100)
     pd.DataFrame(writing).to_csv(tmp_path / "writing.csv", index=False)
-    done = command("fit_scaling", tmp_path / "runs.csv", "--output", tmp_path / "fit.json", "--bootstrap", 20)
-    assert done.returncode == 0, done.stderr
+    fit_scaling.main([str(tmp_path / "runs.csv"), "--output", str(tmp_path / "fit.json"), "--bootstrap", "20"])
     return tmp_path
 
 
+def drawn(folder: Path) -> tuple[dict[str, bytes], str]:
+    """Every figure that the command draws, by its file's name, and what it says."""
+    done = command("plot_scaling", "--results_dir", folder)
+    assert done.returncode == 0, done.stderr
+    assert "Warning" not in done.stderr
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.suffix in (".pdf", ".png")}, done.stdout
+
+
 def test_figures_are_drawn_with_the_same_bytes_every_time(results):
-    drawn = []
-    for _ in range(2):
-        done = command("plot_scaling", "--results_dir", results)
-        assert done.returncode == 0, done.stderr
-        assert "Warning" not in done.stderr
-        drawn.append({f.name: f.read_bytes() for f in results.iterdir() if f.suffix in (".pdf", ".png")})
-    assert drawn[0] == drawn[1]
-    assert sorted(drawn[0]) == sorted(name + suffix for name in FIGURES for suffix in (".pdf", ".png"))
-    for name, data in drawn[0].items():
+    """All seven; then, in another process, those that two files are enough for."""
+    first, _ = drawn(results)
+    assert sorted(first) == sorted(name + suffix for name in FIGURES for suffix in (".pdf", ".png"))
+    for name, data in first.items():
         assert data.startswith(b"%PDF" if name.endswith("pdf") else b"\x89PNG")
-
-
-def test_two_files_are_enough(results):
+        (results / name).unlink()
     for name in ("curves", "strata", "writing"):
         (results / f"{name}.csv").unlink()
-    done = command("plot_scaling", "--results_dir", results)
-    assert done.returncode == 0, done.stderr
+    second, said = drawn(results)
     for name in ("curves", "strata", "writing"):
-        assert f"{name}.csv does not exist: what is drawn from it is left out" in done.stdout
-    assert sorted(path.stem for path in results.glob("*.pdf")) == ["loss_compute", "loss_surface", "scaling_plot"]
+        assert f"{name}.csv does not exist: what is drawn from it is left out" in said
+    assert {Path(name).stem for name in second} == {"loss_compute", "loss_surface", "scaling_plot"}
+    for name, data in second.items():
+        assert (data == first[name]) == ("compute" not in name)  # which has lost its lines
+
+
+def without_errors(folder: Path) -> None:
+    """Tables as they are of a test split of one tune, with nothing to be said of how real tunes are written."""
+    runs = pd.read_csv(folder / "runs.csv").assign(test_loss_se=None, test_loss_low=None, test_loss_high=None)
+    runs.to_csv(folder / "runs.csv", index=False)
+    writing = pd.read_csv(folder / "writing.csv")
+    told = [name for name in writing if name.endswith(("_rate", "_low", "_high"))]
+    writing.loc[writing["writer"] == "real", [*told, *VALUES]] = np.nan
+    writing["tools_rate"] = np.nan
+    writing.to_csv(folder / "writing.csv", index=False)
+    fit_scaling.main([str(folder / "runs.csv"), "--output", str(folder / "fit.json"), "--form", "power"])
+
+
+@pytest.mark.filterwarnings("error")
+def test_figures_of_one_test_tune_have_no_bars(results):
+    without_errors(results)
+    fit, table = read_fit(results / "fit.json"), read_table(results / "runs.csv")[0]
+    fig = scaling(table, fit)
+    assert not any("resampling test tunes" in text.get_text() for text in fig.texts)
+    (ax,) = fig.axes
+    marks = [c for c in ax.containers if len(c.lines[0].get_xdata()) == 4]
+    assert len(marks) == 2
+    assert not any(c.has_yerr for c in marks)
+    (ax,) = loss_compute(read_csv(results / "runs.csv"), None).axes
+    for marks in ax.containers:
+        assert np.isfinite(marks.lines[0].get_ydata(orig=False)).all()
+        assert not any(len(segment) for segment in marks.lines[2][0].get_segments())  # a bar for each, of no length
+    fig.savefig(io.BytesIO())
+    for panels in (validity, copying):
+        panels(read_csv(results / "writing.csv")).savefig(io.BytesIO())
+
+
+@pytest.mark.filterwarnings("error")
+def test_an_architecture_of_two_sizes_is_drawn_without_a_line(results):
+    runs = pd.read_csv(results / "runs.csv")
+    runs = runs[(runs["arch"] == "gpt") | runs["model"].isin(["lstm_1", "lstm_3"])]
+    runs.to_csv(results / "runs.csv", index=False)
+    fit_scaling.main([str(results / "runs.csv"), "--output", str(results / "fit.json"), "--form", "power"])
+    fit, table = read_fit(results / "fit.json"), read_table(results / "runs.csv")[0]
+    assert [text.get_text() for text in surface(table, fit).texts] == [NO_SURFACE]
+    (ax,) = scaling(table, fit).axes
+    labels = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert labels[1] == "LSTM: no law can be fitted"
+    lines = [line for line in ax.lines if len(line.get_xdata()) == 200]
+    assert {line.get_color() for line in lines} == {STYLES[0][0]}
+    assert [c.lines[0].get_xdata().tolist() for c in ax.containers if len(c.lines[0].get_xdata()) == 2] == [
+        [25_000, 100_000]
+    ]
 
 
 def test_the_validity_figure_has_the_rates_of_all_seeds_and_the_lines_of_the_baselines(results):
@@ -153,11 +208,11 @@ def test_a_missing_table_is_one_sentence(results):
     assert not list(results.glob("*.p*"))
 
 
-def test_the_summary_takes_its_numbers_from_the_tables(results, corpus_dir):
+def test_the_summary_takes_its_numbers_from_the_tables(results):
     page = results / "summary.md"
     done = command("write_summary", "--runs", results / "runs.csv", "--fit", results / "fit.json",
                    "--writing", results / "writing.csv",
-                   "--corpus", corpus_dir / "corpus.json", "--output", page)  # fmt: skip
+                   "--corpus", ROOT / "docs/default-study/corpus.json", "--output", page)  # fmt: skip
     assert done.returncode == 0, done.stderr
     text = page.read_text()
     fit = json.loads((results / "fit.json").read_text())

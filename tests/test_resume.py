@@ -218,8 +218,9 @@ def stop(corpus_dir, folder, number, *flags):
     """Start a long run and send it a signal once it has said how it starts and has saved a state."""
     state = folder / "checkpoint.pt"
     before = state.stat().st_mtime_ns if state.exists() else 0
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     process = start("train", *SMALL, "--max_iters", 100000, "--data_dir", corpus_dir, "--output_dir", folder,
-                    "--checkpoint_seconds", 0, *flags, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)  # fmt: skip
+                    "--checkpoint_seconds", 0, *flags, **pipes)  # fmt: skip
     while process.poll() is None and not (state.exists() and state.stat().st_mtime_ns > before):
         time.sleep(0.01)
     process.send_signal(number)

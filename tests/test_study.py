@@ -168,7 +168,12 @@ def test_no_module_imports_another_of_ours_where_the_digest_does_not_look():
             if f"{module}.".startswith(f"{imports.PACKAGE}."):
                 found |= {(path.stem, alias.name) for alias in node.names}
         assert not any(isinstance(node, ast.Import) and "workflow" in node.names[0].name for node in ast.walk(tree))
-    assert found == {("fit_scaling", "law_panels"), ("fit_scaling", "save"), ("kv_cache", "attend"), ("study", "differences")}
+    assert found == {
+        ("fit_scaling", "law_panels"),
+        ("fit_scaling", "save"),
+        ("kv_cache", "attend"),
+        ("study", "differences"),
+    }
     assert imports.SCRIPTS / "single_query.py" in imports.code_files("sample", "models/gpt", late=True)
 
 

@@ -28,7 +28,9 @@ def read_trial(folder: Path) -> dict:
     config, perplexity = read_json(folder / "config.json"), read_json(folder / "perplexity_val.json")
     model, training = config["model"], config["training"]
     if perplexity["split"] != "val":
-        raise InputError(f"{folder / 'perplexity_val.json'} is not of the validation split: trials must not see the test")
+        raise InputError(
+            f"{folder / 'perplexity_val.json'} is not of the validation split: trials must not see the test"
+        )
     return {
         "model": training["model_name"],
         "arch": model["arch"],

@@ -10,11 +10,14 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_pdf import FigureCanvasPdf
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from workflow.scripts.files import atomic_path
 
+DPI = 200
 # Colours of Okabe and Ito, told apart with any colour vision; marks and dashes tell them apart in grey.
 STYLES = [("#0072B2", "o", "-"), ("#D55E00", "s", "--"), ("#009E73", "^", "-."), ("#CC79A7", "D", ":")]
 
@@ -27,7 +30,6 @@ matplotlib.rcParams |= {
     "grid.color": "#dddddd",
     "grid.linewidth": 0.6,
     "legend.frameon": False,
-    "savefig.dpi": 200,
 }
 
 
@@ -78,8 +80,26 @@ def marked(ax: Axes) -> np.ndarray:
     low, high = ax.get_ylim()
     span = high / low if low > 0 else np.inf
     if span < 2.5:
-        return np.arange(1, 10, 0.1)
+        # From a power of ten down tenths are too many.
+        crosses = low > 0 and np.floor(np.log10(low)) != np.floor(np.log10(high))
+        return np.array([1, 1.2, 1.5, *range(2, 10)]) if crosses else np.arange(1, 10, 0.1)
     return np.arange(1, 10, 0.5) if span < 5 else np.array([1, 1.5, 2, 3, 4, 5, 7])
+
+
+def tight_within(fig: Figure, bottom: float, top: float) -> None:
+    """`tight_layout` of the axes between two heights, as shares of the figure's.
+
+    Told of a rectangle it measures every text twice, to no other end than to shift and squeeze what it found first.
+    """
+    fig.tight_layout()
+    before = fig.subplotpars
+    rows = fig.axes[0].get_gridspec().nrows
+    height, gap = before.top - before.bottom, before.hspace
+    between = height * gap / (rows + gap * (rows - 1))  # from one row to the next
+    low, high = before.bottom + bottom, before.top - (1 - top)
+    each = (high - low - between * (rows - 1)) / rows
+    if each > 0:  # else words leave no room, and lie over the axes
+        fig.subplots_adjust(bottom=low, top=high, hspace=between / each)
 
 
 def under_figure(fig: Figure, sentences: list[str], title: str = "") -> None:
@@ -87,14 +107,26 @@ def under_figure(fig: Figure, sentences: list[str], title: str = "") -> None:
     text = "\n".join(textwrap.fill(line, round(17 * fig.get_figwidth())) for line in sentences if line)
     inches = fig.get_figheight()
     height = 0.1344 * (text.count("\n") + 1) / inches
-    fig.tight_layout(rect=(0, height + 0.01, 1, 1 - (0.25 / inches if title else 0)))
+    tight_within(fig, height + 0.01, 1 - (0.25 / inches if title else 0))
     fig.text(0.02, 0.008, text, fontsize=7.5, va="bottom", linespacing=1.3, color="#333333")
     if title:
         fig.text(0.02, 1 - 0.08 / inches, title, fontsize=10.5, fontweight="bold", va="top")
 
 
 def save(fig: Figure, path: Path) -> None:
-    for suffix, metadata in ((".pdf", {"CreationDate": None}), (".png", {"Software": None})):
+    """Write a figure as PDF and PNG. Its canvases are asked directly: `savefig` draws everything a second time to find
+    out where it is, and here it is where the layout left it."""
+    for suffix, write in ((".pdf", as_pdf), (".png", as_png)):
         with atomic_path(path.with_name(path.name + suffix)) as temporary:
-            fig.savefig(temporary, metadata=metadata)
+            write(fig, temporary)
     plt.close(fig)
+
+
+def as_pdf(fig: Figure, path: Path) -> None:
+    fig.set_dpi(DPI)  # of what is a picture inside
+    FigureCanvasPdf(fig).print_pdf(path, metadata={"CreationDate": None})
+
+
+def as_png(fig: Figure, path: Path) -> None:
+    fig.set_dpi(DPI)  # a PDF leaves its own
+    FigureCanvasAgg(fig).print_png(path, metadata={"Software": None})

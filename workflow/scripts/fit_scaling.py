@@ -11,7 +11,7 @@ The first two are of the runs at one budget of tokens, the one that most sizes h
 
 TABLE.csv is runs.csv, or any table with params (N outside the embedding) and loss; arch, size, tokens (D),
 unique_tokens, flops (C), loss_se and seed are used if there. A law that the table cannot support is null, and
-`absent` says why; `warnings` gives reasons to doubt the others.
+`absent` says why (an architecture of one or two sizes has none); `warnings` gives reasons to doubt the others.
 
 Example:
   python -m workflow.scripts.fit_scaling results/runs.csv --output results/fit.json --plot laws.pdf
@@ -31,7 +31,7 @@ from workflow.scripts.laws import gaps, of_n, of_n_and_d
 from workflow.scripts.laws.fits import Settings
 from workflow.scripts.laws.forms import CHINCHILLA, CHINCHILLA_TIED, KAPLAN, Form, data_of
 from workflow.scripts.laws.isoflop import fit_compute, fit_isoflop, levels
-from workflow.scripts.laws.line import curvature, points_of
+from workflow.scripts.laws.line import Points, curvature, points_of
 from workflow.scripts.laws.repetition import REPEAT, SMS
 from workflow.scripts.laws.table import read_table
 from workflow.scripts.laws.verdict import judge, sentences
@@ -47,37 +47,35 @@ FORMS = {
 SURFACES: dict[str, Form] = {form.name: form for form in (CHINCHILLA, CHINCHILLA_TIED, KAPLAN, REPEAT, SMS)}
 SAME_TOKENS = 0.01  # budgets that differ by less, in logs, are one
 ONCE = 1.05  # tokens read per unique token up to which nothing is called repeated
+UNKNOWN_NOISE = "the noise of the test set is not known, so the intervals of E, A and B are too narrow"
 MANY_EPOCHS = 4.0  # beyond, repeated tokens are worth clearly less than new ones (Muennighoff et al. 2023)
 
 
 def fit_group(
     rows: pd.DataFrame, name: str, settings: Settings, forms: tuple[str, ...], flops_from: float | None
 ) -> dict:
-    """Every law of one architecture, its verdict, and the reasons to doubt either.
-
-    Raises:
-        InputError: fewer than three distinct sizes, or one loss throughout.
-    """
-    distinct = rows["params"].nunique()
-    if distinct < 3:
-        count = "one distinct size" if distinct == 1 else f"{distinct} distinct sizes"
-        raise InputError(f"{name} has {count}: a law needs at least 3")
+    """Every law of one architecture, its verdict, and the reasons to doubt either; or its points, and why no law."""
     chosen, tokens, alike, notes = one_budget(rows)
     points = points_of(chosen["params"].to_numpy(), chosen["loss"].to_numpy())
-    if np.ptp(np.log(points.loss)) < 1e-9:
-        raise InputError(f"{name} has the same loss at every size: there is nothing to fit")
     sizes = [chosen.loc[chosen["params"] == n, "size"].iloc[0] for n in points.n]
-    shared = (rows["loss_se"] / rows["loss"]).median()
-    shared = 0.0 if np.isnan(shared) else float(shared)
+    relative = (rows["loss_se"] / rows["loss"]).median()
+    evaluation_se = None if np.isnan(relative) else float(relative)
     group: dict = {
         "tokens": tokens,
         "n_rows": len(rows),
-        "n_sizes": distinct,
-        "evaluation_se": shared,
+        "n_sizes": rows["params"].nunique(),
+        "evaluation_se": evaluation_se,
         "points": [
             {"size": size, "params": float(n), "loss": float(loss), "seeds": int(count)}
             for size, n, loss, count in zip(sizes, points.n, points.loss, np.bincount(points.run_size), strict=True)
         ],
+    }
+    if why := no_law(points):
+        return group | without_laws(name, why, forms)
+    if evaluation_se is None:
+        notes.append(UNKNOWN_NOISE)
+    shared = evaluation_se or 0.0
+    group |= {
         "power": of_n.fit_power(points, settings, shared),
         "power_irreducible": None,
         "curvature": curvature(points),
@@ -104,6 +102,31 @@ def fit_group(
     return group | {"absent": {form: why for form, why in absent.items() if why}, "warnings": notes}
 
 
+def no_law(points: Points) -> str:
+    """Why no law can be fitted to the sizes at one budget, if none can."""
+    if len(points.n) < 3:
+        count = "one distinct size" if len(points.n) == 1 else f"{len(points.n)} distinct sizes"
+        return f"{count}: a law needs at least 3"
+    if np.ptp(np.log(points.loss)) < 1e-9:
+        return "the same loss at every size: there is nothing to fit"
+    return ""
+
+
+def without_laws(name: str, why: str, forms: tuple[str, ...]) -> dict:
+    """What stands for the laws of an architecture that has none: what it was trained for is told all the same."""
+    return {
+        "power": None,
+        "power_irreducible": None,
+        "curvature": None,
+        "forecast": None,
+        "verdict": "inconclusive",
+        "said": [f"{name.upper()} has {why}."],
+        **dict.fromkeys(forms),
+        "absent": dict.fromkeys(("power", *forms), why),
+        "warnings": [],
+    }
+
+
 class Budget(NamedTuple):
     """The runs that a law in N alone is fitted to."""
 
@@ -117,7 +140,8 @@ def one_budget(rows: pd.DataFrame) -> Budget:
     """Runs of one budget of tokens, and of one amount of unique ones.
 
     The cell that most sizes have; among equals one whose data were not read too often, then the largest budget, then
-    the most unique tokens. Where none has three sizes: the best run of each size, and a warning.
+    the most unique tokens. Where none has three sizes (or all, if there are fewer): the best run of each size, and a
+    warning.
     """
     notes = []
     if rows["tokens"].isna().all():
@@ -129,7 +153,7 @@ def one_budget(rows: pd.DataFrame) -> Budget:
     counts = rows.groupby(cell)["params"].nunique()
     fresh = (rows["tokens"] / rows["unique_tokens"]).groupby(cell).max() <= MANY_EPOCHS
     best = max(counts.index, key=lambda key: (counts[key], fresh[key], key))
-    if counts[best] < 3:
+    if counts[best] < min(3, rows["params"].nunique()):
         lowest = rows.loc[rows.groupby("params")["loss"].idxmin()]
         said = (
             "power: no budget of tokens has three sizes, so each size's best run was taken; their tokens differ, and"
@@ -209,7 +233,7 @@ def one_amount(a: int | None, b: int | None) -> bool:
 
 
 def compare(table: pd.DataFrame, groups: dict, by: str) -> dict:
-    """Each pair of groups whose laws in N are at one budget of tokens."""
+    """Each pair of groups at one budget of tokens: by their laws in N, or by what was measured where one has none."""
     comparison: dict = {"pairs": [], "said": []}
     budgets = {name: one_budget(table[table[by] == name]) for name in groups}
     for one, two in itertools.combinations(sorted(groups), 2):
@@ -217,9 +241,11 @@ def compare(table: pd.DataFrame, groups: dict, by: str) -> dict:
         if not (a.alike and b.alike) or not one_amount(a.tokens, b.tokens):
             comparison["said"].append(f"{one.upper()} and {two.upper()} have no budget of tokens in common.")
             continue
-        pair, said = gaps.compare(
-            a.rows, b.rows, (one, two), (groups[one]["power"]["alpha"], groups[two]["power"]["alpha"])
-        )
+        laws = groups[one]["power"], groups[two]["power"]
+        if all(laws):
+            pair, said = gaps.compare(a.rows, b.rows, (one, two), (laws[0]["alpha"], laws[1]["alpha"]))
+        else:
+            pair, said = gaps.compare_measured(a.rows, b.rows, (one, two))
         comparison["pairs"].append(pair | {"tokens": a.tokens})
         comparison["said"] += said
     return comparison
@@ -241,7 +267,7 @@ def fit_table(
         flops_from: runs of at least so many FLOP are predicted from the rest, as a forecast; else the top half decade.
 
     Raises:
-        InputError: see `read_table` and `fit_group`.
+        InputError: see `read_table`; or more is to be left out than there is.
     """
     settings = settings or Settings()
     table, taken = read_table(path, by)
@@ -292,7 +318,7 @@ def main(argv: list[str] | None = None) -> None:
         print(" ".join(group["said"]))
         for warning in group["warnings"]:
             print(f"  warning: {warning}")
-        for form, why in group["absent"].items():
+        for form, why in group["absent"].items() if group["power"] else ():
             print(f"  no {form}: {why}")
     print(" ".join(result["comparison"]["said"]))
 

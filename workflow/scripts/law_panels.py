@@ -4,7 +4,6 @@ Both take the table as `laws.table.read_table` gives it and the contents of fit.
 """
 
 import textwrap
-from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -13,21 +12,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from workflow.scripts.cli import InputError
 from workflow.scripts.figures import log_axis, loss_axis, shades, short, style_of, under_figure
-from workflow.scripts.files import read_json
-from workflow.scripts.laws.line import Line
-from workflow.scripts.laws.verdict import VERDICTS
+from workflow.scripts.laws.band import Line
 
 LOSS = "Test loss (nats a character)"
 PARAMS = "Parameters outside the embedding, N"
 SLICES = 5
+DOTS = (0, (1, 1.5))
 BEYOND = 4.0  # slices and the frontier go on to so many times the most tokens that a run read
-KEY = (
-    "Filled marks: mean over seeds, with 95% from resampling test tunes (the same for all, so gaps are surer than they"
-    " look); open marks: runs; bands: 95% of the line; diamonds: largest size as forecast from the others, with 95% for"
-    " one more size. Losses at one budget of tokens end at E + B/D^β, which is not the entropy of music."
-)
+NO_LAW = "no law can be fitted"
 SURFACE_KEY = (
     "Marks: means over seeds; coloured lines: L = E + A/N^α + B/D^β, fitted to all runs at once. Dashes: runs of equal"
     " FLOP, large N with few tokens to small N with many; each one's lowest point is the best size for its FLOP."
@@ -37,20 +30,11 @@ SHORT = {"power": "a power law, no floor in sight", "saturating": "levels off", 
          "flat": "no fall with N", "inconclusive": "undecided whether it levels off"}  # fmt: skip
 
 
-def read_fit(path: Path) -> dict:
-    """The contents of fit.json.
-
-    Raises:
-        InputError: it holds no fits, or those of an earlier version.
-    """
-    fit = read_json(path)
-    if not fit.get("groups") or "said" not in fit.get("comparison", {}):
-        raise InputError(f"{path} holds no fits that this version can read: make it again with fit_scaling")
-    return fit
-
-
 def scaling(table: pd.DataFrame, fit: dict, by: str = "arch", loss: str = LOSS) -> Figure:
-    """Points, the pure law with its band, the law with irreducible loss, the forecast and the verdict of each group."""
+    """Points, the pure law with its band, the law with irreducible loss, the forecast and the verdict of each group.
+
+    A group without laws has its points alone.
+    """
     fig, ax = plt.subplots(figsize=(6.6, 5.4))
     groups = fit["groups"]
     names = sorted(groups)
@@ -59,34 +43,58 @@ def scaling(table: pd.DataFrame, fit: dict, by: str = "arch", loss: str = LOSS) 
     handles = []
     for name in names:
         group, style = groups[name], style_of(name, names)
-        colour = style["color"]
-        power = group["power"]
-        line = Line(np.log(power["A"]), power["alpha"], np.array(power["covariance_log_A_alpha"]), power["dof"], 0.0)
-        centre, half = line.log_loss(grid), line.half_width(grid)
-        ax.plot(grid, np.exp(centre), color=colour, linestyle=style["linestyle"])
-        ax.fill_between(grid, np.exp(centre - half), np.exp(centre + half), color=colour, alpha=0.13, linewidth=0)
-        if floor := group["power_irreducible"]:
-            ax.plot(grid, floor["E"] + floor["A"] * grid ** -floor["alpha"], color=colour, linewidth=0.9,
-                    linestyle=(0, (1, 1.5)))  # fmt: skip
+        draw_laws(ax, group, style, grid)
         draw_points(ax, table[table[by] == name], group, style)
         if forecast := group["forecast"]:
-            draw_forecast(ax, forecast, colour, 1.05 ** (1 + names.index(name)))
-        low, high = power["ci95"]["alpha"]
-        label = f"{name.upper()}: {SHORT[group['verdict']]}\nα = {power['alpha']:.3f}, 95% [{low:.3f}, {high:.3f}]"
-        handles.append(Line2D([], [], **style, label=label))
-    handles += [
-        Line2D([], [], color="#555555", linewidth=0.9, linestyle=(0, (1, 1.5)), label="with irreducible loss E"),
-        Line2D([], [], color="#555555", marker="D", markerfacecolor="white", markersize=5, linewidth=0.9,
-               label="forecast of the largest"),
-    ]  # fmt: skip
+            draw_forecast(ax, forecast, style["color"], 1.05 ** (1 + names.index(name)))
+        label = f"{name.upper()}: {in_short(group)}"
+        if power := group["power"]:
+            low, high = power["ci95"]["alpha"]
+            label += f"\nα = {power['alpha']:.3f}, 95% [{low:.3f}, {high:.3f}]"
+        handles.append(Line2D([], [], **style if power else style | {"linestyle": "none"}, label=label))
+    if any(group["power_irreducible"] for group in groups.values()):
+        handles.append(Line2D([], [], color="#555555", linewidth=0.9, linestyle=DOTS, label="with irreducible loss E"))
+    if any(group["forecast"] for group in groups.values()):
+        handles.append(Line2D([], [], color="#555555", marker="D", markerfacecolor="white", markersize=5, linewidth=0.9,
+                              label="forecast of the largest"))  # fmt: skip
     log_axis(ax, sizes, PARAMS)
     keep_to(ax, [point["loss"] for group in groups.values() for point in group["points"]])
     loss_axis(ax, loss)
     ax.set_title(headline(fit), loc="left", fontsize=10.5, fontweight="bold")
     ax.legend(handles=handles, loc="best", fontsize=8)
     words = [" ".join(groups[name]["said"]) for name in names]
-    under_figure(fig, [" ".join(fit["comparison"]["said"]), *words, KEY])
+    under_figure(fig, [" ".join(fit["comparison"]["said"]), *words, key_to(list(groups.values()))])
     return fig
+
+
+def key_to(groups: list[dict]) -> str:
+    """What the marks mean, of those that are drawn."""
+    said = "Filled marks: mean over seeds"
+    if any(group["evaluation_se"] is not None for group in groups):
+        said += ", with 95% from resampling test tunes (the same for all, so gaps are surer than they look)"
+    said += "; open marks: runs"
+    if any(group["power"] for group in groups):
+        said += "; bands: 95% of the line"
+    if any(group["forecast"] for group in groups):
+        said += "; diamonds: largest size as forecast from the others, with 95% for one more size"
+    return f"{said}. Losses at one budget of tokens end at E + B/D^β, which is not the entropy of music."
+
+
+def draw_laws(ax: Axes, group: dict, style: dict, grid: np.ndarray) -> None:
+    """The pure law with its band and the one with irreducible loss, whichever there are."""
+    if power := group["power"]:
+        line = Line(np.log(power["A"]), power["alpha"], np.array(power["covariance_log_A_alpha"]), power["dof"], 0.0)
+        centre, half = line.log_loss(grid), line.half_width(grid)
+        ax.plot(grid, np.exp(centre), color=style["color"], linestyle=style["linestyle"])
+        ax.fill_between(grid, np.exp(centre - half), np.exp(centre + half), color=style["color"], alpha=0.13,
+                        linewidth=0)  # fmt: skip
+    if floor := group["power_irreducible"]:
+        ax.plot(grid, floor["E"] + floor["A"] * grid ** -floor["alpha"], color=style["color"], linewidth=0.9,
+                linestyle=DOTS)  # fmt: skip
+
+
+def in_short(group: dict) -> str:
+    return SHORT[group["verdict"]] if group["power"] else NO_LAW
 
 
 def headline(fit: dict) -> str:
@@ -97,11 +105,12 @@ def headline(fit: dict) -> str:
     if said:
         first = said[0].split(", by ")[0].removesuffix(".")
     else:
-        verdicts = sorted({group["verdict"] for group in fit["groups"].values()}, key=VERDICTS.index)
+        order = [*SHORT.values(), NO_LAW]
+        verdicts = sorted({in_short(group) for group in fit["groups"].values()}, key=order.index)
         alike = [
-            [name.upper() for name, group in fit["groups"].items() if group["verdict"] == word] for word in verdicts
+            [name.upper() for name, group in fit["groups"].items() if in_short(group) == word] for word in verdicts
         ]
-        first = "; ".join(f"{', '.join(names)}: {SHORT[word]}" for names, word in zip(alike, verdicts, strict=True))
+        first = "; ".join(f"{', '.join(names)}: {word}" for names, word in zip(alike, verdicts, strict=True))
     return textwrap.fill(first + (f" ({short(tokens)} training tokens)" if tokens else ""), 62)
 
 
@@ -129,6 +138,9 @@ def draw_forecast(ax: Axes, forecast: dict, colour: str, aside: float) -> None:
 def keep_to(ax: Axes, losses: list[float]) -> None:
     """A y axis of what was measured and a little around it: an interval may be endless."""
     low, high = np.log(min(losses)), np.log(max(losses))
+    if low == high:
+        ax.set_ylim(np.exp(low - 0.2), np.exp(high + 0.2))
+        return
     margin = 0.35 * (high - low)
     shown = np.log(ax.get_ylim())
     ax.set_ylim(np.exp(max(shown[0], low - 2 * margin)), np.exp(min(shown[1], high + margin)))

@@ -9,7 +9,6 @@ import os
 import re
 import sys
 
-
 ADDRESS = re.compile(r"\b0x[0-9a-f]+|(?<=id\(\)=)\d+")  # of an object in memory, another every time
 
 

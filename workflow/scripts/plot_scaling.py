@@ -25,8 +25,8 @@ from matplotlib.ticker import LogFormatterMathtext, LogLocator
 from workflow.scripts import cli
 from workflow.scripts.cli import InputError
 from workflow.scripts.figures import log_axis, loss_axis, save, shaded_sizes, short, style_of, under_figure
-from workflow.scripts.law_panels import read_fit, scaling, surface
-from workflow.scripts.laws.table import read_table
+from workflow.scripts.law_panels import scaling, surface
+from workflow.scripts.laws.table import read_fit, read_table
 from workflow.scripts.tables import read_csv
 from workflow.scripts.writing_panels import COLUMNS as WRITING
 from workflow.scripts.writing_panels import copying, validity
@@ -111,16 +111,18 @@ def main(argv: list[str] | None = None) -> None:
             raise InputError(f"{folder / name} does not exist: it is made by snakemake {folder}/scaling_plot.pdf")
     runs = read_csv(folder / "runs.csv", *COLUMNS)
     fit = read_fit(folder / "fit.json")
+    table, _ = read_table(folder / "runs.csv")
     curves = optional(folder / "curves.csv", "model", "arch", "params_non_embedding", "budget", "seed", "val_loss")
+    strata = optional(folder / "strata.csv", "arch", "params_non_embedding", "by", "start", "loss")
+    writing = optional(folder / "writing.csv", *WRITING)
     if curves is not None:
         save(loss_curves(curves), folder / "loss_curves")
-    table, _ = read_table(folder / "runs.csv")
     save(scaling(table, fit), folder / "scaling_plot")
     save(surface(table, fit), folder / "loss_surface")
     save(loss_compute(runs, curves), folder / "loss_compute")
-    if (strata := optional(folder / "strata.csv", "arch", "params_non_embedding", "by", "start", "loss")) is not None:
+    if strata is not None:
         save(loss_places(strata), folder / "loss_places")
-    if (writing := optional(folder / "writing.csv", *WRITING)) is not None:
+    if writing is not None:
         save(validity(writing), folder / "validity")
         save(copying(writing), folder / "copying")
 

@@ -19,9 +19,9 @@ from workflow.scripts.cli import InputError
 from workflow.scripts.figures import save
 from workflow.scripts.files import read_json, write_text
 from workflow.scripts.fit_scaling import fit_group
-from workflow.scripts.law_panels import read_fit, scaling
+from workflow.scripts.law_panels import scaling
 from workflow.scripts.laws.fits import Settings
-from workflow.scripts.laws.table import complete
+from workflow.scripts.laws.table import complete, read_fit
 from workflow.scripts.tables import read_csv
 from workflow.scripts.write_summary import table, weighted
 
@@ -88,7 +88,10 @@ def of_ours(fit: dict, writing: pd.DataFrame, corpus: dict) -> dict[str, str]:
     real = own[own["writer"] == "real"]
     leak = corpus["leakage"]
     return {
-        "our_alphas": "; ".join(f"{arch.upper()} α = {alpha(group)}" for arch, group in sorted(groups.items()))
+        "our_alphas": "; ".join(
+            f"{arch.upper()} α = {alpha(group)}" if group["power"] else group["said"][0].removesuffix(".")
+            for arch, group in sorted(groups.items())
+        )
         + ". An exponent holds for its sizes, tokens and corpus.",
         "our_saturation": "; ".join(f"{arch.upper()}: **{group['verdict']}**" for arch, group in sorted(groups.items()))
         + ". The verdict is drawn on the figure.",
@@ -139,7 +142,11 @@ def main(argv: list[str] | None = None) -> None:
     settings = Settings(draws=0)
 
     def fitted(rows: pd.DataFrame) -> dict:
-        return {name: fit_group(some, name, settings, FORMS, None) for name, some in rows.groupby("told_by")}
+        found = {name: fit_group(some, name, settings, FORMS, None) for name, some in rows.groupby("told_by")}
+        for group in found.values():
+            if not group["power"]:
+                raise InputError(f"{facts / 'runs.csv'}: {group['said'][0]}")
+        return found
 
     groups, without = fitted(runs), fitted(runs[runs["size"] != "xxl"])
     ours = of_ours(read_fit(study / "fit.json"), read_csv(study / "writing.csv"), read_json(study / "corpus.json"))

@@ -11,7 +11,7 @@ import pandas as pd
 
 from workflow.scripts import cli
 from workflow.scripts.files import read_json, write_text
-from workflow.scripts.law_panels import read_fit
+from workflow.scripts.laws.table import read_fit
 from workflow.scripts.tables import read_csv
 
 
@@ -30,15 +30,24 @@ def runs_table(runs: pd.DataFrame) -> str:
             f"{run.params:,}",
             f"{run.tokens:,}",
             f"{run.learning_rate:g}",
-            f"{run.test_loss:.3f} ± {run.test_loss_se:.3f}",
+            f"{run.test_loss:.3f}" + (f" ± {run.test_loss_se:.3f}" if pd.notna(run.test_loss_se) else ""),
             f"{run.perplexity:.2f}",
             f"{run.bits_per_char:.3f}",
-            f"{run.valid_rate:.0%}" if run.samples else "",
+            f"{run.valid_rate:.0%}" if run.samples and pd.notna(run.valid_rate) else "",
             f"{run.seconds:.0f}",
         ]
         for run in runs.itertuples()
     ]
     return table(header, rows)
+
+
+def errors_sentence(runs: pd.DataFrame, test_tunes: int) -> str:
+    """What stands beside the test losses."""
+    if runs["test_loss_se"].notna().all():
+        return "with its standard error over tunes"
+    tunes = "one test tune" if test_tunes == 1 else f"{test_tunes:,} test tunes"
+    some = "" if runs["test_loss_se"].isna().all() else " for some runs"
+    return f"of {tunes}: no interval{some}"
 
 
 def column_of(rows: pd.DataFrame, name: str) -> str:
@@ -128,7 +137,7 @@ def with_ends(law: dict, name: str) -> str:
     """A parameter with its 95% interval; empty if the law has none of the name."""
     if name not in law:
         return ""
-    low, high = law["ci95"].get(name, (float("nan"),) * 2)
+    low, high = law["ci95"][name]
     return f"{law[name]:.3f} [{low:.3f}, {high:.3f}]"
 
 
@@ -142,7 +151,7 @@ def laws_table(groups: dict) -> str:
         if (law := group.get(form))
     ]  # fmt: skip
     header = ["arch", "law", "α [95%]", "β [95%]", "E [95%]", "R² of log L", "error of a run left out"]
-    return table(header, rows)
+    return table(header, rows) if rows else "No law can be fitted to these runs."
 
 
 def doubts(groups: dict) -> list[str]:
@@ -191,8 +200,9 @@ def summary(runs: pd.DataFrame, fit: dict, writing: pd.DataFrame, corpus: dict) 
         laws_table(fit["groups"]),
         *doubts(fit["groups"]),
         "## Runs",
-        "N: parameters outside the embedding. Test loss in nats a character (the end of a tune counts as one), with"
-        " its standard error over tunes. Valid: share of generated tunes that music21 and abc2midi both make MIDI of.",
+        "N: parameters outside the embedding. Test loss in nats a character (the end of a tune counts as one),"
+        f" {errors_sentence(runs, corpus['splits']['test']['tunes'])}. Valid: share of generated tunes that music21 and"
+        " abc2midi both make MIDI of.",
         runs_table(runs),
         *writing_parts(writing),
         "## Corpus",

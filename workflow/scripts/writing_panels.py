@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from workflow.scripts.figures import log_axis, style_of
+from workflow.scripts.figures import log_axis, style_of, tight_within
 from workflow.scripts.wilson import wilson
 
 COLUMNS = ("writer", "arch", "params_non_embedding", "prompt", "samples", "syntax_rate", "bars_right_rate",
@@ -88,7 +88,7 @@ def finish(fig: Figure, axes: np.ndarray, writing: pd.DataFrame, empty: Axes | N
     drawn = writing[writing["arch"].notna()].groupby(["arch", "params_non_embedding"])["samples"].sum()
     others = baselines(writing)["samples"]
     handles, labels = axes.flat[0].get_legend_handles_labels()
-    fig.tight_layout(rect=(0, 0.04 if empty else 0.09, 1, 1))
+    tight_within(fig, 0.04 if empty else 0.09, 1)
     if empty:
         empty.set_axis_off()
         empty.legend(handles, labels, loc="center")

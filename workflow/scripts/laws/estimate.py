@@ -1,7 +1,7 @@
 """Two independent ways to the parameters of a law, each from many starts, and what gives a reader reason to doubt them.
 
-huber  sum of Huber losses of the residuals of log loss (Hoffmann et al. 2022, appendix D.3): L-BFGS-B with the analytic
-       gradient from a grid of starts, the best polished by scipy's trust-region least squares
+huber  sum of Huber losses of the residuals of log loss (Hoffmann et al. 2022, appendix D.3): BFGS with the analytic
+       gradient from a grid of starts, the best again by scipy's L-BFGS-B and trust-region least squares
 mse    least squares by variable projection: exponents by trust region, coefficients by non-negative least squares
 """
 
@@ -11,73 +11,20 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.optimize import least_squares, minimize
 
-from workflow.scripts.laws.forms import COEFFICIENTS, DECAYS, EXPONENTS, REPEATS, Constraint, Data, Form
+from workflow.scripts.laws.forms import COEFFICIENTS, DECAYS, EXPONENTS, REPEATS, Data, Form
+from workflow.scripts.laws.problem import Fit, Problem
+from workflow.scripts.laws.together import descend_all
 
 EXPONENT_STARTS = (0.05, 0.12, 0.25, 0.45, 0.8, 1.4)
 REPEAT_STARTS = (0.0, 2.5, 5.0)  # log R*
 SHAPES = {"alpha": EXPONENTS, "beta": EXPONENTS, "log_r_d": REPEATS, "log_r_n": REPEATS, "alpha_over_beta": (0.01, 100),
           "log_ratio": (-50, 50), "log_decay": DECAYS}  # fmt: skip
-DRAWN = 1e-10  # tolerance of fits that are one of many draws
+EXACT, DRAWN = 1e-13, 1e-10  # tolerance of fits, and of those that are one of many draws
 SAME_BASIN = 1e-2  # of exponents, and of E as a share of the loss: what is closer is one optimum
 AS_GOOD = 1.01  # objectives within 1% are told apart by no data
 
 
-@dataclass(frozen=True)
-class Problem:
-    """A law to be fitted to rows.
-
-    ``delta``: where Huber's loss turns from squares to absolute values, of log loss; infinite is least squares.
-    ``linear``: residuals are of the loss rather than of its log.
-    ``weights``: how often each row counts (n,); a resample has whole numbers.
-    ``held``: a parameter that is not free.
-    """
-
-    form: Form
-    data: Data
-    delta: float = np.inf
-    linear: bool = False
-    weights: np.ndarray | None = None
-    held: Constraint | None = None
-
-    def residuals(self, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Residuals (n,) and their derivatives (n, p)."""
-        predicted, slopes = self.form.predict(theta, self.data)
-        if not self.linear:
-            return predicted - self.data.log_loss, slopes
-        loss = np.exp(predicted)
-        return loss - np.exp(self.data.log_loss), slopes * loss[:, None]
-
-    def costs(self, residuals: np.ndarray) -> np.ndarray:
-        """Each row's part of the objective: r^2 / 2 within delta, delta (|r| - delta / 2) outside."""
-        if np.isinf(self.delta):
-            return residuals**2 / 2
-        size = np.abs(residuals)
-        return np.where(size <= self.delta, size**2 / 2, self.delta * (size - self.delta / 2))
-
-    def objective(self, theta: np.ndarray) -> tuple[float, np.ndarray]:
-        """The sum of costs, and its gradient (p,)."""
-        residuals, slopes = self.residuals(theta)
-        costs, pulls = self.costs(residuals), np.clip(residuals, -self.delta, self.delta)
-        if self.weights is not None:
-            costs, pulls = costs * self.weights, pulls * self.weights
-        return float(costs.sum()), pulls @ slopes
-
-    def complete(self, theta: np.ndarray) -> np.ndarray:
-        """Theta with the held parameter where it must be."""
-        if (held := self.held) is not None:
-            theta = theta.copy()
-            theta[held.index] = held.constant + (held.factor * theta[held.of] if held.factor else 0.0)
-        return theta
-
-
-@dataclass(frozen=True)
-class Fit:
-    theta: np.ndarray
-    objective: float
-    converged: bool
-
-
-def descend(problem: Problem, start: np.ndarray, tolerance: float = 1e-13) -> Fit:
+def descend(problem: Problem, start: np.ndarray, tolerance: float = EXACT) -> Fit:
     """The local optimum that L-BFGS-B finds from ``start``; ``tolerance`` is a share of the objective there."""
     held = problem.held
     bounds = problem.form.bounds(problem.data)
@@ -161,13 +108,16 @@ class Search:
 
 def search(problem: Problem) -> Search:
     """The global optimum, as far as a grid of starts finds it."""
-    begun = starts(problem.form, problem.data)
-    ended = [descend(problem, start) for start in begun]
+    begun = np.array(starts(problem.form, problem.data))
+    weights = np.ones(len(problem.data.log_loss)) if problem.weights is None else problem.weights
+    found = descend_all(replace(problem, weights=np.tile(weights, (len(begun), 1))), begun, EXACT)
+    ended = [Fit(theta, float(value), bool(done)) for theta, value, done in zip(*found, strict=True)]
     order = sorted(range(len(ended)), key=lambda i: ended[i].objective)
-    polished = [polish(problem, ended[i]) for i in order[:3]]
+    again = [descend(problem, ended[i].theta) for i in order[:3]]
+    polished = [polish(problem, fit) for fit in again]
     best = min(polished, key=lambda fit: fit.objective)
     # Of many that end at one place some stop for want of precision, which says nothing against the place.
-    settled = any(fit.converged and fit.objective <= best.objective * (1 + 1e-9) for fit in (*polished, *ended))
+    settled = any(fit.converged and fit.objective <= best.objective * (1 + 1e-9) for fit in (*polished, *again, *ended))
     best = replace(best, converged=settled)
     moved = not np.allclose(best.theta, begun[order[0]], rtol=1e-6, atol=1e-9)
     good = [ended[i] for i in order if ended[i].objective <= best.objective * AS_GOOD]

@@ -4,10 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from workflow.scripts.laws.estimate import Fit, Problem, Search
+from workflow.scripts.laws.estimate import Search
 from workflow.scripts.laws.forms import EXPONENTS, POWER_IRREDUCIBLE, REPEATS
 from workflow.scripts.laws.intervals import profile_interval
 from workflow.scripts.laws.line import r_squared
+from workflow.scripts.laws.problem import Fit, Problem
 
 SHARED = 1.96  # standard errors of the loss of all models at once, as far as they all were evaluated on the same tunes
 

@@ -64,7 +64,8 @@ class Form:
     exponents: dict[str, str]  # each coefficient's exponent, by name
 
     def predict(self, theta: np.ndarray, data: Data) -> tuple[np.ndarray, np.ndarray]:
-        """Log loss (n,), and its derivative by each parameter (n, p)."""
+        """Log loss (n,), and its derivative by each parameter (n, p); for theta (p, m, 1) those of m laws, (m, n) and
+        (m, n, p)."""
         raise NotImplementedError
 
     def project(self, shape: np.ndarray, data: Data) -> tuple[np.ndarray, np.ndarray]:
@@ -121,7 +122,7 @@ class Form:
 
 
 def log_sum_exp(terms: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(k, n) -> (n,) and the (k, n) shares; scipy's costs more than all the rest of a fit of a few rows."""
+    """(k, ..., n) -> (..., n) and the (k, ..., n) shares; scipy's costs more than the rest of a fit of a few rows."""
     top = terms.max(axis=0)
     shares = np.exp(terms - top)
     total = shares.sum(axis=0)
@@ -143,26 +144,34 @@ class Sum(Form):
         self.terms = tuple(name for name in theta if name in COEFFICIENTS)
 
     def predict(self, theta, data):
-        design = self.design(data)
-        total, shares = log_sum_exp(design @ theta)
-        return total, np.einsum("kn,knp->np", shares, design)
+        total, shares = log_sum_exp(self.log_terms(theta, data))
+        slopes = np.zeros((*total.shape, len(self.theta)))
+        for share, name in zip(shares, self.terms, strict=True):
+            slopes[..., self.theta.index(name)] = share
+            if name in self.exponents:
+                slopes[..., self.theta.index(self.exponents[name])] -= share * along(name, data)
+        return total, slopes
 
     def project(self, shape, data):
         theta = np.zeros(len(self.theta))
         theta[[self.theta.index(name) for name in self.shape_names]] = shape
-        weights, residuals = non_negative(np.exp(self.design(data) @ theta).T, data)
+        weights, residuals = non_negative(np.exp(self.log_terms(theta, data)).T, data)
         theta[[self.theta.index(name) for name in self.terms]] = np.log(weights)
         return theta, residuals
 
-    def design(self, data: Data) -> np.ndarray:
-        """(k, n, p): each term's log is linear in theta."""
-        made = np.zeros((len(self.terms), len(data.log_n), len(self.theta)))
-        for k, name in enumerate(self.terms):
-            made[k, :, self.theta.index(name)] = 1
+    def log_terms(self, theta: np.ndarray, data: Data) -> np.ndarray:
+        """(k, n), or (k, m, n) of m laws: the log of each term."""
+        made = np.empty((len(self.terms), *theta.shape[1:-1], len(data.log_n)))
+        for term, name in zip(made, self.terms, strict=True):
+            term[:] = theta[self.theta.index(name)]
             if name in self.exponents:
-                x = data.log_n if name == "log_a" else data.log_d
-                made[k, :, self.theta.index(self.exponents[name])] = -x
+                term -= theta[self.theta.index(self.exponents[name])] * along(name, data)
         return made
+
+
+def along(coefficient: str, data: Data) -> np.ndarray:
+    """The (n,) logs that a coefficient's term falls with."""
+    return data.log_n if coefficient == "log_a" else data.log_d
 
 
 class Kaplan(Form):
@@ -181,7 +190,7 @@ class Kaplan(Form):
         terms = np.stack((log_a - alpha * data.log_n, log_b - beta * data.log_d))
         total, (first, second) = log_sum_exp(terms / beta)
         by_beta = total - (first * terms[0] + second * terms[1]) / beta - second * data.log_d
-        return beta * total, np.stack((first, second, -first * data.log_n, by_beta), axis=1)
+        return beta * total, np.stack((first, second, -first * data.log_n, by_beta), axis=-1)
 
     shape_names = ("alpha_over_beta", "log_ratio")  # of coefficients: (log_a - log_b) / beta
 

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from workflow.scripts.laws.estimate import Problem, search
+from workflow.scripts.laws.estimate import search
 from workflow.scripts.laws.forms import EXPONENTS, POWER_IRREDUCIBLE, VANISHED, Data, data_of
 from workflow.scripts.laws.line import fit_line, points_of
+from workflow.scripts.laws.problem import Problem
 
 DRAWS = 400
 ALPHAS = np.geomspace(*EXPONENTS, 200)  # 4% from one to the next
@@ -53,7 +54,9 @@ def curve(x: np.ndarray, loss: np.ndarray, rng: np.random.Generator) -> Curve:
         found = search(problem).best
         best, rss, dof = found.theta, 2 * found.objective, len(points.n) - 3
         fitted = POWER_IRREDUCIBLE.predict(best, data)[0]
-    drawn = np.sqrt(rss / rng.chisquare(dof, (DRAWS, 1))) * rng.standard_normal((DRAWS, len(fitted))) + fitted
+    noise = np.sqrt(rss / rng.chisquare(dof, (DRAWS, 1))) * rng.standard_normal((DRAWS, len(fitted)))
+    # One degree of freedom leaves some draws a noise beyond all numbers; so far out it makes no odds how much.
+    drawn = np.clip(noise, -VANISHED, VANISHED) + fitted
     thetas = lines_through(data.log_n, drawn) if few else curves_through(data.log_n, drawn)
     return Curve(data, np.vstack((best, thetas)), float(points.n[0]), float(points.n[-1]))
 
@@ -74,7 +77,7 @@ def curves_through(x: np.ndarray, log_loss: np.ndarray) -> np.ndarray:
     e, a = weights, weights * powers
     ee, ea, aa = (e * e).sum(-1), (e * a).sum(-1), (a * a).sum(-1)
     e1, a1 = e.sum(-1), a.sum(-1)
-    determinant = np.maximum(ee * aa - ea**2, 1e-300)
+    determinant = np.maximum(ee * aa - ea**2, 1e-14 * ee * aa)
     floor, size = (aa * e1 - ea * a1) / determinant, (ee * a1 - ea * e1) / determinant
     size = np.where(floor < 0, a1 / aa, size)
     floor = np.where(floor < 0, 0.0, floor)
@@ -175,6 +178,35 @@ def compare(
             sizes = equals(both[ahead], both[behind], (a, b)[ahead])
             pair["to_equal"] = {"ahead": names[ahead], "behind": names[behind], "sizes": sizes}
     return pair, sentences(pair, alphas)
+
+
+def compare_measured(a: pd.DataFrame, b: pd.DataFrame, names: tuple[str, str]) -> tuple[dict, list[str]]:
+    """Two architectures of which one has no law: their losses as measured at the sizes that both have, without
+    intervals, as no curve tells how sure they are; and a sentence about them."""
+    one, two = (points_of(rows["params"].to_numpy(), rows["loss"].to_numpy()) for rows in (a, b))
+    found = []
+    for n, loss in zip(one.n, one.loss, strict=True):
+        nearest = np.abs(np.log(two.n / n)).argmin()
+        if max(two.n[nearest] / n, n / two.n[nearest]) <= MATCHED:
+            found.append({"at": float(n), "gap": float(loss - two.loss[nearest]), "ci95": None})
+    pair = {"archs": list(names), "params": {"gaps": found, "crossing": None}, "flops": None, "to_equal": None}
+    return pair, [measured_sentence(found, *(name.upper() for name in names))]
+
+
+def measured_sentence(found: list[dict], a: str, b: str) -> str:
+    if not found:
+        return f"{a} and {b} are not compared: one of them has no law, and they have no size in common."
+    wins = {a: [-gap["gap"] for gap in found if gap["gap"] < 0], b: [gap["gap"] for gap in found if gap["gap"] > 0]}
+    ahead, behind = sorted(wins, key=lambda name: -len(wins[name]))
+    sizes = "the one size" if len(found) == 1 else f"the {len(found)} sizes"
+    if not wins[ahead]:
+        return f"{a} and {b} have the same loss at {sizes} that both have."
+    part = "" if len(wins[ahead]) == len(found) else f"{len(wins[ahead])} of "
+    span = f"{min(wins[ahead]):.2f} to {max(wins[ahead]):.2f}" if len(wins[ahead]) > 1 else f"{wins[ahead][0]:.2f}"
+    return (
+        f"{ahead} is ahead of {behind} at {part}{sizes} that both have, by {span} nats; how sure that is cannot be"
+        " told, as one of them has no law."
+    )
 
 
 def sentences(pair: dict, alphas: tuple[float, float]) -> list[str]:

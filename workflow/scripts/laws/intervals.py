@@ -5,13 +5,15 @@ from dataclasses import replace
 
 import numpy as np
 from scipy.optimize import brentq
-from scipy.stats import f as f_distribution
-from scipy.stats import norm
+from scipy.special import fdtri, ndtr
 
-from workflow.scripts.laws.estimate import DRAWN, Fit, Problem, descend
+from workflow.scripts.laws.estimate import DRAWN, descend
 from workflow.scripts.laws.forms import COEFFICIENTS, EXPONENTS, REPEATS, VANISHED
+from workflow.scripts.laws.problem import Fit, Problem
+from workflow.scripts.laws.together import descend_all
 
 LEVEL = 0.95
+AT_ONCE = 1000  # resamples in memory
 ON_LOG_SCALE = ("A", "B", "N_c", "D_c", "R_D", "R_N")
 
 
@@ -24,15 +26,13 @@ def rise(problem: Problem, best: Fit) -> float:
     """
     rows = len(problem.data.log_loss)
     dof = rows - len(problem.form.theta)
-    quantile = f_distribution.ppf(LEVEL, 1, dof)
+    quantile = fdtri(1, dof, LEVEL)
     if np.isinf(problem.delta):
         return float(best.objective / dof * quantile)
     residuals, _ = problem.residuals(best.theta)
     spread = min(residuals.std(), np.subtract(*np.quantile(residuals, (0.75, 0.25))) / 1.349) or residuals.std()
     bandwidth = max(1.06 * spread * rows**-0.2, 1e-300)
-    curvature = np.mean(
-        norm.cdf((problem.delta - residuals) / bandwidth) - norm.cdf((-problem.delta - residuals) / bandwidth)
-    )
+    curvature = np.mean(ndtr((problem.delta - residuals) / bandwidth) - ndtr((-problem.delta - residuals) / bandwidth))
     scale = np.mean(np.clip(residuals, -problem.delta, problem.delta) ** 2) / max(curvature, 1e-12)
     return float(0.5 * quantile * scale * rows / dof)
 
@@ -66,7 +66,10 @@ def profile_interval(problem: Problem, best: Fit, name: str) -> list[float]:
             return known[place].objective - limit
         nearest = known[min(known, key=lambda other: abs(other - place))]
         held = replace(problem, held=problem.form.held(name, decode(place), problem.data))
-        tried = [descend(held, nearest.theta), descend(held, lifted(problem, nearest.theta))]
+        begun = [nearest.theta]
+        if not np.array_equal(raised := lifted(problem, nearest.theta), nearest.theta):
+            begun.append(raised)
+        tried = [descend(held, start) for start in begun]
         known[place] = min(tried, key=lambda fit: fit.objective)
         return known[place].objective - limit
 
@@ -97,14 +100,12 @@ def bootstrap(problem: Problem, best: Fit, draws: int, groups: np.ndarray | None
 
     ``groups`` (n,), if given, numbers what is drawn as one: runs that share a trunk, whose noise is not independent.
     """
-    rng = np.random.default_rng(0)
     rows = len(problem.data.log_loss)
     groups = np.arange(rows) if groups is None else np.unique(groups, return_inverse=True)[1]
     count = int(groups.max()) + 1
-    found = np.empty((draws, len(best.theta)))
-    for i in range(draws):
-        times = rng.multinomial(count, np.full(count, 1 / count))[groups]
-        drawn = times > 0
-        resample = replace(problem, data=problem.data.take(drawn), weights=times[drawn].astype(float))
-        found[i] = descend(resample, best.theta, DRAWN).theta
-    return found
+    times = np.random.default_rng(0).multinomial(count, np.full(count, 1 / count), size=draws)
+    blocks = [
+        descend_all(replace(problem, weights=some[:, groups].astype(float)), best.theta, DRAWN).theta
+        for some in np.array_split(times, draws // AT_ONCE + 1)
+    ]
+    return np.concatenate(blocks)

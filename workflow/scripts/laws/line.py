@@ -8,8 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy.optimize import curve_fit
-from scipy.stats import f as f_distribution
-from scipy.stats import t as t_distribution
+from scipy.special import fdtrc
+
+from workflow.scripts.laws.band import Line, quantile
 
 
 class Points(NamedTuple):
@@ -41,29 +42,6 @@ def points_of(n: np.ndarray, loss: np.ndarray) -> Points:
     log_loss = np.log(loss)
     means = np.bincount(places, log_loss) / np.bincount(places)
     return Points(sizes, np.exp(means), places, log_loss)
-
-
-class Line(NamedTuple):
-    """log L = log A - alpha log N: both with their covariance (2, 2), and what is left over."""
-
-    log_a: float
-    alpha: float
-    covariance: np.ndarray
-    dof: int
-    rss: float
-
-    def log_loss(self, n: np.ndarray | float) -> np.ndarray:
-        return self.log_a - self.alpha * np.log(n)
-
-    def half_width(self, n: np.ndarray | float, new_run: bool = False) -> np.ndarray:
-        """Half the 95% t interval of log loss at N: of the line, or of the next size to be trained."""
-        basis = np.stack((np.ones_like(np.log(n)), -np.log(n)))
-        variance = np.einsum("i...,ij,j...->...", basis, self.covariance, basis)
-        return quantile(self.dof) * np.sqrt(variance + new_run * self.rss / self.dof)
-
-
-def quantile(dof: int) -> float:
-    return float(t_distribution.ppf(0.975, dof))
 
 
 def log_power(log_n, log_a, alpha):
@@ -127,7 +105,7 @@ def lack_of_fit(points: Points, fitted_log_loss: np.ndarray, parameters: int) ->
     counts = np.bincount(points.run_size)
     lack = float(counts @ (np.log(points.loss) - fitted_log_loss) ** 2)
     ratio = (lack / dof) / (pure / dof_pure)
-    return {"F": ratio, "dof": [dof, dof_pure], "p": float(f_distribution.sf(ratio, dof, dof_pure))}
+    return {"F": ratio, "dof": [dof, dof_pure], "p": float(fdtrc(dof, dof_pure, ratio))}
 
 
 def left_out(points: Points, fit: Callable[[Points], Callable[[np.ndarray], np.ndarray]]) -> float:

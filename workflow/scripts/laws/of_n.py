@@ -1,13 +1,16 @@
 """Laws in N alone, at one budget of tokens, fitted to one point a size; and forecasts of the largest size."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 
-from workflow.scripts.laws.estimate import DRAWN, Problem, descend, search, variable_projection
+from workflow.scripts.laws.band import quantile
+from workflow.scripts.laws.estimate import DRAWN, search, variable_projection
 from workflow.scripts.laws.fits import SHARED, Settings, described, quantiles, widened
-from workflow.scripts.laws.forms import POWER_IRREDUCIBLE, Data, data_of
-from workflow.scripts.laws.line import Points, fit_line, interval, lack_of_fit, left_out, line_of, quantile, r_squared
+from workflow.scripts.laws.forms import POWER_IRREDUCIBLE, data_of
+from workflow.scripts.laws.line import Points, fit_line, interval, lack_of_fit, left_out, line_of, r_squared
+from workflow.scripts.laws.problem import Problem
+from workflow.scripts.laws.together import descend_all
 
 MISFIT = 0.05  # no seed moves a loss by so much: residuals beyond are the law's fault, and E is below every loss then
 
@@ -48,20 +51,23 @@ def aicc(rss: float, n: int, k: int) -> float | None:
     return float(n * np.log(rss / n) + 2 * k + 2 * k * (k + 1) / (n - k - 1))
 
 
-def resamples(points: Points, draws: int, fewest: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Sizes and mean log losses of runs drawn again with replacement, where ``fewest`` sizes are among them."""
-    rng = np.random.default_rng(0)
+def resamples(points: Points, draws: int, fewest: int) -> tuple[np.ndarray, np.ndarray]:
+    """Which sizes are in each draw of runs, with replacement, that has ``fewest`` of them, and the sizes' mean log
+    losses, both (m, k); a size that is not drawn has that of all runs."""
     runs, sizes = len(points.run_log_loss), len(points.n)
-    for times in rng.multinomial(runs, np.full(runs, 1 / runs), size=draws):
-        weights = np.bincount(points.run_size, times, sizes)
-        drawn = weights > 0
-        if drawn.sum() >= fewest:
-            means = np.bincount(points.run_size, times * points.run_log_loss, sizes)[drawn] / weights[drawn]
-            yield points.n[drawn], means
+    times = np.random.default_rng(0).multinomial(runs, np.full(runs, 1 / runs), size=draws)
+    of_size = points.run_size[:, None] == np.arange(sizes)
+    counts = times @ of_size
+    sums = times * points.run_log_loss @ of_size
+    means = np.where(counts > 0, sums / np.maximum(counts, 1), np.log(points.loss))
+    enough = (counts > 0).sum(axis=1) >= fewest
+    return counts[enough] > 0, means[enough]
 
 
 def resampled_slopes(points: Points, draws: int) -> np.ndarray:
-    return np.array([-np.polyfit(np.log(n), y, 1)[0] for n, y in resamples(points, draws, 3)])
+    drawn, means = resamples(points, draws, 3)
+    x = np.log(points.n)
+    return np.array([-np.polyfit(x[sizes], y[sizes], 1)[0] for sizes, y in zip(drawn, means, strict=True)])
 
 
 def fit_power_irreducible(points: Points, settings: Settings, evaluation_se: float) -> tuple[dict, list[str]]:
@@ -77,14 +83,11 @@ def fit_power_irreducible(points: Points, settings: Settings, evaluation_se: flo
     if np.sqrt(rss / (len(points.n) - 3)) > MISFIT:
         low, high = result["ci95"]["E"]
         result["ci95"]["E"] = [low, min(high, float(points.loss.min()))]
-    drawn = [
-        descend(Problem(POWER_IRREDUCIBLE, data_of(n, n, np.exp(y))), start_at(found.best.theta, data, n), DRAWN).theta
-        for n, y in resamples(points, settings.draws, 4)
-    ]
-    alphas = np.array([theta[2] for theta in drawn])
-    floors = np.array([np.exp(theta[0]) for theta in drawn])
+    drawn, means = resamples(points, settings.draws, 4)
+    many = Problem(POWER_IRREDUCIBLE, data._replace(log_loss=means), weights=drawn.astype(float))
+    log_e, _, alphas = descend_all(many, found.best.theta, DRAWN).theta.T
     result |= {
-        "bootstrap95": {"alpha": quantiles(alphas), "E": quantiles(floors)},
+        "bootstrap95": {"alpha": quantiles(alphas), "E": quantiles(np.exp(log_e))},
         "dof": len(points.n) - 3,
         "n_rows": len(points.run_log_loss),
         "n_sizes": len(points.n),
@@ -93,12 +96,6 @@ def fit_power_irreducible(points: Points, settings: Settings, evaluation_se: flo
         "lack_of_fit": lack_of_fit(points, POWER_IRREDUCIBLE.predict(found.best.theta, data)[0], 3),
     }
     return result, notes
-
-
-def start_at(theta: np.ndarray, data: Data, n: np.ndarray) -> np.ndarray:
-    """The same law in the coordinates of other sizes."""
-    log_e, log_a, alpha = theta
-    return np.array([log_e, log_a - alpha * (np.log(n).mean() - data.mean_n), alpha])
 
 
 def irreducible_curve(points: Points) -> Callable[[np.ndarray], np.ndarray]:

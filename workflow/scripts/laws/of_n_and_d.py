@@ -4,14 +4,16 @@ from dataclasses import replace
 
 import numpy as np
 from scipy.optimize import least_squares
-from scipy.stats import norm
+from scipy.special import ndtr
 
-from workflow.scripts.laws.estimate import DRAWN, Fit, Problem, descend, polish, search, variable_projection
+from workflow.scripts.laws.estimate import DRAWN, descend, polish, search, variable_projection
 from workflow.scripts.laws.fits import Settings, described, quantiles
 from workflow.scripts.laws.forms import CHINCHILLA, CHINCHILLA_TIED, KAPLAN, Data, Form
 from workflow.scripts.laws.intervals import bootstrap
 from workflow.scripts.laws.line import lack_of_fit, points_of
+from workflow.scripts.laws.problem import Fit, Problem
 from workflow.scripts.laws.repetition import SMS
+from workflow.scripts.laws.together import descend_all
 
 WIDER = 1.5  # a bootstrap interval so many times as wide as the profile's doubts what the profile takes for granted
 
@@ -75,13 +77,10 @@ def lack_of_surface(form: Form, data: Data, best: Fit) -> dict | None:
 
 def rows_left_out(problem: Problem, best: Fit) -> float:
     """Mean relative error of the loss of each row, predicted from all the others."""
-    rows = np.arange(len(problem.data.log_loss))
-    errors = []
-    for row in rows:
-        rest = replace(problem, data=problem.data.take(rows != row))
-        predicted = problem.form.predict(descend(rest, best.theta, DRAWN).theta, problem.data.take(rows == row))[0]
-        errors.append(abs(np.exp(predicted[0] - problem.data.log_loss[row]) - 1))
-    return float(np.mean(errors))
+    log_loss, rest = problem.data.log_loss, 1 - np.eye(len(problem.data.log_loss))
+    thetas = descend_all(replace(problem, weights=rest), best.theta, DRAWN).theta
+    predicted = problem.form.predict(thetas.T[:, :, None], problem.data)[0].diagonal()
+    return float(np.abs(np.exp(predicted - log_loss) - 1).mean())
 
 
 def compute_optimal(result: dict, drawn: list[dict]) -> dict:
@@ -106,7 +105,7 @@ def overfit(data: Data, best: Fit) -> dict:
 
     def extra(k: np.ndarray) -> np.ndarray:
         x = k @ basis
-        return x * norm.cdf(x)
+        return x * ndtr(x)
 
     begun, *_ = np.linalg.lstsq(basis.T, loss - under)
     starts = [begun, np.zeros(4), *(begun * factor for factor in (0.1, 3.0))]

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from workflow.scripts.laws.forms import N_AND_D, Constraint, Data, Form, log_sum_exp, non_negative
+from workflow.scripts.laws.forms import EXPONENTS, N_AND_D, Constraint, Data, Form, log_sum_exp, non_negative
 
 
 class Repeat(Form):
@@ -29,10 +29,12 @@ class Repeat(Form):
             e, a + through_n * by_ratio, b - through_n * by_ratio, -a * log_n + through_n * by_alpha,
             -b * log_d + through_n * by_beta, -b * beta * by_r_d, through_n * by_r_n,
         )  # fmt: skip
-        return total, np.stack(gradient, axis=1)
+        return total, np.stack(gradient, axis=-1)
 
     def effective(self, ratio, alpha, beta, log_r_d, log_r_n, data: Data):
         """Centred log N' and its derivatives by log(A/B), alpha, beta, log R_N; centred log D' and that by log R_D."""
+        # A coefficient that is held can push its exponent below all that is searched, where nothing is defined.
+        alpha, beta = np.maximum(alpha, EXPONENTS[0]), np.maximum(beta, EXPONENTS[0])
         log_d, _, by_r_d = saturated(data.log_d - data.log_u, log_r_d)
         # The optimum in these coordinates: alpha A' N^-alpha = beta B' U^-beta, A' and B' taken at the means.
         optimal = (np.log(alpha / beta) + ratio + beta * data.log_u) / alpha
@@ -77,10 +79,10 @@ class Sms(Form):
         *coefficients, alpha, beta, log_decay = theta
         log_d, by_decay = geometric(data, log_decay)
         by_n, by_d = -alpha * data.log_n, -beta * log_d
-        shapes = np.stack((np.zeros_like(by_n), by_n, by_d, by_n + by_d))
-        total, shares = log_sum_exp(shapes + np.array(coefficients)[:, None])
+        shapes = np.zeros_like(by_n), by_n, by_d, by_n + by_d
+        total, shares = log_sum_exp(np.stack([c + shape for c, shape in zip(coefficients, shapes, strict=True)]))
         of_n, of_d = shares[1] + shares[3], shares[2] + shares[3]
-        return total, np.stack((*shares, -of_n * data.log_n, -of_d * log_d, -of_d * beta * by_decay), axis=1)
+        return total, np.stack((*shares, -of_n * data.log_n, -of_d * log_d, -of_d * beta * by_decay), axis=-1)
 
     def project(self, shape, data):
         alpha, beta, log_decay = shape

@@ -1,4 +1,4 @@
-"""Read a table of training runs, ours or anybody's, and refuse what no law can be fitted to."""
+"""Read a table of training runs, ours or anybody's, and what was fitted to it; refuse what no law can be fitted to."""
 
 import csv
 from pathlib import Path
@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from workflow.scripts.cli import InputError
+from workflow.scripts.files import read_json
 
 # Names in runs.csv, and in published tables, of the columns that the laws use.
 ALIASES = {"params_non_embedding": "params", "test_loss": "loss", "test_loss_se": "loss_se", "model": "size",
@@ -87,6 +88,18 @@ def read_rows(path: str | Path) -> tuple[list[dict[str, str]], list[int]]:
     if not rows:
         raise InputError(f"{path} has no rows")
     return rows, lines
+
+
+def read_fit(path: Path) -> dict:
+    """The contents of fit.json.
+
+    Raises:
+        InputError: it holds no fits, or those of an earlier version.
+    """
+    fit = read_json(path)
+    if not fit.get("groups") or "said" not in fit.get("comparison", {}):
+        raise InputError(f"{path} holds no fits that this version can read: make it again with fit_scaling")
+    return fit
 
 
 def complete(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:

@@ -10,19 +10,17 @@ inconclusive  the table decides none of these
 import itertools
 
 import numpy as np
-from scipy.stats import f as f_distribution
-from scipy.stats import t as t_distribution
+from scipy.special import fdtrc, stdtr
 
 from workflow.scripts.laws.line import Points, seed_noise
 
-VERDICTS = ("power", "saturating", "reversal", "flat", "inconclusive")
 FLAT = 0.05  # exponents from -0.05 to 0.05 change the loss by less than a ninth over a decade of sizes
 MATERIAL = 0.5  # a floor below half the lowest loss leaves a power law for the next decades
 SIGNIFICANT = 0.05
 
 
 def judge(points: Points, group: dict) -> str:
-    """One of `VERDICTS` for one architecture at one budget of tokens; ``group`` as in fit.json."""
+    """One of `HEADLINES` for one architecture at one budget of tokens; ``group`` as in fit.json."""
     power, irreducible, forecast, bent = (
         group[name] for name in ("power", "power_irreducible", "forecast", "curvature")
     )
@@ -59,7 +57,7 @@ def early_fall(points: Points, irreducible: dict | None) -> bool:
         return False
     log_loss, dof, rss = np.log(points.loss), irreducible["dof"], irreducible["objective"]
     constant = np.sum((log_loss - log_loss.mean()) ** 2)
-    return bool(rss == 0 or f_distribution.sf((constant - rss) / 2 / (rss / dof), 2, dof) < SIGNIFICANT)
+    return bool(rss == 0 or fdtrc(2, dof, (constant - rss) / 2 / (rss / dof)) < SIGNIFICANT)
 
 
 def falls_back(points: Points, forecast: dict | None) -> bool:
@@ -73,7 +71,7 @@ def falls_back(points: Points, forecast: dict | None) -> bool:
     if dof == 0 or within == 0:
         return False
     error = np.sqrt(within / dof * (1 / counts[-1] + 1 / counts[-2]))
-    return bool(t_distribution.sf(np.log(points.loss[-1] / points.loss[-2]) / error, dof) < SIGNIFICANT / 2)
+    return bool(stdtr(dof, -np.log(points.loss[-1] / points.loss[-2]) / error) < SIGNIFICANT / 2)
 
 
 def sentences(name: str, points: Points, sizes: list[str], group: dict) -> list[str]:

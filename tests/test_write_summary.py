@@ -1,0 +1,79 @@
+"""The page has the numbers of its tables, and says what they do not tell."""
+
+import shutil
+
+import pandas as pd
+import pytest
+
+from tests.conftest import ROOT
+from workflow.scripts import fit_scaling, write_summary
+from workflow.scripts.files import read_json, write_json
+
+STUDY = ROOT / "docs/default-study"
+
+
+@pytest.fixture
+def study(tmp_path):
+    """The recorded tables, with what is written of them."""
+    for name in ("runs.csv", "writing.csv", "fit.json", "corpus.json"):
+        shutil.copy(STUDY / name, tmp_path)
+
+    def page() -> str:
+        names = {"runs": "runs.csv", "fit": "fit.json", "writing": "writing.csv", "corpus": "corpus.json"}
+        words = [word for option, name in names.items() for word in (f"--{option}", str(tmp_path / name))]
+        write_summary.main([*words, "--output", str(tmp_path / "summary.md")])
+        return (tmp_path / "summary.md").read_text(encoding="utf-8")
+
+    def change(keep=lambda runs: runs, fit: bool = True, **columns) -> None:
+        """Other runs, and the straight lines through them."""
+        path = tmp_path / "runs.csv"
+        keep(pd.read_csv(path)).assign(**columns).to_csv(path, index=False)
+        if fit:
+            fit_scaling.main([str(path), "--output", str(tmp_path / "fit.json"), "--form", "power", "--bootstrap", "0"])
+
+    page.folder, page.change = tmp_path, change
+    return page
+
+
+def test_the_recorded_page_is_what_the_command_writes(study):
+    assert study() == (STUDY / "README.md").read_text(encoding="utf-8")
+
+
+def test_of_one_test_tune_no_interval_is_told(study):
+    study.change(lambda runs: runs[runs["arch"] == "gpt"], test_loss_se=None, test_loss_low=None, test_loss_high=None)
+    corpus = read_json(study.folder / "corpus.json")
+    corpus["splits"]["test"]["tunes"] = 1
+    write_json(study.folder / "corpus.json", corpus)
+    text = study()
+    assert "of one test tune: no interval." in text
+    assert "| gpt_tiny, seed 0 | 2×24 | 13,824 | 16,320 | 131,072 | 0.008 | 2.056 | 7.82 |" in text
+    assert "±" not in text
+    assert "nan" not in text.lower()
+    assert "- gpt: the noise of the test set is not known, so the intervals of E, A and B are too narrow." in text
+
+
+def test_errors_that_some_runs_lack_are_told_of_the_others(study):
+    runs = pd.read_csv(STUDY / "runs.csv")
+    study.change(test_loss_se=runs["test_loss_se"].where(runs.index > 0), fit=False)
+    text = study()
+    assert "of 589 test tunes: no interval for some runs." in text
+    assert text.count(" ± ") == 79
+    assert "nan" not in text.lower()
+
+
+def test_an_architecture_without_a_law_has_its_sentence(study):
+    study.change(lambda runs: runs[(runs["arch"] == "gpt") | (runs["model"] == "lstm_tiny")])
+    text = study()
+    assert "- LSTM has one distinct size: a law needs at least 3." in text
+    assert "- LSTM is ahead of GPT at the one size that both have, by 0.17 nats; how sure that is cannot" in text
+    assert "| gpt | L = A/N^α |" in text
+    assert "| lstm | L = A/N^α |" not in text
+    assert "| lstm_tiny, seed 1 |" in text
+
+
+def test_a_page_without_any_law_says_so(study):
+    study.change(lambda runs: runs[runs["model"].isin(["gpt_tiny", "gpt_xl"])])
+    text = study()
+    assert "No law can be fitted to these runs." in text
+    assert "- GPT has 2 distinct sizes: a law needs at least 3." in text
+    assert "Reasons to doubt them" not in text
