@@ -98,14 +98,14 @@ def main() -> None:
     arguments += ["--", args.target]
     found, tables = [], []
     with tempfile.TemporaryDirectory() as temporary:
-        for name, commit in (("before", args.before), ("after", "HEAD")):
+        for name, commit in (("after", "HEAD"), ("before", args.before)):
             folder = Path(temporary, name)
-            found.append({"name": name, "commit": clone(commit, folder)} | measure(folder, arguments))
+            found.insert(0, {"name": name, "commit": clone(commit, folder)} | measure(folder, arguments))
             tables.append((folder / args.target).with_name("runs.csv"))
-            print(f"{name} ({found[-1]['commit']}): {found[-1]['wall']:.0f} s", flush=True)
-            for row in found[-1]["rules"]:
-                print(f"  {row['rule']:<16} {row['jobs']:>4} jobs {row['seconds']:>8.1f} s")
-            found[-1]["again"] = measure(folder, arguments)["wall"]
+            print(f"{name} ({found[0]['commit']}): {found[0]['wall']:.0f} s", flush=True)
+            for row in found[0]["rules"]:
+                print(f"  {row['rule']:<16} {row['jobs']:>4} jobs {row['seconds']:>8.1f} s", flush=True)
+            found[0]["again"] = measure(folder, arguments)["wall"]
         losses = largest_difference(tables)
     print(f"CPU s {found[0]['cpu']:.0f} and {found[1]['cpu']:.0f}, of it Snakemake's {found[0]['snakemake_cpu']:.0f}"
           f" and {found[1]['snakemake_cpu']:.0f}; {losses['runs']} losses differ by at most"
