@@ -801,12 +801,11 @@ def test_the_input_is_read_once_more_only_where_a_corpus_may_be_put_back(prepare
 
 
 def test_a_corpus_that_cannot_be_kept_is_no_less_finished(here, folk, tmp_path, monkeypatch, capsys):
-    def fail(folder, names, fingerprint):
-        (folder / KEPT).mkdir()
-        (folder / KEPT / "train.bin").write_bytes(b"half")
+    def fail(source, target):
+        target.write_bytes(b"half")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(build_corpus, "keep", fail)
+    monkeypatch.setattr("workflow.scripts.kept.link", fail)
     build([Source("", str(folk))], tmp_path / "out", OPTIONS, 1)
     tables(tmp_path / "out")
     assert {path.name for path in (tmp_path / "out").iterdir()} == OUTPUTS

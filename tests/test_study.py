@@ -1,5 +1,6 @@
 import ast
 import copy
+import os
 
 import pytest
 import yaml
@@ -220,3 +221,14 @@ def test_a_folder_of_very_many_files_is_told_by_names_and_sizes(config, tmp_path
     assert study.digest_of_many_files(mine) == before
     (tmp_path / "c.abc").write_text("X:1\nK:C\nCD\n")
     assert study.digest_of_many_files(mine) != before
+
+
+def test_nothing_compiled_before_the_last_edit_of_compiled_code_is_run(tmp_path):
+    cache = tmp_path / "__pycache__"
+    cache.mkdir()
+    for name, text, second in (("a.py", "import numba", 20), ("b.py", "import numba", 10), ("c.py", "import os", 90),
+                               ("__pycache__/a.nbc", "", 19), ("__pycache__/b.nbc", "", 21)):  # fmt: skip
+        (tmp_path / name).write_text(text)
+        os.utime(tmp_path / name, (second, second))
+    imports.drop_stale_kernels(tmp_path)
+    assert [path.name for path in cache.iterdir()] == ["b.nbc"]

@@ -9,7 +9,6 @@ import collections
 import dataclasses
 import hashlib
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -143,15 +142,6 @@ def taken_back(output: Path, sources: list[Source], options: Options) -> dict | 
         return None
     print(f"put back what was made before of the same input, options and code, from {output / KEPT}", flush=True)
     return read_json(output / "corpus.json")
-
-
-def keep_corpus(output: Path, key: str) -> None:
-    """Keep a finished corpus for `taken_back`; where the system will not, the corpus is no less finished."""
-    try:
-        keep(output, FILES, key)
-    except OSError as error:
-        shutil.rmtree(output / KEPT, ignore_errors=True)
-        print(f"warning: no second copy is kept in {output / KEPT}: {error.strerror or error}", flush=True)
 
 
 def build_shards(reader: Reader, work: Path, pool: Pool) -> list[Path]:
@@ -304,7 +294,7 @@ def build(sources: list[Source], output_dir: str, options: Options, workers: int
             ),
         }
         report = write(tunes, chosen, found.chars, options, report, work, output, pool)
-        keep_corpus(output, reader.corpus_key())
+        keep(output, FILES, reader.corpus_key())
         return report
 
 

@@ -7,6 +7,8 @@ import signal
 import sys
 from collections.abc import Callable
 
+from workflow.scripts.imports import drop_stale_kernels
+
 
 class InputError(Exception):
     """Something the user gave cannot be used; the message is the one sentence they will read."""
@@ -26,6 +28,7 @@ def run(main: Callable[[], None]) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     gc.freeze()
     gc.enable()
+    drop_stale_kernels()
     try:
         main()
     except InputError as error:

@@ -1,6 +1,7 @@
-"""What the code of a command is: a digest of what the modules that it runs do, however they are commented."""
+"""What the code of a command is: a digest of what the modules that it runs do, and nothing compiled of older ones."""
 
 import ast
+import contextlib
 import functools
 import hashlib
 from pathlib import Path
@@ -78,3 +79,17 @@ def plain(node: object) -> str:
         if value not in (None, []):
             fields.append(f"{name}={plain(value)}")
     return f"{type(node).__name__}({','.join(fields)})"
+
+
+def drop_stale_kernels(folder: Path = SCRIPTS) -> None:
+    """Remove what numba compiled before the last edit of a module that it compiles.
+
+    By itself numba looks at the file of a function, and not at those of the functions that this one calls.
+    """
+    kernels = list(folder.rglob("__pycache__/*.nbc"))
+    modules = [path for path in folder.rglob("*.py") if b"numba" in path.read_bytes()] if kernels else []
+    edited = max((path.stat().st_mtime for path in modules), default=0.0)
+    for kernel in kernels:
+        with contextlib.suppress(FileNotFoundError):  # another process was faster
+            if kernel.stat().st_mtime < edited:
+                kernel.unlink()

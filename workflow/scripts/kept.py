@@ -21,17 +21,24 @@ MARK = "kept.json"
 def keep(folder: Path, names: Iterable[str], fingerprint: str) -> None:
     """Keep files of ``folder``, in place of whatever was kept there.
 
+    Where the system will not (a full disk, no permission), a sentence says so: the files themselves are no less there.
+
     Args:
         fingerprint: of all that the files depend on.
     """
     names, kept, fresh = list(names), folder / KEPT, folder / f"{KEPT}.new"
-    shutil.rmtree(fresh, ignore_errors=True)  # of a run that was killed
-    fresh.mkdir()
-    for name in names:
-        link(folder / name, fresh / name)
-    write_json(fresh / MARK, {"fingerprint": fingerprint, "files": names})
-    shutil.rmtree(kept, ignore_errors=True)
-    fresh.rename(kept)
+    try:
+        shutil.rmtree(fresh, ignore_errors=True)  # of a run that was killed
+        fresh.mkdir()
+        for name in names:
+            link(folder / name, fresh / name)
+        write_json(fresh / MARK, {"fingerprint": fingerprint, "files": names})
+        shutil.rmtree(kept, ignore_errors=True)  # of other files: these would be put back in place of what is there now
+        fresh.rename(kept)
+    except OSError as error:
+        for part in (fresh, kept):
+            shutil.rmtree(part, ignore_errors=True)
+        print(f"warning: no second copy is kept in {kept}: {error.strerror or error}", flush=True)
 
 
 def give_back(folder: Path, fingerprint: str) -> bool:
