@@ -1,41 +1,89 @@
-"""Real music for the tests: one book of the corpus inside music21, prepared once a session."""
+"""Real music for the tests: one book of the corpus inside music21, prepared once a session. And how commands start."""
 
+import contextlib
+import fcntl
+import importlib.util
 import json
 import os
-import subprocess
-import sys
+import shutil
+from collections.abc import Callable
 from pathlib import Path
+from subprocess import CompletedProcess, Popen
 
 import numpy as np
 import pytest
-import torch
+
+from tests import forked
 
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared"
+# Files that are begun first, so that no worker is left alone with a long one at the end: by the time they take, but for
+# the first two, which let `test_workflow` find compiled what its jobs run.
+FIRST = (
+    "test_collect_writing", "test_mup", "test_workflow", "test_laws_intervals", "test_resume", "test_build_corpus",
+    "test_fit_scaling", "test_eval_syntax", "test_clean", "test_train", "test_leakage", "test_plot_scaling",
+    "test_scoring", "test_commands",
+)  # fmt: skip
+
+
+def pytest_configure(config):
+    """What one process does for all: it starts the servers of `tests.forked`, which the workers of xdist use."""
+    if not hasattr(config, "workerinput"):
+        from workflow.scripts.imports import drop_stale_kernels
+
+        drop_stale_kernels()
+        stack = contextlib.ExitStack()
+        stack.enter_context(forked.servers())
+        config.add_cleanup(stack.close)
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: FIRST.index(item.path.stem) if item.path.stem in FIRST else len(FIRST))
 
 
 @pytest.fixture(autouse=True, scope="session")
 def one_thread():
     """Two test runs on one core are ten times slower with more threads than cores."""
+    import torch  # not by the process that only gives the workers their tests
+
     torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")
 def book() -> Path:
     """200 Scottish airs as ABC."""
-    from music21 import corpus
-
-    return Path(corpus.__file__).parent / "airdsAirs" / "book1.abc"
+    return Path(importlib.util.find_spec("music21").origin).parent / "corpus" / "airdsAirs" / "book1.abc"
 
 
 @pytest.fixture(scope="session")
-def corpus_dir(book, tmp_path_factory) -> Path:
+def once(tmp_path_factory):
+    """Gives a folder that one of the test processes makes and all of them read."""
+    base = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        base = base.parent  # of this run, where each worker has a folder
+
+    def folder_of(name: str, make: Callable[[Path], object]) -> Path:
+        folder = base / name
+        with open(base / f"{name}.made", "a+") as made:
+            fcntl.flock(made, fcntl.LOCK_EX)
+            made.seek(0)
+            if not made.read():
+                shutil.rmtree(folder, ignore_errors=True)  # left by one that failed
+                folder.mkdir()
+                make(folder)
+                made.write("made")
+        return folder
+
+    return folder_of
+
+
+@pytest.fixture(scope="session")
+def corpus_dir(book, once) -> Path:
     from workflow.scripts.build_corpus import Options, build
     from workflow.scripts.selection import Source
 
-    folder = tmp_path_factory.mktemp("corpus")
-    build([Source("", str(book))], folder, Options(val_fraction=0.1, test_fraction=0.05), workers=1)
-    return folder
+    options = Options(val_fraction=0.1, test_fraction=0.05)
+    return once("corpus", lambda folder: build([Source("", str(book))], folder, options, workers=1))
 
 
 @pytest.fixture(scope="session")
@@ -45,49 +93,60 @@ def shared() -> Path:
     return SHARED
 
 
-def command(module: str, *args: object, cwd: Path = ROOT, **options) -> subprocess.CompletedProcess:
-    """Run one of our commands as a user would."""
-    env = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    line = [sys.executable, "-m", f"workflow.scripts.{module}", *map(str, args)]
-    return subprocess.run(line, cwd=cwd, env=env, capture_output=True, text=True, timeout=300, **options)
+def words(module: str, args: tuple) -> list[str]:
+    return ["-m", f"workflow.scripts.{module}", *map(str, args)]
 
 
-def on_a_full_disk(code: str, limit: int) -> subprocess.CompletedProcess:
+def environment(added: dict[str, str] | None) -> dict[str, str]:
+    """What our commands run in, wherever they run."""
+    return {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", **(added or {})}
+
+
+def command(module: str, *args: object, cwd: Path = ROOT, env: dict | None = None, **options) -> CompletedProcess:
+    """Run one of our commands as a user would, but for the time that torch takes to load; ``env`` is added."""
+    return forked.run(*words(module, args), cwd=cwd, env=environment(env), **options)
+
+
+def start(module: str, *args: object, cwd: Path = ROOT, env: dict | None = None, **options) -> Popen:
+    """The same, still running; the other options are Popen's."""
+    return forked.Python(words(module, args), cwd=cwd, env=environment(env), **options)
+
+
+def on_a_full_disk(code: str, limit: int) -> CompletedProcess:
     """Run an expression of ours where no file may grow past ``limit`` bytes, as the nearest to a full disk."""
     script = (
         "import resource, signal; from workflow.scripts import cli, files, train;"
         f"signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}));"
         f"cli.run(lambda: {code})"
     )
-    return subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True)
+    return forked.run("-c", script, cwd=ROOT)
 
 
-def train_both(data_dir: Path, tmp_path_factory, iters: int) -> dict[str, Path]:
-    """A small trained model of each architecture, by its name."""
-    folders = {}
+def train_both(data_dir: Path, folder: Path, iters: int) -> None:
+    """A small trained model of each architecture, in a folder of its name."""
     for arch, width in (("gpt", 32), ("lstm", 40)):
-        folder = tmp_path_factory.mktemp(arch)
         done = command("train", "--arch", arch, "--model_name", f"{arch}_test", "--n_layer", 2, "--n_embd", width,
                        "--n_head", 2, "--context_size", 32, "--max_iters", iters, "--batch_size", 8,
                        "--learning_rate", 0.01, "--precision", "float32", "--data_dir", data_dir,
-                       "--output_dir", folder, "--threads", 1)  # fmt: skip
+                       "--output_dir", folder / arch, "--threads", 1)  # fmt: skip
         assert done.returncode == 0, done.stderr
-        folders[arch] = folder
-    return folders
+
+
+def by_name(folder: Path) -> dict[str, Path]:
+    return {path.name: path for path in folder.iterdir()}
 
 
 @pytest.fixture(scope="session")
-def trained(corpus_dir, tmp_path_factory) -> dict[str, Path]:
-    return train_both(corpus_dir, tmp_path_factory, iters=120)
+def trained(corpus_dir, once) -> dict[str, Path]:
+    return by_name(once("trained", lambda folder: train_both(corpus_dir, folder, iters=120)))
 
 
-@pytest.fixture(scope="session")
-def bpe_corpus_dir(corpus_dir, tmp_path_factory) -> Path:
+def in_byte_pairs(corpus_dir: Path, folder: Path) -> None:
     """The same tunes in byte pairs, more than 256 tokens, written without `prepare`."""
     from workflow.scripts.corpus import SPLITS, Corpus
     from workflow.scripts.tokenizer import BpeTokenizer
 
-    source, folder = Corpus.load(corpus_dir), tmp_path_factory.mktemp("bpe_corpus")
+    source = Corpus.load(corpus_dir)
     texts = {}
     for name in SPLITS:
         split = source.split(name)
@@ -106,12 +165,16 @@ def bpe_corpus_dir(corpus_dir, tmp_path_factory) -> Path:
         "content_sha256": f"bpe of {source.content_sha256}",
     }
     (folder / "corpus.json").write_text(json.dumps(info))
-    return folder
 
 
 @pytest.fixture(scope="session")
-def trained_bpe(bpe_corpus_dir, tmp_path_factory) -> dict[str, Path]:
-    return train_both(bpe_corpus_dir, tmp_path_factory, iters=100)
+def bpe_corpus_dir(corpus_dir, once) -> Path:
+    return once("bpe_corpus", lambda folder: in_byte_pairs(corpus_dir, folder))
+
+
+@pytest.fixture(scope="session")
+def trained_bpe(bpe_corpus_dir, once) -> dict[str, Path]:
+    return by_name(once("trained_bpe", lambda folder: train_both(bpe_corpus_dir, folder, iters=100)))
 
 
 @pytest.fixture(params=["char", "bpe"])

@@ -1,11 +1,10 @@
 """How a job uses its machine."""
 
 import platform
-import subprocess
-import sys
 
 import pytest
 
+from tests import forked
 from tests.conftest import ROOT
 
 FAULTS = """
@@ -31,7 +30,7 @@ def test_freed_memory_is_kept_for_the_next_step():
     counts = []
     for set_up in ("torch.set_num_threads(1)", "set_up_cpu(1)"):
         code = FAULTS.format(set_up=set_up)
-        done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+        done = forked.run("-c", code, cwd=ROOT)
         faults, threads = map(int, done.stdout.split())
         counts.append(faults)
         assert threads == 1

@@ -23,9 +23,16 @@ HEAD = "X:1\nT:Scale\nM:4/4\nL:1/8\nK:C\n"
 GOOD = f"{HEAD}CDEF GABc|cBAG FEDC|]\n"
 
 
+def verdicts_of(tmp_path, texts, seconds=20):
+    """The verdicts on several texts, for which the programs start once."""
+    paths = [tmp_path / f"tune-{i}.abc" for i in range(len(texts))]
+    for path, text in zip(paths, texts, strict=True):
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return list(evaluate(paths, seconds, set(STEPS)))
+
+
 def verdict_of(tmp_path, text, seconds=20):
-    (tmp_path / "tune.abc").write_bytes(text if isinstance(text, bytes) else text.encode())
-    (verdict,) = evaluate([tmp_path / "tune.abc"], seconds, set(STEPS))
+    (verdict,) = verdicts_of(tmp_path, [text], seconds)
     return verdict
 
 
@@ -36,23 +43,18 @@ def test_a_good_tune_passes_everything(tmp_path):
     assert (verdict["tiers"], verdict["messages"]) == ([], [])
 
 
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("hello\n", "No tune processed"),
-        ("X:1\nM:4/4\nL:1/8\nK:C\nz8|z8|\n", None),  # abc2midi makes a MIDI file of it, with nothing in it
-        ("X:1\nM:4/4\nL:1/8\nK:C\nCDE(F GAH!Bc|]3\n", "Malformed note"),
-        ("", "no MIDI file was written"),
-        (b"X:1\nK:C\nCDE\xff\n", "not read: "),
-        (b"X:1\nK:C\nCDE\0FG\n", "not read: a NUL character"),
-        (b"X:1\nK:C\n" + b"C" * 2_000_000, "not read: 2000008 bytes"),
-    ],
-)
-def test_what_is_no_music_does_not_pass(tmp_path, text, message):
-    verdict = verdict_of(tmp_path, text)
-    assert not verdict["abc2midi"]
-    assert not verdict["valid"]
-    if message:
+def test_what_is_no_music_does_not_pass(tmp_path):
+    cases = {
+        "hello\n": "No tune processed",
+        "X:1\nM:4/4\nL:1/8\nK:C\nz8|z8|\n": "",  # abc2midi makes a MIDI file of it, with nothing in it
+        "X:1\nM:4/4\nL:1/8\nK:C\nCDE(F GAH!Bc|]3\n": "Malformed note",
+        "": "no MIDI file was written",
+        b"X:1\nK:C\nCDE\xff\n": "not read: ",
+        b"X:1\nK:C\nCDE\0FG\n": "not read: a NUL character",
+        b"X:1\nK:C\n" + b"C" * 2_000_000: "not read: 2000008 bytes",
+    }
+    for (text, message), verdict in zip(cases.items(), verdicts_of(tmp_path, cases), strict=True):
+        assert (verdict["abc2midi"], verdict["valid"]) == (False, False), text[:99]
         assert message in " ".join(m["message"] for m in verdict["messages"])
 
 
@@ -122,11 +124,11 @@ def test_a_step_not_taken_has_no_rate_and_an_unread_file_fails_those_that_were(t
 
 def test_directives_that_are_not_sound_never_reach_a_program(tmp_path):
     (tmp_path / "secret.txt").write_text("secret")
-    assert verdict_of(tmp_path, GOOD)["sanitised"] is False
-    assert verdict_of(tmp_path, GOOD.replace("M:", "%%MIDI program 3\nM:"))["sanitised"] is False
-    for line in (f"%%MIDI ptstress {tmp_path}/secret.txt", f"%%EPS {tmp_path}/secret.txt", "I:abc-include x"):
-        verdict = verdict_of(tmp_path, GOOD.replace("M:", f"{line}\nM:"))
-        assert (verdict["sanitised"], verdict["tools_agree"], verdict["compiles"]) == (True, True, True)
+    sound = [GOOD, GOOD.replace("M:", "%%MIDI program 3\nM:")]
+    others = [f"%%MIDI ptstress {tmp_path}/secret.txt", f"%%EPS {tmp_path}/secret.txt", "I:abc-include x"]
+    verdicts = verdicts_of(tmp_path, sound + [GOOD.replace("M:", f"{line}\nM:") for line in others])
+    assert [verdict["sanitised"] for verdict in verdicts] == 2 * [False] + 3 * [True]
+    assert all(verdict["tools_agree"] and verdict["compiles"] for verdict in verdicts)
 
 
 def test_an_empty_folder_is_one_sentence(tmp_path):

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from tests.conftest import ROOT, command
-from workflow.scripts.calc_perplexity import evaluate
+from workflow.scripts.calc_perplexity import Material, evaluate
 from workflow.scripts.checkpoint import load_model
 from workflow.scripts.cli import InputError
 from workflow.scripts.corpus import Corpus
@@ -141,5 +141,6 @@ def test_another_vocabulary_is_refused(trained, tmp_path):
 
 
 def test_another_tokenizer_for_the_same_tunes_is_refused(trained, bpe_corpus_dir):
+    others = Material.read(Corpus.load(bpe_corpus_dir), "test")
     with pytest.raises(InputError, match="another vocabulary"):
-        evaluate(str(trained["gpt"]), str(bpe_corpus_dir), "test", torch.device("cpu"), batch=8)
+        evaluate(str(trained["gpt"]), lambda _: others, "test", torch.device("cpu"), batch=8)
