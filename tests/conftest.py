@@ -6,6 +6,7 @@ import importlib.util
 import json
 import os
 import shutil
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess, Popen
@@ -28,6 +29,7 @@ FIRST = (
 
 def pytest_configure(config):
     """What one process does for all: it starts the servers of `tests.forked`, which the workers of xdist use."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's job in the background is started without
     if not hasattr(config, "workerinput"):
         from workflow.scripts.imports import drop_stale_kernels
 

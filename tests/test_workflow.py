@@ -94,7 +94,7 @@ def study(book, tmp_path_factory):
         source, target = ROOT / name, folder / name
         folder.mkdir(exist_ok=True)
         if source.is_dir():
-            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(source, target, ignore=shutil.ignore_patterns("*.pyc"))
         else:
             shutil.copy(source, target)
     (folder / "data" / "raw").mkdir(parents=True)
@@ -106,7 +106,7 @@ def study(book, tmp_path_factory):
 
 
 def copy_of(study: Study, folder, **options) -> Study:
-    shutil.copytree(study.folder, folder, ignore=shutil.ignore_patterns("__pycache__"), **options)
+    shutil.copytree(study.folder, folder, ignore=shutil.ignore_patterns("*.pyc"), **options)
     return Study(folder)
 
 
