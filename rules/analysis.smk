@@ -104,7 +104,6 @@ use rule plots as figures with:
     output:
         [],
     params:
-        code="",
         folder=RESULTS,
     log:
         "<results>/logs/figures.log",

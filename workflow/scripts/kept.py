@@ -6,13 +6,12 @@ again, it is put back instead of being made again.
 """
 
 import os
-import secrets
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
 from workflow.scripts.cli import InputError
-from workflow.scripts.files import read_json, write_json
+from workflow.scripts.files import atomic_path, read_json, write_json
 
 KEPT = ".kept"
 MARK = "kept.json"
@@ -60,12 +59,8 @@ def link(source: Path, target: Path) -> None:
     """Make ``target`` a hard link to ``source``, or a copy where the file system has none; atomically."""
     if target.exists() and target.samefile(source):
         return
-    temporary = target.with_name(f".{target.stem}.{secrets.token_hex(4)}.tmp{target.suffix}")
-    try:
+    with atomic_path(target) as temporary:
         try:
             os.link(source, temporary)
         except OSError:
             shutil.copyfile(source, temporary)
-        os.replace(temporary, target)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -59,7 +59,7 @@ PREPARE_OPTIONS = (
 )
 
 
-# Of sample's flags those that config.yaml sets; of draw_real's and sample_ngram's.
+# What config.yaml says of writing, under the names of sample's flags.
 SAMPLE_OPTIONS = ("num_samples", "samples_per_prompt", "max_new_tokens", "temperature", "top_k", "top_p", "min_p")
 MANY_FILES = 2000  # of a source, from which on it is told by its files' names and sizes
 
