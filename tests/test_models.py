@@ -33,20 +33,21 @@ def test_attention_is_torchs_multihead_attention_where_rotation_is_none():
     torch.testing.assert_close(block.attn_out(block.attend(x, *still, None, 0)), expected)
 
 
-@pytest.mark.parametrize("length", [1, 63, 64, 65, 150])
-def test_causal_attention_and_its_gradient_are_torchs(length):
-    """Against torch's own kernel and its gradient, where blocks of queries fill and where the last one is short."""
+@pytest.mark.parametrize(("length", "first"), [(1, 0), (63, 0), (64, 0), (65, 0), (150, 0), (150, 30), (65, 64)])
+def test_causal_attention_and_its_gradient_are_torchs(length, first):
+    """Against torch's own kernel and its gradient, where blocks of queries fill and where the last one is short, and
+    where there are queries for the later keys alone."""
     q, k, v = torch.randn(3, 6, 8, length).double().unbind()
     weights = torch.randn(6, 8, length).double()
     results = []
     for ours in (True, False):
         leaves = [x.clone().requires_grad_() for x in (q, k, v)]
         if ours:
-            y = attention.CausalAttention.apply(*leaves, 0.3)
+            y = attention.CausalAttention.apply(leaves[0][..., first:], *leaves[1:], 0.3)
         else:
             rows = [x.mT for x in leaves]
-            y = nn.functional.scaled_dot_product_attention(*rows, is_causal=True, scale=0.3).mT
-        (y * weights).sum().backward()
+            y = nn.functional.scaled_dot_product_attention(*rows, is_causal=True, scale=0.3).mT[..., first:]
+        (y * weights[..., first:]).sum().backward()
         results.append([y.detach(), *(x.grad for x in leaves)])
     torch.testing.assert_close(*results)
 
@@ -58,6 +59,15 @@ def test_gradients_of_heads_and_attention_are_those_of_finite_differences(monkey
     torch.autograd.gradcheck(
         lambda x: attention.CausalAttention.apply(*attention.Heads.apply(x, angles.cos(), angles.sin()), 0.5), products
     )
+
+
+@pytest.mark.parametrize("on_cpu", [True, False])
+@pytest.mark.parametrize("first", [1, 7, 15])
+@pytest.mark.parametrize("arch", ["gpt", "modern"])
+def test_logits_of_later_positions_are_those_of_all(arch, first, on_cpu, idx, monkeypatch):
+    monkeypatch.setattr(gpt, "is_on_cpu", lambda x: on_cpu)  # the path of GPUs works here, too
+    model = build(arch, n_layer=3)
+    torch.testing.assert_close(model(idx, first=first)[0], model(idx)[0][:, first:])
 
 
 def test_bfloat16_stays_near_single_precision():

@@ -66,12 +66,14 @@ def score_windows(
 ) -> None:
     begins = first_targets(tunes)
     jobs = [(i, *window) for i, tune in enumerate(tunes) for window in windows(len(tune) - 1, model.config.block_size)]
-    jobs.sort(key=lambda job: job[1] - job[2])  # longest first, so that a batch has little padding
+    # Alike in what is not scored and in length, so that a batch computes and pads little in vain.
+    jobs.sort(key=lambda job: (job[1] - job[3], job[1] - job[2]))
     for at in range(0, len(jobs), batch):
         part = jobs[at : at + batch]
         x = pad([tunes[i][start:stop] for i, start, stop, _ in part], device)
-        logits, _ = model(x)
-        scored = [np.arange(first - start, stop - start) for _, start, stop, first in part]
+        unscored = min(first - start for _, start, _, first in part)
+        logits, _ = model(x, first=unscored)
+        scored = [np.arange(first - start - unscored, stop - start - unscored) for _, start, stop, first in part]
         targets = [tunes[i][first + 1 : stop + 1] for i, _, stop, first in part]
         places = [np.arange(begins[i] + first, begins[i] + stop) for i, _, stop, first in part]
         nats[np.concatenate(places)] = losses(logits, scored, targets)

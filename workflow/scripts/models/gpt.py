@@ -45,8 +45,10 @@ class Block(nn.Module):
         self.mlp_in = nn.Linear(n_embd, 4 * n_embd, bias=False)
         self.mlp_out = nn.Linear(4 * n_embd, n_embd, bias=False)
 
-    def forward(self, x: Tensor, cos: Tensor, sin: Tensor, cache: Cache | None, layer: int) -> Tensor:
-        x = torch.add(x, self.attn_out(self.attend(norm(x), cos, sin, cache, layer)), alpha=self.branch_scale)
+    def forward(self, x: Tensor, cos: Tensor, sin: Tensor, cache: Cache | None, layer: int, first: int = 0) -> Tensor:
+        """Of x (B, T, C), what becomes of the positions from ``first`` on: (B, T - first, C)."""
+        y = self.attn_out(self.attend(norm(x), cos, sin, cache, layer, first))
+        x = torch.add(x[:, first:] if first else x, y, alpha=self.branch_scale)
         return torch.add(x, self.mlp_out(self.activate(self.mlp_in(norm(x)))), alpha=self.branch_scale)
 
     def activate(self, x: Tensor) -> Tensor:
@@ -56,22 +58,24 @@ class Block(nn.Module):
         """Queries or keys, whose heads lie along ``dim``, as they are compared."""
         return x
 
-    def attend(self, x: Tensor, cos: Tensor, sin: Tensor, cache: Cache | None, layer: int) -> Tensor:
+    def attend(self, x: Tensor, cos: Tensor, sin: Tensor, cache: Cache | None, layer: int, first: int = 0) -> Tensor:
         B, T, C = x.shape
-        H, D = self.n_head, C // self.n_head
+        H, D, Q = self.n_head, C // self.n_head, T - first
         if cache is None and is_on_cpu(x):
             # Time comes last: heads, and halves of heads, are then whole rows of one product.
             q, k, v = Heads.apply((self.qkv.weight @ x.view(B * T, C).T).view(3, H, D, B, T), cos, sin)
+            q = q[..., first:] if first else q
             y = CausalAttention.apply(self.sized(q, -2), self.sized(k, -2), v, self.logit_scale)
-            return y.view(B, H, D, T).permute(1, 2, 0, 3).reshape(C, B * T).T.view(B, T, C)
+            return y.view(B, H, D, Q).permute(1, 2, 0, 3).reshape(C, B * Q).T.view(B, Q, C)
         qk, v = self.qkv(x).view(B, T, 3, H, D).permute(2, 0, 3, 1, 4).split((2, 1))
         q, k, v = *self.sized(rotate(qk, cos, sin), -1), v[0]
         if cache is not None:
             cache.write(layer, k, v)
             if T == 1:
                 return cache.attend_once(layer, q, self.logit_scale).view(B, T, C)
-        y = F.scaled_dot_product_attention(q, k, v, is_causal=True, scale=self.logit_scale)
-        return y.transpose(1, 2).reshape(B, T, C)
+        past = torch.ones(Q, T, dtype=torch.bool, device=x.device).tril(first) if first else None
+        y = F.scaled_dot_product_attention(q[:, :, first:], k, v, past, is_causal=past is None, scale=self.logit_scale)
+        return y.transpose(1, 2).reshape(B, Q, C)
 
 
 def is_on_cpu(x: Tensor) -> bool:
@@ -120,8 +124,12 @@ class Model(nn.Module):
             ),
         ]
 
-    def forward(self, idx: Tensor, state: Cache | None = None) -> tuple[Tensor, Cache | None]:
-        """Logits (B, T, V) of ids (B, T), and the cache with them added if one was given."""
+    def forward(self, idx: Tensor, state: Cache | None = None, first: int = 0) -> tuple[Tensor, Cache | None]:
+        """Logits (B, T - first, V) of ids (B, T), and the cache with them added if one was given.
+
+        Args:
+            first: position that logits are wanted from. The last block and the logits of those before are not computed.
+        """
         seen, T = state.length if state else 0, idx.shape[1]
         if (seen and T > 1) or seen + T > self.config.block_size:
             raise ValueError(f"{T} tokens do not fit after {seen} in a context of {self.config.block_size}")
@@ -131,7 +139,7 @@ class Model(nn.Module):
         if is_on_cpu(idx) and torch.is_autocast_enabled("cpu"):
             x = x.to(torch.get_autocast_dtype("cpu"))  # once: casts to and fro cost as much as a product
         for i, block in enumerate(self.blocks):
-            x = block(x, cos, sin, state, i)
+            x = block(x, cos, sin, state, i, first if block is self.blocks[-1] else 0)
         logits = F.linear(norm(x), self.wte.weight / self.width)
         return logits, state
 
