@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import signal
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess, Popen
@@ -30,6 +31,9 @@ FIRST = (
 def pytest_configure(config):
     """What one process does for all: it starts the servers of `tests.forked`, which the workers of xdist use."""
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's job in the background is started without
+    # As it is where nobody has said otherwise: hundreds of processes load our modules.
+    sys.dont_write_bytecode = False
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     if not hasattr(config, "workerinput"):
         from workflow.scripts.imports import drop_stale_kernels
 

@@ -51,8 +51,8 @@ NAMES = ("a", "b")
 PRELOADED = (
     "ftfy", "jsonschema", "matplotlib.backends.backend_agg", "matplotlib.backends.backend_pdf", "matplotlib.pyplot",
     "multiprocessing.pool", "numba", "numpy", "pandas", "pydivsufsort", "rapidfuzz.process", "safetensors.torch",
-    "scipy.optimize", "scipy.stats", "snakemake.cli", "symusic", "tokenizers", "torch", "torch.distributed", "tqdm",
-    "yaml", "zstandard",
+    "scipy.optimize", "scipy.stats", "smart_open", "snakemake.cli", "snakemake.report.html_reporter", "symusic",
+    "tokenizers", "torch", "torch.distributed", "tqdm", "yaml", "yte", "zstandard",
 )  # fmt: skip
 turn = itertools.cycle(NAMES)
 

@@ -1,16 +1,18 @@
 """Both estimators find the parameters that the data were made of, and the published ones of published data."""
 
+import itertools
 import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.optimize import OptimizeResult, minimize
 from scipy.special import huber
 
 from tests.test_laws_forms import muennighoff
-from workflow.scripts.laws.estimate import DRAWN, Problem, descend, search, starts, variable_projection
+from workflow.scripts.laws.estimate import DRAWN, Problem, descend, descents, search, starts, variable_projection
 from workflow.scripts.laws.fits import Settings
-from workflow.scripts.laws.forms import CHINCHILLA, CHINCHILLA_TIED, KAPLAN, POWER_IRREDUCIBLE, data_of
+from workflow.scripts.laws.forms import CHINCHILLA, CHINCHILLA_TIED, KAPLAN, POWER_IRREDUCIBLE, Constraint, data_of
 from workflow.scripts.laws.intervals import profile_interval
 from workflow.scripts.laws.of_n_and_d import fit_surface, forecast_rows
 from workflow.scripts.laws.repetition import REPEAT, SMS
@@ -31,6 +33,29 @@ def chinchilla(n, d, law=TRUE):
 
 def natural(form, fit, data):
     return form.natural(fit.theta, data)
+
+
+def alone(problem: Problem, start: np.ndarray, held: Constraint | None = None) -> OptimizeResult:
+    """What scipy's L-BFGS-B finds, as a reference; of the parameters that are not held."""
+    bounds = problem.form.bounds(problem.data)
+    free = np.array([held is None or i != held.index for i in range(len(start))])
+    full, scale = start.copy(), 1 / problem.objective(start)[0]
+
+    def complete(values: np.ndarray) -> np.ndarray:
+        full[free] = values
+        if held:
+            full[held.index] = held.constant + held.factor * full[held.of]
+        return full.copy()
+
+    def scaled(values: np.ndarray) -> tuple[float, np.ndarray]:
+        value, gradient = problem.objective(complete(values))
+        if held:
+            gradient[held.of] += held.factor * gradient[held.index]
+        return value * scale, gradient[free] * scale
+
+    options = {"maxiter": 3000, "maxfun": 6000, "ftol": 1e-12, "gtol": 1e-8, "maxcor": 20}
+    found = minimize(scaled, start[free], jac=True, method="L-BFGS-B", bounds=bounds[free], options=options)
+    return OptimizeResult(theta=complete(found.x), objective=found.fun / scale)
 
 
 def test_the_objective_is_the_sum_of_hubers_losses():
@@ -102,19 +127,37 @@ def test_fits_together_end_where_scipys_do_alone(form, delta):
     start = search(Problem(form, data, delta)).best.theta
     times = rng.multinomial(len(n), np.full(len(n), 1 / len(n)), size=40).astype(float)
     together = descend_all(Problem(form, data, delta, weights=times), start, DRAWN)
-    alone = [descend(Problem(form, data, delta, weights=weights), start, DRAWN) for weights in times]
+    each = [alone(Problem(form, data, delta, weights=weights), start) for weights in times]
     assert together.converged.all()
-    better = together.objective / np.array([fit.objective for fit in alone]) - 1
+    better = together.objective / np.array([fit.objective for fit in each]) - 1
     assert (better < 1e-6).mean() > 0.9  # of a few optima one may find the one and one the other
     same = np.abs(better) < 1e-6
     assert same.mean() > 0.9
-    for theta, fit in zip(together.theta[same], np.array(alone, dtype=object)[same], strict=True):
+    for theta, fit in zip(together.theta[same], itertools.compress(each, same), strict=True):
         assert form.natural(theta, data)["alpha"] == pytest.approx(form.natural(fit.theta, data)["alpha"], rel=0.01)
     # What it says of the objective is so, and each is itself, whoever is fitted beside it.
     for theta, value, weights in zip(together.theta, together.objective, times, strict=True):
         assert Problem(form, data, delta, weights=weights).objective(theta)[0] == pytest.approx(value, rel=1e-9)
     some = descend_all(Problem(form, data, delta, weights=times[3:5]), start, DRAWN)
     np.testing.assert_allclose(some.theta, together.theta[3:5], rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("delta", [1e-3, np.inf])
+@pytest.mark.parametrize("form", [CHINCHILLA, KAPLAN], ids=lambda form: form.name)
+def test_fits_with_a_parameter_held_end_no_higher_than_scipys(form, delta):
+    """Each printed parameter, moved up: some are held themselves, through some an exponent follows a coefficient."""
+    n, d = grid()
+    data = data_of(n, d, chinchilla(n, d) * np.exp(np.random.default_rng(8).normal(0, 5e-3, len(n))))
+    problem = Problem(form, data, delta)
+    best = search(problem).best
+    printed = form.natural(best.theta, data)
+    held = [form.held(name, 1.1 * value, data) for name, value in printed.items()]
+    found = descents(problem, np.tile(best.theta, (len(held), 1)), DRAWN, held)
+    for (name, value), constraint, fit in zip(printed.items(), held, found, strict=True):
+        assert form.natural(fit.theta, data)[name] == pytest.approx(1.1 * value, rel=1e-9), name
+        assert problem.objective(fit.theta)[0] == pytest.approx(fit.objective, rel=1e-9), name
+        assert fit.objective > best.objective, name
+        assert fit.objective <= alone(problem, best.theta, constraint).objective * (1 + 1e-6), name
 
 
 def test_fits_together_of_several_losses_keep_to_their_bounds():

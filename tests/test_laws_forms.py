@@ -166,6 +166,14 @@ def test_a_vanished_term_is_printed_as_zero(form):
     assert form.natural(theta, data)["A"] > 0
 
 
+def test_a_scale_that_no_number_holds_is_the_largest_that_one_does():
+    """Resampled runs may leave an exponent near 0; results are written as JSON, which has no infinity."""
+    *_, data = table()
+    printed = KAPLAN.natural(np.array([1.0, 0.1, 1e-3, 0.3]), data)
+    assert printed["N_c"] == pytest.approx(np.finfo(float).max, rel=1e-9)
+    assert printed["D_c"] < 1e300
+
+
 @pytest.mark.parametrize("form", FORMS, ids=lambda form: form.name)
 def test_projection_finds_the_coefficients_of_its_own_law(form):
     *_, data = table()

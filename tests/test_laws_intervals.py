@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import f as f_distribution
 from scipy.stats import linregress, t
 
-from workflow.scripts.laws.estimate import Problem, descend, search
+from workflow.scripts.laws.estimate import EXACT, Problem, descend, descents, search
 from workflow.scripts.laws.fits import Settings
 from workflow.scripts.laws.forms import CHINCHILLA, POWER_IRREDUCIBLE, data_of
 from workflow.scripts.laws.intervals import bootstrap, profile_interval, rise
@@ -119,8 +119,9 @@ def test_ends_are_where_the_profile_crosses_its_bound(delta):
         low, high = profile_interval(problem, best, name)
         assert low < values[name] < high
         for end in (low, high):
-            held = Problem(CHINCHILLA, data, delta, held=CHINCHILLA.held(name, end, data))
-            lowest = min(descend(held, start).objective for start in (best.theta, best.theta + 0.1, best.theta - 0.1))
+            begun = best.theta + np.array([[0.0], [0.1], [-0.1]])
+            found = descents(problem, begun, EXACT, [CHINCHILLA.held(name, end, data)] * len(begun))
+            lowest = min(fit.objective for fit in found)
             assert lowest == pytest.approx(limit, rel=1e-4), (name, end)
 
 

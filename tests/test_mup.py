@@ -85,7 +85,7 @@ def test_ten_steps_change_as_much_at_every_width(arch):
 
 @pytest.mark.parametrize("arch", models.names())
 def test_in_the_standard_parametrization_changes_grow_with_width(arch):
-    by_width = [moved(arch, "standard", width) for width in WIDTHS]
+    by_width = [moved(arch, "standard", width) for width in (32, 96, 288)]  # nine times as wide is enough to show it
     for name in {"logits", "scores"} & set(by_width[0]):
         changes = [seen[name][0] for seen in by_width]
         assert changes == sorted(changes), (name, changes)

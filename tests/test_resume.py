@@ -17,6 +17,8 @@ from workflow.scripts.checkpoint import WEIGHTS, load_model, load_state, save_st
 from workflow.scripts.cli import InputError
 from workflow.scripts.run import RESULTS
 
+ENDLESS = 20000  # steps of a run that is ended before, though each of them is saved: more take long to be laid out
+
 
 def begin(corpus_dir, folders, log, *flags):
     """A training process that writes what it says into a file."""
@@ -75,10 +77,10 @@ def history(folder):
 def test_runs_of_several_budgets_are_those_trained_alone_and_kills_change_nothing(arch, corpus_dir, tmp_path):
     """The same bytes, with the process killed ten times, a state written at every step."""
     rng = np.random.default_rng(0)
-    budgets, often = (65536, 131072, 262144), ("--arch", arch, "--checkpoint_seconds", 0)
+    budgets, often = (32768, 65536, 131072), ("--arch", arch, "--checkpoint_seconds", 0)
     for tokens in budgets:
         assert train(corpus_dir, tmp_path / f"alone{tokens}", "--arch", arch, tokens=tokens).returncode == 0
-    seconds = float((tmp_path / "alone262144" / "history.csv").read_text().split(",")[-1])
+    seconds = float((tmp_path / f"alone{budgets[-1]}" / "history.csv").read_text().split(",")[-1])
     folders = [tmp_path / f"run{tokens}" for tokens in budgets]
     hit, torn, resumed = finish_through_kills(
         corpus_dir, folders, *often, "--tokens", *budgets, kills=10, rng=rng, seconds=seconds
@@ -134,7 +136,7 @@ def test_what_is_kept_is_given_back_to_its_own_run_alone(corpus_dir, tmp_path):
 
     lose()
     assert train(corpus_dir, tmp_path / "a", "--beta1", 1).returncode == 2
-    process = begin(corpus_dir, [tmp_path / "a"], tmp_path / "log", "--learning_rate", 0.02, "--max_iters", 100000,
+    process = begin(corpus_dir, [tmp_path / "a"], tmp_path / "log", "--learning_rate", 0.02, "--max_iters", ENDLESS,
                     "--checkpoint_seconds", 0)  # fmt: skip
     while not (tmp_path / "a" / "checkpoint.pt").exists():
         assert process.poll() is None
@@ -202,7 +204,7 @@ def test_a_warm_up_that_never_ends_is_told(corpus_dir, tmp_path):
 
 def test_a_state_of_another_run_is_told_and_not_taken(corpus_dir, tmp_path):
     """Left by a run with another rate in the same folder."""
-    process = begin(corpus_dir, [tmp_path / "a"], tmp_path / "log", "--max_iters", 100000, "--checkpoint_seconds", 0)
+    process = begin(corpus_dir, [tmp_path / "a"], tmp_path / "log", "--max_iters", ENDLESS, "--checkpoint_seconds", 0)
     while not (tmp_path / "a" / "checkpoint.pt").exists():
         assert process.poll() is None
         time.sleep(0.005)
@@ -219,7 +221,7 @@ def stop(corpus_dir, folder, number, *flags):
     state = folder / "checkpoint.pt"
     before = state.stat().st_mtime_ns if state.exists() else 0
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    process = start("train", *SMALL, "--max_iters", 100000, "--data_dir", corpus_dir, "--output_dir", folder,
+    process = start("train", *SMALL, "--max_iters", ENDLESS, "--data_dir", corpus_dir, "--output_dir", folder,
                     "--checkpoint_seconds", 0, *flags, **pipes)  # fmt: skip
     while process.poll() is None and not (state.exists() and state.stat().st_mtime_ns > before):
         time.sleep(0.01)
@@ -238,7 +240,7 @@ def test_asked_to_stop_it_saves_and_says_so(corpus_dir, tmp_path):
 
 
 def test_two_runs_into_one_folder_are_refused(corpus_dir, tmp_path):
-    line = ("train", *SMALL, "--max_iters", 100000, "--data_dir", corpus_dir, "--output_dir", tmp_path,
+    line = ("train", *SMALL, "--max_iters", ENDLESS, "--data_dir", corpus_dir, "--output_dir", tmp_path,
             "--checkpoint_seconds", 0)  # fmt: skip
     first = start(*line, stdout=subprocess.DEVNULL)
     try:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from tests import forked
 from tests.conftest import ROOT, command
 from tests.training import SMALL, train
 from workflow.scripts.batches import sample_tunes
@@ -83,10 +84,9 @@ def test_two_processes_take_the_steps_of_one(arch, corpus_dir, tmp_path):
 
 
 def test_windows_that_cannot_be_shared_are_refused(corpus_dir, tmp_path):
-    line = [Path(sys.executable).with_name("torchrun"), "--standalone", "--nproc_per_node", 2, "-m",
-            "workflow.scripts.train", *SMALL, "--batch_size", 3, "--grad_accum", 1, "--data_dir", corpus_dir,
-            "--output_dir", tmp_path / "two"]  # fmt: skip
-    done = subprocess.run([*map(str, line)], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    torchrun = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node", 2)
+    done = forked.run(*torchrun, "-m", "workflow.scripts.train", *SMALL, "--batch_size", 3, "--grad_accum", 1,
+                      "--data_dir", corpus_dir, "--output_dir", tmp_path / "two", cwd=ROOT, timeout=120)  # fmt: skip
     assert done.returncode != 0
     assert "3 windows a step cannot be shared by 2 processes" in done.stderr
 

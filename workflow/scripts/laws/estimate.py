@@ -1,7 +1,7 @@
 """Two independent ways to the parameters of a law, each from many starts, and what gives a reader reason to doubt them.
 
 huber  sum of Huber losses of the residuals of log loss (Hoffmann et al. 2022, appendix D.3): BFGS with the analytic
-       gradient from a grid of starts, the best again by scipy's L-BFGS-B and trust-region least squares
+       gradient from a grid of starts, the best again by trust-region least squares
 mse    least squares by variable projection: exponents by trust region, coefficients by non-negative least squares
 """
 
@@ -9,9 +9,9 @@ import itertools
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.optimize import least_squares, minimize
+from scipy.optimize import least_squares
 
-from workflow.scripts.laws.forms import COEFFICIENTS, DECAYS, EXPONENTS, REPEATS, Data, Form
+from workflow.scripts.laws.forms import COEFFICIENTS, DECAYS, EXPONENTS, REPEATS, Constraint, Data, Form
 from workflow.scripts.laws.problem import Fit, Problem
 from workflow.scripts.laws.together import descend_all
 
@@ -19,33 +19,23 @@ EXPONENT_STARTS = (0.05, 0.12, 0.25, 0.45, 0.8, 1.4)
 REPEAT_STARTS = (0.0, 2.5, 5.0)  # log R*
 SHAPES = {"alpha": EXPONENTS, "beta": EXPONENTS, "log_r_d": REPEATS, "log_r_n": REPEATS, "alpha_over_beta": (0.01, 100),
           "log_ratio": (-50, 50), "log_decay": DECAYS}  # fmt: skip
-EXACT, DRAWN = 1e-13, 1e-10  # tolerance of fits, and of those that are one of many draws
+EXACT, DRAWN = 1e-13, 1e-10  # tolerance of fits, and of those that are one of many: starts, draws, places of a profile
 SAME_BASIN = 1e-2  # of exponents, and of E as a share of the loss: what is closer is one optimum
 AS_GOOD = 1.01  # objectives within 1% are told apart by no data
 
 
-def descend(problem: Problem, start: np.ndarray, tolerance: float = EXACT) -> Fit:
-    """The local optimum that L-BFGS-B finds from ``start``; ``tolerance`` is a share of the objective there."""
-    held = problem.held
-    bounds = problem.form.bounds(problem.data)
-    free = np.array([held is None or i != held.index for i in range(len(start))])
-    start = np.clip(start, bounds[:, 0], bounds[:, 1])
-    full = problem.complete(start)
-    # L-BFGS-B stops by the change of an objective of about 1.
-    scale = 1 / max(problem.objective(full)[0], 1e-300)
+def descend(problem: Problem, start: np.ndarray) -> Fit:
+    """The local optimum that `descend_all` finds from one ``start`` (p,)."""
+    return descents(problem, start[None], EXACT)[0]
 
-    def scaled(values: np.ndarray) -> tuple[float, np.ndarray]:
-        full[free] = values
-        theta = problem.complete(full)
-        value, gradient = problem.objective(theta)
-        if held is not None and held.factor:
-            gradient[held.of] += held.factor * gradient[held.index]
-        return value * scale, gradient[free] * scale
 
-    options = {"maxiter": 3000, "maxfun": 6000, "ftol": tolerance, "gtol": 1e4 * tolerance, "maxcor": 20}
-    done = minimize(scaled, start[free], jac=True, method="L-BFGS-B", bounds=bounds[free], options=options)
-    full[free] = done.x
-    return Fit(problem.complete(full), done.fun / scale, bool(done.success))
+def descents(problem: Problem, begun: np.ndarray, tolerance: float, held: list[Constraint] | None = None) -> list[Fit]:
+    """The local optima of one problem from each of several starts (m, p), each perhaps with its own parameter held."""
+    weights = np.ones(len(problem.data.log_loss)) if problem.weights is None else problem.weights
+    constraint = held and Constraint(*map(np.array, zip(*held, strict=True)))
+    many = replace(problem, weights=np.tile(weights, (len(begun), 1)), held=constraint)
+    found = descend_all(many, begun, tolerance)
+    return [Fit(theta, float(value), bool(done)) for theta, value, done in zip(*found, strict=True)]
 
 
 def polish(problem: Problem, fit: Fit) -> Fit:
@@ -109,18 +99,18 @@ class Search:
 def search(problem: Problem) -> Search:
     """The global optimum, as far as a grid of starts finds it."""
     begun = np.array(starts(problem.form, problem.data))
-    weights = np.ones(len(problem.data.log_loss)) if problem.weights is None else problem.weights
-    found = descend_all(replace(problem, weights=np.tile(weights, (len(begun), 1))), begun, EXACT)
-    ended = [Fit(theta, float(value), bool(done)) for theta, value, done in zip(*found, strict=True)]
+    ended = descents(problem, begun, DRAWN)
     order = sorted(range(len(ended)), key=lambda i: ended[i].objective)
-    again = [descend(problem, ended[i].theta) for i in order[:3]]
-    polished = [polish(problem, fit) for fit in again]
+    near = [i for i in order if ended[i].objective <= ended[order[0]].objective * AS_GOOD]
+    # Only what may be the best is worth the last digits, and optima are told apart by nothing less.
+    again = descents(problem, np.array([ended[i].theta for i in near]), EXACT)
+    polished = [polish(problem, fit) for fit in sorted(again, key=lambda fit: fit.objective)[:3]]
     best = min(polished, key=lambda fit: fit.objective)
     # Of many that end at one place some stop for want of precision, which says nothing against the place.
     settled = any(fit.converged and fit.objective <= best.objective * (1 + 1e-9) for fit in (*polished, *again, *ended))
     best = replace(best, converged=settled)
     moved = not np.allclose(best.theta, begun[order[0]], rtol=1e-6, atol=1e-9)
-    good = [ended[i] for i in order if ended[i].objective <= best.objective * AS_GOOD]
+    good = [fit for fit in again if fit.objective <= best.objective * AS_GOOD]
     distinct: list[Fit] = [best]
     for fit in good:
         if all(apart(problem, fit, other) for other in distinct):

@@ -6,7 +6,7 @@ import numpy as np
 
 from workflow.scripts.laws.estimate import Search
 from workflow.scripts.laws.forms import EXPONENTS, POWER_IRREDUCIBLE, REPEATS
-from workflow.scripts.laws.intervals import profile_interval
+from workflow.scripts.laws.intervals import profile_intervals
 from workflow.scripts.laws.line import r_squared
 from workflow.scripts.laws.problem import Fit, Problem
 
@@ -28,8 +28,8 @@ def described(problem: Problem, found: Search, other: Fit, evaluation_se: float)
     form, data = problem.form, problem.data
     best = found.best
     values, second = form.natural(best.theta, data), form.natural(other.theta, data)
-    intervals = {name: profile_interval(problem, best, name) for name in values
-                 if (values[name] > 0 or name == "E") and name != "d"}  # fmt: skip
+    told = [name for name in values if (values[name] > 0 or name == "E") and name != "d"]
+    intervals = profile_intervals(problem, best, told)
     for name in ("E", "A", "B"):
         if name in intervals:
             low, high = widened(intervals[name], values[name], SHARED * evaluation_se * values[name])

@@ -14,6 +14,7 @@ VANISHED = 20.0  # a term this far below the loss, in logs, is none: e^-20 is 2e
 EXPONENTS = (1e-3, 3.0)  # 3 is steeper than any published one
 COEFFICIENTS = ("log_e", "log_a", "log_b", "log_d")
 DECAYS = (np.log(1e-5), np.log(0.999))  # of log (1 - k), what each epoch takes from the worth of the next
+LARGEST = np.log(np.finfo(float).max)
 REPEATS = (np.log(0.01), np.log(1e8))  # of log R*, how many epochs repeated data can be worth
 N_AND_D = {"log_a": "alpha", "log_b": "beta"}  # each coefficient's exponent
 
@@ -47,7 +48,7 @@ def data_of(n: np.ndarray, d: np.ndarray, loss: np.ndarray, unique: np.ndarray |
 
 
 class Constraint(NamedTuple):
-    """theta[index] = constant + factor * theta[of]."""
+    """theta[index] = constant + factor * theta[of]; of m problems each is (m,)."""
 
     index: int
     constant: float
@@ -206,7 +207,9 @@ class Kaplan(Form):
 
     def natural(self, theta, data):
         log_a, log_b, alpha, beta = map(float, theta)
-        n_c, d_c = np.exp((log_a / alpha + data.mean_n, log_b / beta + data.mean_d)).tolist()
+        # A resample may leave an exponent near 0, and then a scale that no number holds: JSON has no infinity.
+        scales = np.minimum((log_a / alpha + data.mean_n, log_b / beta + data.mean_d), LARGEST)
+        n_c, d_c = np.exp(scales).tolist()
         return {"alpha": alpha, "beta": beta, "N_c": n_c, "D_c": d_c}
 
     def held(self, name, value, data):

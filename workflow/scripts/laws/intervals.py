@@ -1,18 +1,20 @@
 """How well a table pins down a law: profiles of the objective, and resampled rows."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.optimize import brentq
+from scipy.optimize.elementwise import find_root
 from scipy.special import fdtri, ndtr
 
-from workflow.scripts.laws.estimate import DRAWN, descend
+from workflow.scripts.laws.estimate import DRAWN, descents
 from workflow.scripts.laws.forms import COEFFICIENTS, EXPONENTS, REPEATS, VANISHED
 from workflow.scripts.laws.problem import Fit, Problem
 from workflow.scripts.laws.together import descend_all
 
 LEVEL = 0.95
+GROWTH = 1.7  # of the steps in which an end is looked for
+FAR = 1e12  # times the bound: farther above, it makes no odds how far
 AT_ONCE = 1000  # resamples in memory
 ON_LOG_SCALE = ("A", "B", "N_c", "D_c", "R_D", "R_N")
 
@@ -37,43 +39,80 @@ def rise(problem: Problem, best: Fit) -> float:
     return float(0.5 * quantile * scale * rows / dof)
 
 
+@dataclass(frozen=True)
+class Side:
+    """A parameter from where the fit is best to an end of its range, on the scale that it is looked at on; and the fits
+    with it held that are known, by place."""
+
+    name: str
+    centre: float
+    end: float
+    first: float  # step
+    known: dict[float, Fit]
+
+    def decode(self, place: float) -> float:
+        return float(np.exp(place)) if self.name in ON_LOG_SCALE else float(place)
+
+
 def profile_interval(problem: Problem, best: Fit, name: str) -> list[float]:
-    """All values of one parameter between the two where the profiled objective crosses its bound, by root-finding.
+    """`profile_intervals` of one parameter."""
+    return profile_intervals(problem, best, [name])[name]
+
+
+def profile_intervals(problem: Problem, best: Fit, names: list[str]) -> dict[str, list[float]]:
+    """All values of each parameter between the two where its profiled objective crosses its bound, by root-finding.
 
     A side on which it never does ends where the parameter's range does: 0 for E, the limits of the search for the rest.
+    All sides are followed in step: to fit a law at a place on each costs little more than to fit it at one.
     """
+    sides = [side for name in names for side in sides_of(problem, best, name)]
+    allowed = max(rise(problem, best), 1e-300)
+
+    def excess(places: np.ndarray, which: np.ndarray) -> np.ndarray:
+        """Above the bound if positive; of the root of the rise, which is nearly straight."""
+        asked = [sides[i] for i in which]
+        solve(problem, [(side, place) for side, place in zip(asked, places, strict=True) if place not in side.known])
+        risen = [side.known[place].objective - best.objective for side, place in zip(asked, places, strict=True)]
+        return np.sqrt(np.clip(np.array(risen) / allowed, 0.0, FAR)) - 1
+
+    found = edges(excess, *np.array([(side.centre, side.end, side.first) for side in sides]).T)
+    ends = [side.decode(place) for side, place in zip(sides, found, strict=True)]
+    return {name: ends[2 * i : 2 * i + 2] for i, name in enumerate(names)}
+
+
+def sides_of(problem: Problem, best: Fit, name: str) -> list[Side]:
+    """The lower side of a parameter and the upper."""
     value = problem.form.natural(best.theta, problem.data)[name]
-    limit = best.objective + rise(problem, best)
     if name in ON_LOG_SCALE:
-        encode, decode = np.log, np.exp
-        first = 0.02
-        low, high = np.log(value or 1e-300) - VANISHED, np.log(value or 1e-300) + 2 * VANISHED
-        if name.startswith("R_"):
-            low, high = REPEATS
+        centre, first = np.log(value or 1e-300), 0.02
+        limits = REPEATS if name.startswith("R_") else (centre - VANISHED, centre + 2 * VANISHED)
     else:
-        encode, decode = float, float
-        low, high = {"E": (0.0, float(np.exp(problem.data.log_loss.max()))), "k": (0.001, 1 - 1e-5)}.get(
-            name, EXPONENTS
-        )
-        first = max(0.02 * value, 1e-4 * high)
-    centre = encode(value) if value > 0 or name not in ON_LOG_SCALE else low
+        highest = float(np.exp(problem.data.log_loss.max()))
+        limits = {"E": (0.0, highest), "k": (0.001, 1 - 1e-5)}.get(name, EXPONENTS)
+        centre, first = value, max(0.02 * value, 1e-4 * limits[1])
+    return [Side(name, centre, end, float(np.copysign(first, end - centre)), {centre: best}) for end in limits]
 
-    known: dict[float, Fit] = {centre: best}
 
-    def excess(place: float) -> float:
-        """Above the limit if positive; each place starts from the nearest one solved, and from the best."""
-        if place in known:
-            return known[place].objective - limit
-        nearest = known[min(known, key=lambda other: abs(other - place))]
-        held = replace(problem, held=problem.form.held(name, decode(place), problem.data))
-        begun = [nearest.theta]
-        if not np.array_equal(raised := lifted(problem, nearest.theta), nearest.theta):
-            begun.append(raised)
-        tried = [descend(held, start) for start in begun]
-        known[place] = min(tried, key=lambda fit: fit.objective)
-        return known[place].objective - limit
+def solve(problem: Problem, asked: list[tuple[Side, float]]) -> None:
+    """Fit with each side's parameter held at a place, and let the side know.
 
-    return [float(decode(edge(excess, centre, end, first))) for end in (low, high)]
+    Between two places that it knows a fit starts from both; beyond them from the last, also with no term gone, as from
+    zero no gradient leads back.
+    """
+    begun = []
+    for side, place in asked:
+        held = problem.form.held(side.name, side.decode(place), problem.data)
+        below = max((known for known in side.known if known < place), default=None)
+        above = min((known for known in side.known if known > place), default=None)
+        thetas = [side.known[known].theta for known in (below, above) if known is not None]
+        if len(thetas) == 1:
+            thetas.append(lifted(problem, thetas[0]))
+        begun += [(side, place, held, theta) for theta in thetas[: 1 if np.array_equal(*thetas) else 2]]
+    if begun:
+        *_, held, thetas = zip(*begun, strict=True)
+        for (side, place, *_), fit in zip(begun, descents(problem, np.array(thetas), DRAWN, list(held)), strict=True):
+            if place not in side.known or fit.objective < side.known[place].objective:
+                side.known[place] = fit
 
 
 def lifted(problem: Problem, theta: np.ndarray) -> np.ndarray:
@@ -83,16 +122,29 @@ def lifted(problem: Problem, theta: np.ndarray) -> np.ndarray:
     return np.where(is_coefficient, np.maximum(theta, least), theta)
 
 
-def edge(excess: Callable[[float], float], inside: float, end: float, first: float) -> float:
-    """Where ``excess`` turns positive between ``inside`` and ``end``, looked for in growing steps."""
-    step = np.copysign(first, end - inside)
-    while inside != end:
-        ahead = inside + step
-        outside = min(ahead, end) if step > 0 else max(ahead, end)
-        if excess(outside) > 0:
-            return float(brentq(excess, inside, outside, xtol=1e-7 * max(1e-3, abs(outside)), rtol=1e-7))
-        inside, step = outside, step * 1.7
-    return end
+def edges(
+    excess: Callable[[np.ndarray, np.ndarray], np.ndarray], centre: np.ndarray, end: np.ndarray, first: np.ndarray
+) -> np.ndarray:
+    """Where ``excess`` (of places and which of the k sides they are on) turns positive on each side, looked for in
+    growing steps from ``first``; else its end. All (k,)."""
+    inside, outside, step = centre.copy(), end.copy(), first.copy()
+    crossed = np.zeros(len(end), bool)
+    looking = np.flatnonzero(centre != end)
+    while len(looking):
+        ahead = inside[looking] + step[looking]
+        ahead = np.where(step[looking] > 0, np.minimum(ahead, end[looking]), np.maximum(ahead, end[looking]))
+        beyond = excess(ahead, looking) > 0
+        crossed[looking] = beyond
+        outside[looking[beyond]], inside[looking[~beyond]] = ahead[beyond], ahead[~beyond]
+        looking = looking[~beyond & (ahead != end[looking])]
+        step *= GROWTH
+    if crossed.any():
+        which = np.flatnonzero(crossed)
+        ends = inside[which], outside[which]
+        outside[which] = find_root(
+            excess, ends, args=(which,), tolerances={"xatol": 1e-10, "xrtol": 1e-7, "fatol": 1e-7}
+        ).x
+    return outside
 
 
 def bootstrap(problem: Problem, best: Fit, draws: int, groups: np.ndarray | None = None) -> np.ndarray:

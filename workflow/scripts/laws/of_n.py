@@ -1,11 +1,11 @@
 """Laws in N alone, at one budget of tokens, fitted to one point a size; and forecasts of the largest size."""
 
-from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
 from workflow.scripts.laws.band import quantile
-from workflow.scripts.laws.estimate import DRAWN, search, variable_projection
+from workflow.scripts.laws.estimate import DRAWN, search, starts, variable_projection
 from workflow.scripts.laws.fits import SHARED, Settings, described, quantiles, widened
 from workflow.scripts.laws.forms import POWER_IRREDUCIBLE, data_of
 from workflow.scripts.laws.line import Points, fit_line, interval, lack_of_fit, left_out, line_of, r_squared
@@ -92,17 +92,21 @@ def fit_power_irreducible(points: Points, settings: Settings, evaluation_se: flo
         "n_rows": len(points.run_log_loss),
         "n_sizes": len(points.n),
         "aicc": aicc(rss, len(points.n), 4),
-        "loo_error": left_out(points, irreducible_curve) if len(points.n) > 4 else None,
+        "loo_error": sizes_left_out(problem) if len(points.n) > 4 else None,
         "lack_of_fit": lack_of_fit(points, POWER_IRREDUCIBLE.predict(found.best.theta, data)[0], 3),
     }
     return result, notes
 
 
-def irreducible_curve(points: Points) -> Callable[[np.ndarray], np.ndarray]:
-    """Log loss at N by the law with irreducible loss of these points."""
-    data = data_of(points.n, points.n, points.loss)
-    theta = search(Problem(POWER_IRREDUCIBLE, data)).best.theta
-    return lambda n: POWER_IRREDUCIBLE.predict(theta, data.at(n, n))[0]
+def sizes_left_out(problem: Problem) -> float:
+    """`left_out` of the law with irreducible loss; all are fitted at once, each from the whole grid of starts."""
+    log_loss, begun = problem.data.log_loss, np.array(starts(problem.form, problem.data))
+    count, many = len(log_loss), len(begun)
+    rest = np.repeat(1 - np.eye(count), many, axis=0)
+    ended = descend_all(replace(problem, weights=rest), np.tile(begun, (count, 1)), DRAWN)
+    lowest = ended.objective.reshape(count, many).argmin(axis=1) + many * np.arange(count)
+    predicted = problem.form.predict(ended.theta[lowest].T[:, :, None], problem.data)[0].diagonal()
+    return float(np.abs(np.exp(predicted - log_loss) - 1).mean())
 
 
 def forecast(points: Points, sizes: list[str]) -> dict | None:

@@ -1,14 +1,13 @@
 """Many small fits at once: one pass of numpy serves hundreds of resamples, where one of scipy's optimisers costs more
 to call than a law of a few rows takes to compute."""
 
-from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
 from workflow.scripts.laws.problem import Problem
 
-MOST_STEPS, MOST_TRIALS = 3000, 40  # of a fit, and of lengths of a step
+MOST_TRIALS, MOST_LENGTHS = 10_000, 40  # places that a fit tries, and lengths of one step
 FALLS, FLATTENS = 1e-4, 0.9  # Wolfe's conditions on a step: shares of the slope at its start
 RIDGE = 1e-3  # of the largest curvature: what a first metric takes a direction to have that the rows say nothing of
 
@@ -33,7 +32,8 @@ class Ends(NamedTuple):
 
 
 def descend_all(problem: Problem, start: np.ndarray, tolerance: float) -> Ends:
-    """The local optima of m problems that differ in weights and perhaps in losses, begun at ``start``, (p,) or (m, p).
+    """The local optima of m problems that differ in weights, perhaps in losses and in what is held, begun at ``start``,
+    (p,) or (m, p).
 
     BFGS with an inexact line search, which copes with the corners of Huber's loss (Lewis and Overton 2013); a parameter
     at a bound stays there while its gradient points outwards.
@@ -42,41 +42,88 @@ def descend_all(problem: Problem, start: np.ndarray, tolerance: float) -> Ends:
         problem: weights are (m, n), and log losses (n,) or (m, n).
         tolerance: a fit ends where a step gains less than this share of the objective, with a new metric, too.
     """
-    alive = np.arange(len(problem.weights))
+    whole, alive = problem, np.arange(len(problem.weights))
     if not len(alive):
         return Ends(np.empty((0, start.shape[-1])), np.empty(0), np.empty(0, bool))
     low, high = problem.form.bounds(problem.data).T
     now = places(problem, np.tile(np.clip(start, low, high), (len(alive) if start.ndim == 1 else 1, 1)))
     ended = Ends(now.theta.copy(), now.value.copy(), np.zeros(len(alive), bool))
-    metric = first_metric(problem, now.theta)
-    stalled = np.zeros(len(alive), bool)
-    for _ in range(MOST_STEPS):
-        free = ~((now.theta <= low) & (now.gradient > 0) | (now.theta >= high) & (now.gradient < 0))
-        pull = np.where(free, now.gradient, 0.0)
-        step = np.where(free, -(metric @ pull[:, :, None])[:, :, 0], 0.0)
-        ahead = line_search(problem, now, step, (low, high))
+    metric, stalled = first_metric(problem, now.theta), np.zeros(len(alive), bool)
+    steps = Steps(now, downhill(now, metric, low, high))
+    for _ in range(MOST_TRIALS):
+        over = steps.went(problem, low, high)
+        if not len(over):
+            continue
+        now, ahead = steps.start.take(over), steps.best.take(over)
         small = now.value - ahead.value <= tolerance * now.value
-        metric = updated(metric, ahead.theta - now.theta, np.where(free, ahead.gradient - now.gradient, 0.0))
-        done = small & stalled
-        ended.theta[alive], ended.objective[alive], ended.converged[alive] = ahead.theta, ahead.value, done
-        if done.all():
-            break
-        anew = small & ~stalled
-        if anew.any():
-            metric[anew] = first_metric(part(problem, anew), ahead.theta[anew])
-        now, stalled = ahead, small
+        turned = np.where(free_of(now, low, high), ahead.gradient - now.gradient, 0.0)
+        metric[over] = updated(metric[over], ahead.theta - now.theta, turned)
+        done, anew = small & stalled[over], over[small & ~stalled[over]]
+        stalled[over] = small
+        at = alive[over]
+        ended.theta[at], ended.objective[at], ended.converged[at] = ahead.theta, ahead.value, done
+        if len(anew):
+            metric[anew] = first_metric(problem.part(anew), steps.best.theta[anew])
+        steps.begin(over, ahead, downhill(ahead, metric[over], low, high))
         if done.any():
-            alive, now, metric, stalled = alive[~done], now.take(~done), metric[~done], stalled[~done]
-            problem = part(problem, ~done)
-    return ended
+            going = np.ones(len(alive), bool)
+            going[over[done]] = False
+            if not going.any():
+                break
+            alive, metric, stalled, problem = alive[going], metric[going], stalled[going], problem.part(going)
+            steps.keep(going)
+    return ended._replace(theta=whole.complete(ended.theta.T[:, :, None])[:, :, 0].T)
 
 
-def part(problem: Problem, which: np.ndarray) -> Problem:
-    """Some of m problems."""
-    data = problem.data
-    if data.log_loss.ndim == 2:
-        data = data._replace(log_loss=data.log_loss[which])
-    return replace(problem, data=data, weights=problem.weights[which])
+class Steps:
+    """A step of each of k fits, whose length is looked for by bisection until it meets Wolfe's conditions or a bound;
+    else it is the longest tried that falls. Each fit is at a trial of its own: none waits for another to end a step."""
+
+    def __init__(self, start: Places, step: np.ndarray):
+        self.start, self.step = start, step
+        self.best = Places(*(values.copy() for values in start))  # the longest that falls
+        self.slope = (start.gradient * step).sum(axis=1)
+        self.length, self.least, self.most = np.ones(len(step)), np.zeros(len(step)), np.full(len(step), np.inf)
+        self.tries = np.zeros(len(step), int)
+
+    def went(self, problem: Problem, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+        """Try a length of each step; the numbers of those that have theirs now."""
+        start = self.start
+        wanted = start.theta + self.length[:, None] * self.step
+        trial = places(problem, np.minimum(np.maximum(wanted, low), high))
+        falls = trial.value <= start.value + FALLS * (start.gradient * (trial.theta - start.theta)).sum(axis=1)
+        flattens = (trial.gradient * self.step).sum(axis=1) >= FLATTENS * self.slope
+        for kept, values in zip(self.best, trial, strict=True):
+            kept[falls] = values[falls]
+        self.most, self.least = np.where(falls, self.most, self.length), np.where(falls, self.length, self.least)
+        self.length = np.where(np.isinf(self.most), 2 * self.length, (self.least + self.most) / 2)
+        self.tries += 1
+        return np.flatnonzero(falls & (flattens | (trial.theta != wanted).any(axis=1)) | (self.tries >= MOST_LENGTHS))
+
+    def begin(self, which: np.ndarray, start: Places, step: np.ndarray) -> None:
+        """New steps of some fits."""
+        for kept, values in zip(
+            (*self.start, self.step, self.slope), (*start, step, (start.gradient * step).sum(axis=1)), strict=True
+        ):
+            kept[which] = values
+        self.length[which], self.least[which], self.most[which], self.tries[which] = 1.0, 0.0, np.inf, 0
+
+    def keep(self, which: np.ndarray) -> None:
+        """Only some of the fits."""
+        self.start, self.best = self.start.take(which), self.best.take(which)
+        for name in ("step", "slope", "length", "least", "most", "tries"):
+            setattr(self, name, getattr(self, name)[which])
+
+
+def free_of(now: Places, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """(k, p) where no bound holds a parameter that its gradient pulls outwards."""
+    return ~((now.theta <= low) & (now.gradient > 0) | (now.theta >= high) & (now.gradient < 0))
+
+
+def downhill(now: Places, metric: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """(k, p) quasi-Newton steps of the free parameters."""
+    free = free_of(now, low, high)
+    return np.where(free, -(metric @ np.where(free, now.gradient, 0.0)[:, :, None])[:, :, 0], 0.0)
 
 
 def places(problem: Problem, theta: np.ndarray) -> Places:
@@ -92,35 +139,10 @@ def first_metric(problem: Problem, theta: np.ndarray) -> np.ndarray:
     return np.linalg.inv(curvature + RIDGE * largest[:, None, None] * np.eye(theta.shape[1]))
 
 
-def line_search(problem: Problem, now: Places, step: np.ndarray, bounds: tuple[np.ndarray, np.ndarray]) -> Places:
-    """Where a step ends that meets Wolfe's conditions or a bound, by bisection; else the longest tried that falls."""
-    length, least, most = np.ones(len(step)), np.zeros(len(step)), np.full(len(step), np.inf)
-    slope = (now.gradient * step).sum(axis=1)
-    best, tried = Places(*(values.copy() for values in now)), np.arange(len(step))
-    for _ in range(MOST_TRIALS):
-        everywhere = len(tried) == len(step)
-        start, way = (now, step) if everywhere else (now.take(tried), step[tried])
-        wanted = start.theta + length[tried, None] * way
-        trial = places(problem if everywhere else part(problem, tried), np.clip(wanted, *bounds))
-        falls = trial.value <= start.value + FALLS * (start.gradient * (trial.theta - start.theta)).sum(axis=1)
-        flattens = (trial.gradient * way).sum(axis=1) >= FLATTENS * slope[tried]
-        ends = falls & (flattens | (trial.theta != wanted).any(axis=1))
-        if ends.all() and everywhere:
-            return trial
-        for kept, values in zip(best, trial, strict=True):
-            kept[tried[falls]] = values[falls]
-        most[tried[~falls]], least[tried[falls]] = length[tried[~falls]], length[tried[falls]]
-        tried = tried[~ends]
-        if not len(tried):
-            break
-        length[tried] = np.where(np.isinf(most[tried]), 2 * length[tried], (least[tried] + most[tried]) / 2)
-    return best
-
-
 def updated(metric: np.ndarray, moved: np.ndarray, turned: np.ndarray) -> np.ndarray:
     """BFGS's update of metrics (m, p, p) by steps and changes of the gradient, each (m, p), if that curves upwards."""
     curved = (moved * turned).sum(axis=1)
-    fine = curved > 1e-10 * np.linalg.norm(moved, axis=1) * np.linalg.norm(turned, axis=1)
+    fine = curved > 1e-10 * np.sqrt((moved**2).sum(axis=1) * (turned**2).sum(axis=1))
     curved = np.where(fine, curved, 1.0)[:, None, None]
     along = (metric @ turned[:, :, None]) / curved
     s = moved[:, :, None]
