@@ -41,6 +41,7 @@ FIGURES = [
 ]
 BUDGETS = sorted(config["tokens"])
 RUN = "<results>/models/{model}/{tokens}-seed{seed}"
+LONGEST_RUN = f"<results>/models/{{model}}/{max(BUDGETS)}-seed{{seed}}"
 TRIAL = "<results>/lr_transfer/{model}/{tokens}-seed{seed}-lr{rate}"
 RUN_DIRS = [f"<results>/models/{run}" for run in study.runs(config)]
 # Tunes are drawn from the runs at the largest budget alone: judging them takes longer than a short cooldown.
@@ -82,10 +83,10 @@ def code(*modules):
     return code_digest(*modules)
 
 
-def model_code(command, **options):
+def model_code(*commands, **options):
     """The same for a job that works on one model: the code of its architecture too, and of no other."""
     return lambda wildcards: code_digest(
-        command,
+        *commands,
         f"models/{ask(study.model_of, config, wildcards.model)['arch']}",
         **options,
     )
@@ -94,6 +95,12 @@ def model_code(command, **options):
 def each_budget(file):
     """A file of the runs at every budget of a model and seed."""
     return expand(f"{RUN}/{file}", tokens=BUDGETS, allow_missing=True)
+
+
+def tables_of_tunes(run):
+    """The tables of what a run wrote, by itself and after each prompt."""
+    folders = ["samples", *(f"prompted/{prompt}" for prompt in config["prompts"])]
+    return [f"{run}/{folder}/{{model}}-seed{{seed}}.csv" for folder in folders]
 
 
 def folders_of(paths):
@@ -142,9 +149,8 @@ def tables_of(wildcards):
     _, name, *run = wildcards.writer.split("/")
     if not run:
         return f"<results>/{wildcards.writer}/samples/{name}-seed0.csv"
-    stem = f"{name}-{run[0].split('-')[1]}"
-    folders = ["samples", *(f"prompted/{prompt}" for prompt in config["prompts"])]
-    return [f"<results>/{wildcards.writer}/{folder}/{stem}.csv" for folder in folders]
+    _, seed = run[0].split("-seed")
+    return [table.format(model=name, seed=seed) for table in tables_of_tunes(f"<results>/{wildcards.writer}")]
 
 
 def transfer_flags(wildcards):

@@ -3,20 +3,24 @@
 # which it holds the hash.
 
 
-rule perplexity:
+# One process scores the runs at every budget and lets the longest write: each by itself would wait for torch to load.
+rule evaluate:
     input:
         config=each_budget("config.json"),
         corpus=f"{CORPUS}/corpus.json",
     output:
+        # The tables hold the hashes of the tunes beside them, and so stand for them.
+        written=tables_of_tunes(LONGEST_RUN),
         summary=each_budget("perplexity.json"),
         tunes=each_budget("perplexity_tunes.csv"),
     params:
-        flags="--split test",
-        code=model_code("calc_perplexity"),
+        flags=sample_flags,
+        code=model_code("in_turn", "calc_perplexity", "sample", late=True),
         data=subpath(input.corpus, parent=True),
         folders=folders_of_runs,
+        longest=subpath(output[0], ancestor=2),
     log:
-        "<results>/logs/perplexity/{model}-seed{seed}.log",
+        "<results>/logs/evaluate/{model}-seed{seed}.log",
     threads: config["threads_per_job"]
     resources:
         gpu=one_gpu,
@@ -26,9 +30,18 @@ rule perplexity:
         "../envs/environment.yaml"
     shell:
         """
-        python -m workflow.scripts.calc_perplexity {params.flags} \
+        python -m workflow.scripts.in_turn \
+            calc_perplexity --split test \
             --checkpoint {params.folders:q} \
             --data_dir {params.data:q} \
+            --device {resources.device} \
+            --vram_mb {resources.vram_mb} \
+            --threads {threads} \
+            --then sample {params.flags} \
+            --checkpoint_dir {params.longest:q} \
+            --output_dir {params.longest:q}/samples \
+            --prompted_dir {params.longest:q}/prompted \
+            --seed {wildcards.seed} \
             --device {resources.device} \
             --vram_mb {resources.vram_mb} \
             --threads {threads} \
@@ -36,33 +49,15 @@ rule perplexity:
         """
 
 
-use rule perplexity as trial_loss with:
-    input:
-        config=f"{TRIAL}/config.json",
-        corpus=f"{CORPUS}/corpus.json",
-    output:
-        summary=f"{TRIAL}/perplexity_val.json",
-        tunes=f"{TRIAL}/perplexity_val_tunes.csv",
-    params:
-        flags="--split val",
-        code=model_code("calc_perplexity"),
-        data=subpath(input.corpus, parent=True),
-        folders=folders_of_runs,
-    log:
-        "<results>/logs/lr_transfer/perplexity-{model}-{tokens}-seed{seed}-lr{rate}.log",
+# Of a run that is not the longest, tunes are drawn if they are asked for.
+ruleorder: evaluate > sample
 
 
 rule sample:
     input:
         config=f"{RUN}/config.json",
     output:
-        # The tables hold the hashes of the tunes beside them, and so stand for them.
-        f"{RUN}/samples/{{model}}-seed{{seed}}.csv",
-        expand(
-            f"{RUN}/prompted/{{prompt}}/{{model}}-seed{{seed}}.csv",
-            prompt=config["prompts"],
-            allow_missing=True,
-        ),
+        written=tables_of_tunes(RUN),
     params:
         flags=sample_flags,
         code=model_code("sample", late=True),
@@ -83,6 +78,38 @@ rule sample:
             --output_dir {params.run:q}/samples \
             --prompted_dir {params.run:q}/prompted \
             --seed {wildcards.seed} \
+            --device {resources.device} \
+            --vram_mb {resources.vram_mb} \
+            --threads {threads} \
+            > {log} 2>&1
+        """
+
+
+rule trial_loss:
+    input:
+        config=f"{TRIAL}/config.json",
+        corpus=f"{CORPUS}/corpus.json",
+    output:
+        summary=f"{TRIAL}/perplexity_val.json",
+        tunes=f"{TRIAL}/perplexity_val_tunes.csv",
+    params:
+        code=model_code("calc_perplexity"),
+        data=subpath(input.corpus, parent=True),
+        folder=subpath(output.summary, parent=True),
+    log:
+        "<results>/logs/lr_transfer/perplexity-{model}-{tokens}-seed{seed}-lr{rate}.log",
+    threads: config["threads_per_job"]
+    resources:
+        gpu=one_gpu,
+        vram_mb=vram_mb,
+        device=config["device"],
+    conda:
+        "../envs/environment.yaml"
+    shell:
+        """
+        python -m workflow.scripts.calc_perplexity --split val \
+            --checkpoint {params.folder:q} \
+            --data_dir {params.data:q} \
             --device {resources.device} \
             --vram_mb {resources.vram_mb} \
             --threads {threads} \
