@@ -45,7 +45,7 @@ checkpoint_seconds: 0
 MODELS, WRITERS = 4, 6  # baselines write, too
 TABLES = {"writing_table": 1, "runs_table": 1, "fit": 1, "plots": 1, "summary": 1}
 JUDGES = {"judge": MODELS} | TABLES
-EVALUATIONS = {"perplexity": MODELS, "sample": MODELS} | JUDGES
+EVALUATIONS = {"evaluate": MODELS} | JUDGES
 # Runs of Snakemake, one after the other, in processes forked from one that has read our modules for their digests: that
 # is most of the time of a dry run, and the modules stay as they are from the first to the last.
 ONE_AFTER_THE_OTHER = """
@@ -217,9 +217,9 @@ def test_comments_and_docstrings_rerun_nothing(study):
     [
         ("models/lstm", "/ self.width)", "* self.width)", dict.fromkeys(EVALUATIONS, 1) | {"train": 1}),
         ("eval_syntax", "WORST = 5", "WORST = 6", {"judge": WRITERS} | TABLES),
-        ("sample", "ROWS = 16", "ROWS = 8", {"sample": MODELS} | JUDGES),
-        ("single_query", "fastmath=True", "fastmath=False", {"sample": 3, "judge": 3} | TABLES),
-        ("calc_perplexity", "round(6)", "round(5)", {"perplexity": MODELS} | {k: 1 for k in TABLES if k[0] != "w"}),
+        ("sample", "ROWS = 16", "ROWS = 8", EVALUATIONS),
+        ("single_query", "fastmath=True", "fastmath=False", {"evaluate": 3, "judge": 3} | TABLES),
+        ("calc_perplexity", "round(6)", "round(5)", EVALUATIONS),
         ("sample_ngram", "default=8", "default=9", {"sample_ngram": 1, "judge": 1} | TABLES),
         ("laws/line", "** 2", "** 3", {"fit": 1, "plots": 1, "summary": 1}),
         ("plot_scaling", "3.4", "3.5", {"plots": 1}),
@@ -236,7 +236,7 @@ def test_it_runs_again_what_reads_a_key_whatever_its_new_value(study):
     config = default | mine | {"models": default["models"] | mine["models"]}
     schema = json.loads(questions.SCHEMA.read_text())["properties"]
     first_job = dict.fromkeys(questions.PREPARE_OPTIONS, "prepare") | dict.fromkeys(questions.TRAIN_OPTIONS, "train")
-    first_job |= dict.fromkeys(questions.SAMPLE_OPTIONS, "sample")
+    first_job |= dict.fromkeys(questions.SAMPLE_OPTIONS, "evaluate")
     first_job |= {"corpus_name": "prepare", "baseline_samples": "draw_real"}
     first_job |= dict.fromkeys(("threads_per_job", "device", "checkpoint_seconds", "gpus_per_job", "share_gpus"))
     first_job |= {"lr_transfer_seed": None, "block_size": "train"}
@@ -287,12 +287,12 @@ def test_what_changes_no_result_runs_nothing_again(study):
 
 def test_a_budget_less_trains_nothing_and_one_more_trains_itself_alone(study, tmp_path):
     less = study.planned("--config", "tokens=[8192]")
-    assert not {"train", "sample", "judge"} & set(less)
+    assert "train" not in less
     assert "runs_table" in less
     copy = copy_of(study, tmp_path / "copy", symlinks=True)
     before = {n: copy.weights(f"lstm_a/{n}-seed0") for n in (4096, 8192)}
     more = ("--config", "tokens=[4096,8192,16384]", "--", "results/models/lstm_a/16384-seed0/perplexity.json")
-    assert copy.planned(*more) == {"train": 1, "perplexity": 1}
+    assert copy.planned(*more) == {"train": 1, "evaluate": 1}
     copy.run(*more)
     log = (copy.folder / "results" / "logs" / "train" / "lstm_a-seed0.log").read_text()
     assert log.count("already holds this run") == 2
@@ -304,7 +304,7 @@ def test_a_budget_less_trains_nothing_and_one_more_trains_itself_alone(study, tm
 def test_a_deleted_result_is_made_again(study):
     results = study.folder / "results"
     for name, jobs in (
-        ("models/gpt_b/4096-seed0/perplexity.json", {"perplexity": 1}),
+        ("models/gpt_b/4096-seed0/perplexity.json", {"evaluate": 1}),
         ("models/gpt_b/8192-seed0/copying.json", {"judge": 1}),
         ("baselines/real/style.json", {"judge": 1}),
         ("models/gpt_b/4096-seed0/config.json", {"train": 1}),
@@ -320,9 +320,16 @@ def test_a_deleted_result_is_made_again(study):
 
 def test_one_model_is_rerun_alone(study):
     target = "results/models/gpt_b/8192-seed0/validity.json"
-    assert study.each_planned(
-        [("--forcerun", "sample", "--", target), ("--config", "seeds=[5]", "--", target.replace("seed0", "seed5"))]
-    ) == [{"sample": 1, "judge": 1}, {"train": 1, "sample": 1, "judge": 1}]
+    again, another, shorter = study.each_planned(
+        [
+            ("--forcerun", "evaluate", "--", target),
+            ("--config", "seeds=[5]", "--", target.replace("seed0", "seed5")),
+            ("--", target.replace("8192", "4096")),
+        ]
+    )
+    assert again == {"evaluate": 1, "judge": 1}
+    assert another == {"train": 1, "evaluate": 1, "judge": 1}
+    assert shorter == {"sample": 1, "judge": 1}
 
 
 def test_figures_are_redrawn_without_models_or_training(study):
