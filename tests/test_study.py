@@ -158,7 +158,7 @@ def test_code_is_what_it_does(old, new, same):
 
 def test_no_module_imports_another_of_ours_where_the_digest_does_not_look():
     """In a function, or under a condition; but for the figures of fit_scaling --plot, which no rule asks for, and what
-    only writing needs of a model, which the rule `sample` counts in; `study` runs in no job."""
+    only writing needs of a model, which `evaluate` and `sample` count in; `study` runs in no job."""
     found = set()
     for path in imports.SCRIPTS.rglob("*.py"):
         tree = ast.parse(path.read_text(encoding="utf-8"))
