@@ -1,7 +1,7 @@
 import pytest
 
 from workflow.scripts.cli import InputError
-from workflow.scripts.schedule import Schedule, branch_steps
+from workflow.scripts.schedule import Schedule, check_branches
 
 
 def test_rates():
@@ -37,7 +37,9 @@ def of(*budgets: int, cooldown_fraction: float = 0.2) -> dict[int, Schedule]:
 
 
 def test_budgets_leave_the_trunk_in_their_order():
-    assert branch_steps(of(16384, 8192)) == {26: 8192, 51: 16384}
+    budgets = of(16384, 8192)
+    check_branches(budgets)
+    assert {tokens: budget.branch for tokens, budget in budgets.items()} == {8192: 26, 16384: 51}
 
 
 @pytest.mark.parametrize(
@@ -51,4 +53,4 @@ def test_budgets_leave_the_trunk_in_their_order():
 )
 def test_budgets_that_cannot_share_a_trunk_are_refused(schedules, sentence):
     with pytest.raises(InputError, match=sentence):
-        branch_steps(schedules)
+        check_branches(schedules)

@@ -79,11 +79,12 @@ def marked(ax: Axes) -> np.ndarray:
     """Multiples of powers of ten that a loss axis names: more where it spans less."""
     low, high = ax.get_ylim()
     span = high / low if low > 0 else np.inf
-    if span < 2.5:
-        # From a power of ten down tenths are too many.
-        crosses = low > 0 and np.floor(np.log10(low)) != np.floor(np.log10(high))
-        return np.array([1, 1.2, 1.5, *range(2, 10)]) if crosses else np.arange(1, 10, 0.1)
-    return np.arange(1, 10, 0.5) if span < 5 else np.array([1, 1.5, 2, 3, 4, 5, 7])
+    if span < 2.5 and low > 0 and np.floor(np.log10(low)) != np.floor(np.log10(high)):
+        return np.array([1, 1.2, 1.5, *range(2, 10)])  # from a power of ten down tenths are too many
+    for most, step in ((1.8, 0.1), (2.5, 0.2), (5, 0.5)):
+        if span < most:
+            return np.arange(1, 10, step)
+    return np.array([1, 1.5, 2, 3, 4, 5, 7])
 
 
 def tight_within(fig: Figure, bottom: float, top: float) -> None:

@@ -20,7 +20,7 @@ from workflow.scripts.kept import give_back, keep
 from workflow.scripts.models import ModelConfig
 from workflow.scripts.optim import Optimizer
 from workflow.scripts.parallel import Workers
-from workflow.scripts.schedule import Schedule, branch_steps
+from workflow.scripts.schedule import Schedule, check_branches
 from workflow.scripts.scoring import score_tunes
 from workflow.scripts.stepper import Stepper
 from workflow.scripts.vram import CONTEXT_MB, micro_batch_for
@@ -122,7 +122,7 @@ class Training:
                 raise InputError(f"{tokens} tokens are less than half of one step of {self.tokens_per_step}")
             runs.append(Run(tokens, Path(folder), schedule, fingerprint(self.identity, asdict(schedule))))
         if len(runs) > 1:
-            branch_steps({run.tokens: run.schedule for run in runs})
+            check_branches({run.tokens: run.schedule for run in runs})
         return sorted(runs, key=lambda run: run.tokens)
 
     def build(self) -> None:

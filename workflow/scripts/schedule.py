@@ -46,8 +46,8 @@ class Schedule:
         return peak * warm * (1 - (into / self.cooldown) ** 0.5 if into else 1.0)
 
 
-def branch_steps(schedules: dict[int, Schedule]) -> dict[int, int]:
-    """Step at which a budget leaves the trunk -> tokens of that budget.
+def check_branches(schedules: dict[int, Schedule]) -> None:
+    """Refuse budgets, by their tokens, whose runs cannot share a trunk.
 
     Raises:
         InputError: two leave it at the same step, or one before the first.
@@ -62,4 +62,3 @@ def branch_steps(schedules: dict[int, Schedule]) -> dict[int, int]:
                 f" step {schedule.branch}"
             )
         found[schedule.branch] = tokens
-    return found

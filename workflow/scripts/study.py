@@ -16,7 +16,7 @@ import yaml
 from workflow.scripts import models, vram
 from workflow.scripts.cli import InputError
 from workflow.scripts.files import lock
-from workflow.scripts.schedule import Schedule, branch_steps
+from workflow.scripts.schedule import Schedule, check_branches
 from workflow.scripts.sources import MUSIC21, list_files, require_files
 
 SCRIPTS = Path(__file__).parent
@@ -112,7 +112,7 @@ def check(config: dict) -> None:
     if len(set(batches.values())) > 1:
         raise InputError(f"config: every model of a suite must read the same tokens a step, not {batches}")
     try:
-        branch_steps(schedules(config))
+        check_branches(schedules(config))
     except InputError as error:
         raise InputError(f"config: tokens: {error}") from error
 
