@@ -31,7 +31,7 @@ def test_the_recorded_study_is_the_default_one():
 
 
 def test_the_modern_study_compares_with_the_recorded_transformers():
-    """Both pages tell of the same Transformers, to the last digit shown, and of the suite that the study's file names."""
+    """Both tell of the same Transformers, to the last digit shown, and of the suite that the study's file names."""
     study = yaml.safe_load((ROOT / "studies/modern.yaml").read_text())
     default, modern = (pd.read_csv(ROOT / f"docs/{name}-study/runs.csv") for name in ("default", "modern"))
     assert set(modern["model"]) == set(study["suite"])
