@@ -89,3 +89,10 @@ def disagree(value: float, other: float, ends: list[float]) -> bool:
 def quantiles(values: np.ndarray) -> list[float] | None:
     """95% percentile interval; None of too few draws."""
     return np.quantile(values, (0.025, 0.975)).tolist() if len(values) >= 20 else None
+
+
+def error_left_out(problem: Problem, thetas: np.ndarray) -> float:
+    """Mean relative error of the loss of each row, by the law (n, p) that was fitted to all the others."""
+    log_loss = problem.data.log_loss
+    predicted = problem.form.predict(thetas.T[:, :, None], problem.data)[0].diagonal()
+    return float(np.abs(np.exp(predicted - log_loss) - 1).mean())

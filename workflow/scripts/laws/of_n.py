@@ -6,7 +6,7 @@ import numpy as np
 
 from workflow.scripts.laws.band import quantile
 from workflow.scripts.laws.estimate import DRAWN, search, starts, variable_projection
-from workflow.scripts.laws.fits import SHARED, Settings, described, quantiles, widened
+from workflow.scripts.laws.fits import SHARED, Settings, described, error_left_out, quantiles, widened
 from workflow.scripts.laws.forms import POWER_IRREDUCIBLE, data_of
 from workflow.scripts.laws.line import Points, fit_line, interval, lack_of_fit, left_out, line_of, r_squared
 from workflow.scripts.laws.problem import Problem
@@ -100,13 +100,12 @@ def fit_power_irreducible(points: Points, settings: Settings, evaluation_se: flo
 
 def sizes_left_out(problem: Problem) -> float:
     """`left_out` of the law with irreducible loss; all are fitted at once, each from the whole grid of starts."""
-    log_loss, begun = problem.data.log_loss, np.array(starts(problem.form, problem.data))
-    count, many = len(log_loss), len(begun)
+    begun = np.array(starts(problem.form, problem.data))
+    count, many = len(problem.data.log_loss), len(begun)
     rest = np.repeat(1 - np.eye(count), many, axis=0)
     ended = descend_all(replace(problem, weights=rest), np.tile(begun, (count, 1)), DRAWN)
     lowest = ended.objective.reshape(count, many).argmin(axis=1) + many * np.arange(count)
-    predicted = problem.form.predict(ended.theta[lowest].T[:, :, None], problem.data)[0].diagonal()
-    return float(np.abs(np.exp(predicted - log_loss) - 1).mean())
+    return error_left_out(problem, ended.theta[lowest])
 
 
 def forecast(points: Points, sizes: list[str]) -> dict | None:

@@ -7,7 +7,7 @@ from scipy.optimize import least_squares
 from scipy.special import ndtr
 
 from workflow.scripts.laws.estimate import DRAWN, descend, polish, search, variable_projection
-from workflow.scripts.laws.fits import Settings, described, quantiles
+from workflow.scripts.laws.fits import Settings, described, error_left_out, quantiles
 from workflow.scripts.laws.forms import CHINCHILLA, CHINCHILLA_TIED, KAPLAN, Data, Form
 from workflow.scripts.laws.intervals import bootstrap
 from workflow.scripts.laws.line import lack_of_fit, points_of
@@ -77,10 +77,8 @@ def lack_of_surface(form: Form, data: Data, best: Fit) -> dict | None:
 
 def rows_left_out(problem: Problem, best: Fit) -> float:
     """Mean relative error of the loss of each row, predicted from all the others."""
-    log_loss, rest = problem.data.log_loss, 1 - np.eye(len(problem.data.log_loss))
-    thetas = descend_all(replace(problem, weights=rest), best.theta, DRAWN).theta
-    predicted = problem.form.predict(thetas.T[:, :, None], problem.data)[0].diagonal()
-    return float(np.abs(np.exp(predicted - log_loss) - 1).mean())
+    rest = 1 - np.eye(len(problem.data.log_loss))
+    return error_left_out(problem, descend_all(replace(problem, weights=rest), best.theta, DRAWN).theta)
 
 
 def compute_optimal(result: dict, drawn: list[dict]) -> dict:
