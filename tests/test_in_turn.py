@@ -36,7 +36,8 @@ def test_one_that_fails_is_the_last(trained, corpus_dir, tmp_path):
 
 def test_a_command_that_there_is_not_is_told_before_any_runs(trained, corpus_dir, tmp_path):
     first, _ = lines(trained["gpt"], corpus_dir, tmp_path)
-    done = command("in_turn", *first, "--then", "smaple", "--num_samples", 2)
-    assert (done.returncode, done.stderr) == (1, "error: there is no command 'smaple'\n")
+    for name in ("smaple", "cli", "../sample"):
+        done = command("in_turn", *first, "--then", name, "--num_samples", 2)
+        assert (done.returncode, done.stderr) == (1, f"error: there is no command {name!r}\n")
     assert files(tmp_path) == {}
     assert "give a command" in command("in_turn").stderr

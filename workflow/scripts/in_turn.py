@@ -8,8 +8,10 @@ Example:
 """
 
 import argparse
+import gc
 import importlib
 import itertools
+from collections.abc import Callable
 
 from workflow.scripts import cli
 from workflow.scripts.cli import InputError
@@ -27,11 +29,21 @@ def main(argv: list[str] | None = None) -> None:
     lines = [list(line) for is_next, line in itertools.groupby(words, NEXT.__eq__) if not is_next]
     if not lines:
         parser.error("give a command")
-    for name, *_ in lines:
-        if not (SCRIPTS / f"{name}.py").is_file():
-            raise InputError(f"there is no command {name!r}")
-    for name, *options in lines:
-        importlib.import_module(f"workflow.scripts.{name}").main(options)
+    gc.disable()  # while torch is imported, as for any command: this package's __init__ says why
+    mains = [main_of(name) for name, *_ in lines]
+    gc.freeze()
+    gc.enable()
+    for run, (_, *options) in zip(mains, lines, strict=True):
+        run(options)
+
+
+def main_of(name: str) -> Callable[[list[str]], None]:
+    """What a command does with its options; raises InputError if there is no such command."""
+    if name.isidentifier() and (SCRIPTS / f"{name}.py").is_file():
+        module = importlib.import_module(f"workflow.scripts.{name}")
+        if hasattr(module, "main"):
+            return module.main
+    raise InputError(f"there is no command {name!r}")
 
 
 if __name__ == "__main__":
