@@ -22,10 +22,10 @@ from types import ModuleType
 import torch
 from torch import nn
 
-from workflow.scripts import cli
-from workflow.scripts.cli import InputError
-from workflow.scripts.device import pick_precision
-from workflow.scripts.files import write_json
+from workflow.scripts.base import cli
+from workflow.scripts.base.cli import InputError
+from workflow.scripts.base.files import write_json
+from workflow.scripts.machine.device import pick_precision
 from workflow.scripts.models import ModelConfig
 
 RESULTS = Path(__file__).with_name("results")

@@ -25,7 +25,7 @@ from rapidfuzz.process import extractOne
 from benchmarks.clock import seconds
 from workflow.scripts.copy_index import VIEWS, CopyIndex, View, music_of, views_of
 from workflow.scripts.copying import MAX_BYTES, longest_common, measure, nearest, read
-from workflow.scripts.corpus import Corpus
+from workflow.scripts.corpus.dataset import Corpus
 
 
 def make_index(data_dir: str, folder: Path) -> CopyIndex:

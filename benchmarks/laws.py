@@ -17,7 +17,7 @@ import torch
 from scipy.optimize import minimize
 
 from benchmarks.against import alternate, write_result
-from workflow.scripts import cli
+from workflow.scripts.base import cli
 from workflow.scripts.laws.estimate import Problem, search
 from workflow.scripts.laws.forms import CHINCHILLA, POWER_IRREDUCIBLE, data_of
 from workflow.scripts.laws.intervals import bootstrap, profile_interval

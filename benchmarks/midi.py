@@ -14,10 +14,10 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.clock import seconds
-from workflow.scripts import cli
-from workflow.scripts.external import find_program
-from workflow.scripts.midi_to_abc import ConversionError, Converter
-from workflow.scripts.sources import Piece, read_pieces
+from workflow.scripts.base import cli
+from workflow.scripts.corpus.midi_to_abc import ConversionError, Converter
+from workflow.scripts.corpus.sources import Piece, read_pieces
+from workflow.scripts.machine.sandbox import find_program
 
 LOOP = 'for f in *.mid; do "$0" "$f" -noly -sr 2 > /dev/null 2>&1; done; true'
 

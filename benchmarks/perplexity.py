@@ -17,11 +17,12 @@ import numpy as np
 import torch
 
 from benchmarks.against import alternate, nanogpt_model, parser, product_flops, timed, write_result
-from workflow.scripts import cli, models
-from workflow.scripts.corpus import Corpus
-from workflow.scripts.device import pick_device, set_up_cpu
+from workflow.scripts import models
+from workflow.scripts.base import cli
+from workflow.scripts.corpus.dataset import Corpus
+from workflow.scripts.evaluation.scoring import score_tunes, windows
+from workflow.scripts.machine.device import pick_device, set_up_cpu
 from workflow.scripts.models import ModelConfig
-from workflow.scripts.scoring import score_tunes, windows
 
 # Of the default study the middle and the largest, and one that fills a processor; each beside an LSTM of its size.
 # Window, layers, width and heads; width of the LSTM.

@@ -14,8 +14,9 @@ from pathlib import Path
 import torch
 
 from benchmarks.against import VOCABULARY, alternate, nanogpt_model, parser, timed, write_result
-from workflow.scripts import cli, models, sample
-from workflow.scripts.device import pick_device, pick_precision, set_up_cpu
+from workflow.scripts import models, sample
+from workflow.scripts.base import cli
+from workflow.scripts.machine.device import pick_device, pick_precision, set_up_cpu
 from workflow.scripts.models import ModelConfig
 
 SHAPES = [(4, 128, 4), (6, 384, 6)]

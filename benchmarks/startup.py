@@ -16,7 +16,7 @@ from functools import partial
 import torch
 
 from benchmarks.against import quartiles, seconds, write_result
-from workflow.scripts import cli
+from workflow.scripts.base import cli
 
 CPU = torch.device("cpu")
 MODEL = [

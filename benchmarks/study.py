@@ -21,8 +21,8 @@ import pandas as pd
 import torch
 
 from benchmarks.against import write_result
-from workflow.scripts import cli
-from workflow.scripts.cli import InputError
+from workflow.scripts.base import cli
+from workflow.scripts.base.cli import InputError
 
 ROOT = Path(__file__).parents[1]
 TICKS = os.sysconf("SC_CLK_TCK")

@@ -22,14 +22,15 @@ import yaml
 from torch import nn
 
 from benchmarks.against import VOCABULARY, alternate, nanogpt_model, parser, product_flops, timed, write_result
-from workflow.scripts import cli, models
-from workflow.scripts.batches import Batches
-from workflow.scripts.corpus import Split
-from workflow.scripts.device import autocast, pick_device, pick_precision, set_up_cpu
+from workflow.scripts import models
+from workflow.scripts.base import cli
+from workflow.scripts.corpus.dataset import Split
+from workflow.scripts.machine.device import autocast, pick_device, pick_precision, set_up_cpu
 from workflow.scripts.models import ModelConfig
-from workflow.scripts.optim import Optimizer
-from workflow.scripts.stepper import Stepper
-from workflow.scripts.vram import micro_batch_for
+from workflow.scripts.training.batches import Batches
+from workflow.scripts.training.memory import micro_batch_for
+from workflow.scripts.training.optim import Optimizer
+from workflow.scripts.training.stepper import Stepper
 
 STEPS = 8  # of data, read round and round
 # n_layer, n_embd, n_head, block_size, windows a step: two that a CPU can train in an hour, then the default study's.

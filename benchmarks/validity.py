@@ -19,10 +19,11 @@ from pathlib import Path
 import torch
 
 from benchmarks.against import alternate, timed, write_result
-from workflow.scripts import cli, draw_real
+from workflow.scripts import draw_real
+from workflow.scripts.base import cli
+from workflow.scripts.base.files import read_json
 from workflow.scripts.eval_syntax import evaluate, read
-from workflow.scripts.files import read_json
-from workflow.scripts.sample_files import tune_files
+from workflow.scripts.writing.samples import tune_files
 
 CPU = torch.device("cpu")
 CHECKER = {"syntax", "rhythm"}

@@ -7,8 +7,8 @@ Example:
 from pathlib import Path
 
 from benchmarks.against import RESULTS
-from workflow.scripts import cli
-from workflow.scripts.files import read_json, write_text
+from workflow.scripts.base import cli
+from workflow.scripts.base.files import read_json, write_text
 
 README = Path(__file__).with_name("README.md")
 HEAD = """# Benchmarks

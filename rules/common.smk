@@ -10,10 +10,10 @@ from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
 from workflow.scripts import study
-from workflow.scripts.cli import InputError
-from workflow.scripts.corpus import SPLITS
-from workflow.scripts.imports import code_digest
-from workflow.scripts.sources import MUSIC21
+from workflow.scripts.base.cli import InputError
+from workflow.scripts.corpus.dataset import SPLITS
+from workflow.scripts.base.code_identity import code_digest
+from workflow.scripts.corpus.sources import MUSIC21
 
 study.share_environment()
 if workflow.is_main_process:

@@ -22,9 +22,8 @@ SHARED = ROOT.parent / "shared"
 # Files that are begun first, so that no worker is left alone with a long one at the end: by the time they take, but for
 # the first two, which let `test_workflow` find compiled what its jobs run.
 FIRST = (
-    "test_collect_writing", "test_mup", "test_workflow", "test_laws_intervals", "test_resume", "test_build_corpus",
-    "test_fit_scaling", "test_eval_syntax", "test_clean", "test_train", "test_leakage", "test_plot_scaling",
-    "test_scoring", "test_commands",
+    "test_columns", "test_mup", "test_workflow", "test_intervals", "test_resume", "test_build", "test_fit_table",
+    "test_ladder", "test_clean", "test_train", "test_leakage", "test_losses", "test_scoring", "test_commands",
 )  # fmt: skip
 
 
@@ -35,7 +34,7 @@ def pytest_configure(config):
     sys.dont_write_bytecode = False
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     if not hasattr(config, "workerinput"):
-        from workflow.scripts.imports import drop_stale_kernels
+        from workflow.scripts.base.code_identity import drop_stale_kernels
 
         drop_stale_kernels()
         stack = contextlib.ExitStack()
@@ -85,8 +84,8 @@ def once(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def corpus_dir(book, once) -> Path:
-    from workflow.scripts.build_corpus import Options, build
-    from workflow.scripts.selection import Source
+    from workflow.scripts.corpus.build import Options, build
+    from workflow.scripts.corpus.selection import Source
 
     options = Options(val_fraction=0.1, test_fraction=0.05)
     return once("corpus", lambda folder: build([Source("", str(book))], folder, options, workers=1))
@@ -121,7 +120,7 @@ def start(module: str, *args: object, cwd: Path = ROOT, env: dict | None = None,
 def on_a_full_disk(code: str, limit: int) -> CompletedProcess:
     """Run an expression of ours where no file may grow past ``limit`` bytes, as the nearest to a full disk."""
     script = (
-        "import resource, signal; from workflow.scripts import cli, files, train;"
+        "import resource, signal; from workflow.scripts import train; from workflow.scripts.base import cli, files;"
         f"signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}));"
         f"cli.run(lambda: {code})"
     )
@@ -149,8 +148,8 @@ def trained(corpus_dir, once) -> dict[str, Path]:
 
 def in_byte_pairs(corpus_dir: Path, folder: Path) -> None:
     """The same tunes in byte pairs, more than 256 tokens, written without `prepare`."""
-    from workflow.scripts.corpus import SPLITS, Corpus
-    from workflow.scripts.tokenizer import BpeTokenizer
+    from workflow.scripts.corpus.dataset import SPLITS, Corpus
+    from workflow.scripts.corpus.tokenizer import BpeTokenizer
 
     source = Corpus.load(corpus_dir)
     texts = {}

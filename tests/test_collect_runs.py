@@ -5,7 +5,7 @@ import pytest
 
 from workflow.scripts import calc_perplexity
 from workflow.scripts.collect_runs import FIGURES, RATES, read_curve, read_run, read_strata, with_writing
-from workflow.scripts.corpus import Corpus
+from workflow.scripts.corpus.dataset import Corpus
 
 
 def test_a_row_says_what_its_tokens_are(either, tmp_path):

@@ -13,11 +13,11 @@ import pytest
 
 from tests.conftest import ROOT, command
 from workflow.scripts import prepare
-from workflow.scripts.cli import InputError
-from workflow.scripts.corpus import SPLITS, Corpus
-from workflow.scripts.kept import KEPT
+from workflow.scripts.base.cli import InputError
+from workflow.scripts.base.kept import KEPT
+from workflow.scripts.corpus.dataset import SPLITS, Corpus
+from workflow.scripts.corpus.selection import Source
 from workflow.scripts.prepare import source_of
-from workflow.scripts.selection import Source
 
 ENOUGH = ("--val_fraction", 0.2, "--test_fraction", 0.2, "--workers", 1)
 
@@ -176,7 +176,7 @@ def test_a_split_of_one_tune_is_warned_of(book, tmp_path, capsys):
 
 def test_one_after_the_other_even_by_hand(book, tmp_path):
     """A second run on the same output waits for nobody: it says so."""
-    from workflow.scripts.files import lock
+    from workflow.scripts.base.files import lock
 
     work = tmp_path / "out" / ".prepare"
     work.mkdir(parents=True)

@@ -6,8 +6,9 @@ import pytest
 import yaml
 
 from tests.conftest import ROOT
-from workflow.scripts import imports, models, study
-from workflow.scripts.cli import InputError
+from workflow.scripts import models, study
+from workflow.scripts.base import code_identity
+from workflow.scripts.base.cli import InputError
 
 
 @pytest.fixture
@@ -101,17 +102,24 @@ def test_gpus_are_whole_unless_they_are_to_be_shared(config):
 
 def test_code_of_a_job_is_what_it_imports_and_no_more():
     def names(*modules):
-        return {path.relative_to(imports.SCRIPTS).as_posix() for path in imports.code_files(*modules)}
+        return {path.relative_to(code_identity.SCRIPTS).as_posix() for path in code_identity.code_files(*modules)}
 
     train = names("train", "models/gpt")
-    assert {"train.py", "models/gpt.py", "models/__init__.py", "optim.py", "scoring.py", "files.py"} <= train
+    assert {
+        "train.py",
+        "models/gpt.py",
+        "models/__init__.py",
+        "training/optim.py",
+        "evaluation/scoring.py",
+        "base/files.py",
+    } <= train
     assert not train & {"models/lstm.py", "eval_syntax.py", "sample.py", "plot_scaling.py"}
     modern = names("train", "models/modern")  # imports gpt through its package
-    assert {"models/modern.py", "models/gpt.py", "attention.py"} <= modern
+    assert {"models/modern.py", "models/gpt.py", "models/layers/attention.py"} <= modern
     assert "models/lstm.py" not in modern
     fit = names("fit_scaling")
-    assert {"fit_scaling.py", "laws/forms.py", "laws/verdict.py", "cli.py", "files.py"} <= fit
-    assert not fit & {"run.py", "collect_runs.py", "plot_scaling.py", "law_panels.py", "figures.py"}
+    assert {"fit_scaling.py", "laws/forms.py", "laws/verdict.py", "base/cli.py", "base/files.py"} <= fit
+    assert not fit & {"training/run.py", "collect_runs.py", "plot_scaling.py", "figures/laws.py", "figures/look.py"}
 
 
 BEFORE = """\"\"\"Says what it is.\"\"\"
@@ -152,7 +160,7 @@ class Round:
 )
 def test_code_is_what_it_does(old, new, same):
     assert old in BEFORE
-    before, after = (imports.plain(ast.parse(text)) for text in (BEFORE, BEFORE.replace(old, new, 1)))
+    before, after = (code_identity.plain(ast.parse(text)) for text in (BEFORE, BEFORE.replace(old, new, 1)))
     assert (before == after) == same
 
 
@@ -160,22 +168,24 @@ def test_no_module_imports_another_of_ours_where_the_digest_does_not_look():
     """In a function, or under a condition; but for the figures of fit_scaling --plot, which no rule asks for, and what
     only writing needs of a model, which `evaluate` and `sample` count in; `study` runs in no job."""
     found = set()
-    for path in imports.SCRIPTS.rglob("*.py"):
+    for path in code_identity.SCRIPTS.rglob("*.py"):
         tree = ast.parse(path.read_text(encoding="utf-8"))
         for node in ast.walk(tree):
             if node in tree.body or not isinstance(node, ast.Import | ast.ImportFrom):
                 continue
             module = node.module if isinstance(node, ast.ImportFrom) else node.names[0].name
-            if f"{module}.".startswith(f"{imports.PACKAGE}."):
+            if f"{module}.".startswith(f"{code_identity.PACKAGE}."):
                 found |= {(path.stem, alias.name) for alias in node.names}
         assert not any(isinstance(node, ast.Import) and "workflow" in node.names[0].name for node in ast.walk(tree))
     assert found == {
-        ("fit_scaling", "law_panels"),
+        ("fit_scaling", "laws"),
         ("fit_scaling", "save"),
         ("kv_cache", "attend"),
         ("study", "differences"),
     }
-    assert imports.SCRIPTS / "single_query.py" in imports.code_files("sample", "models/gpt", late=True)
+    assert code_identity.SCRIPTS / "models" / "layers" / "decode_attention.py" in code_identity.code_files(
+        "sample", "models/gpt", late=True
+    )
 
 
 def test_what_comes_from_the_command_line_as_text_is_what_the_schema_wants(config):
@@ -230,5 +240,5 @@ def test_nothing_compiled_before_the_last_edit_of_compiled_code_is_run(tmp_path)
                                ("__pycache__/a.nbc", "", 19), ("__pycache__/b.nbc", "", 21)):  # fmt: skip
         (tmp_path / name).write_text(text)
         os.utime(tmp_path / name, (second, second))
-    imports.drop_stale_kernels(tmp_path)
+    code_identity.drop_stale_kernels(tmp_path)
     assert [path.name for path in cache.iterdir()] == ["b.nbc"]

@@ -51,7 +51,7 @@ EVALUATIONS = {"evaluate": MODELS} | JUDGES
 ONE_AFTER_THE_OTHER = """
 import json, os, sys
 import snakemake.cli
-from workflow.scripts.imports import SCRIPTS, module_digest
+from workflow.scripts.base.code_identity import SCRIPTS, module_digest
 for path in SCRIPTS.rglob("*.py"):
     module_digest(path)
 said = []
@@ -205,7 +205,7 @@ def test_comments_and_docstrings_rerun_nothing(study):
     """In every module; of all at once, and of each by itself to say which, should there be one."""
     scripts = study.folder / "workflow" / "scripts"
     modules = [str(path.relative_to(scripts).with_suffix("")) for path in sorted(scripts.rglob("*.py"))]
-    assert {"cli", "models/lstm", "single_query", "laws/line"} < set(modules)
+    assert {"base/cli", "models/lstm", "models/layers/decode_attention", "laws/line"} < set(modules)
     assert sum("Once upon a time" in remarked(study.module(name).read_text()) for name in modules) > len(modules) / 2
     if study.edited(*modules, change=remarked) != {}:
         assert {name: study.edited(name, change=remarked) for name in modules} == {name: {} for name in modules}
@@ -218,12 +218,12 @@ def test_comments_and_docstrings_rerun_nothing(study):
         ("models/lstm", "/ self.width)", "* self.width)", dict.fromkeys(EVALUATIONS, 1) | {"train": 1}),
         ("eval_syntax", "WORST = 5", "WORST = 6", {"judge": WRITERS} | TABLES),
         ("sample", "ROWS = 16", "ROWS = 8", EVALUATIONS),
-        ("single_query", "fastmath=True", "fastmath=False", {"evaluate": 3, "judge": 3} | TABLES),
+        ("models/layers/decode_attention", "fastmath=True", "fastmath=False", {"evaluate": 3, "judge": 3} | TABLES),
         ("calc_perplexity", "round(6)", "round(5)", EVALUATIONS),
         ("sample_ngram", "default=8", "default=9", {"sample_ngram": 1, "judge": 1} | TABLES),
         ("laws/line", "** 2", "** 3", {"fit": 1, "plots": 1, "summary": 1}),
         ("plot_scaling", "3.4", "3.5", {"plots": 1}),
-        ("figures", '"font.size": 9', '"font.size": 8', {"plots": 1, "plot_corpus": 1}),
+        ("figures/look", '"font.size": 9', '"font.size": 8', {"plots": 1, "plot_corpus": 1}),
     ],
 )
 def test_an_operator_reruns_exactly_the_jobs_that_run_it(study, module, old, new, jobs):

@@ -7,7 +7,7 @@ import pytest
 
 from tests.conftest import ROOT
 from workflow.scripts import fit_scaling, write_summary
-from workflow.scripts.files import read_json, write_json
+from workflow.scripts.base.files import read_json, write_json
 
 STUDY = ROOT / "docs/default-study"
 

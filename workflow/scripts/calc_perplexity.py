@@ -24,15 +24,15 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from workflow.scripts import cli
-from workflow.scripts.checkpoint import load_model
-from workflow.scripts.cli import InputError
-from workflow.scripts.corpus import SPLITS, Corpus
-from workflow.scripts.device import pick_device, set_up_cpu
-from workflow.scripts.files import write_json, write_text
-from workflow.scripts.resampling import Mean, ratio_means
-from workflow.scripts.scoring import first_targets, score_tokens
-from workflow.scripts.strata import places, properties, strata
+from workflow.scripts.base import cli
+from workflow.scripts.base.cli import InputError
+from workflow.scripts.base.files import write_json, write_text
+from workflow.scripts.base.uncertainty import Mean, ratio_means
+from workflow.scripts.corpus.dataset import SPLITS, Corpus
+from workflow.scripts.evaluation.scoring import first_targets, score_tokens
+from workflow.scripts.evaluation.strata import places, properties, strata
+from workflow.scripts.machine.device import pick_device, set_up_cpu
+from workflow.scripts.training.state import load_model
 
 COLUMNS = ("tune", "tokens", "chars", "bytes", "nats", "source", "voices", "deflate")
 

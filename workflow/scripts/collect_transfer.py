@@ -18,10 +18,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from workflow.scripts import cli
-from workflow.scripts.cli import InputError
-from workflow.scripts.figures import loss_axis, save, shades
-from workflow.scripts.files import read_json, write_json, write_text
+from workflow.scripts.base import cli
+from workflow.scripts.base.cli import InputError
+from workflow.scripts.base.files import read_json, write_json, write_text
+from workflow.scripts.figures.look import loss_axis, save, shades
 
 
 def read_trial(folder: Path) -> dict:

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from workflow.scripts import cli
-from workflow.scripts.cli import InputError
-from workflow.scripts.files import read_json, write_text
+from workflow.scripts.base import cli
+from workflow.scripts.base.cli import InputError
+from workflow.scripts.base.files import read_json, write_text
 
 JUDGED = ("syntax", "tools", "compiles", "music21", "rhythm", "abc2midi", "valid")  # by eval_syntax
 BARS = ("bars_right", "bars_misaligned")  # too, of all bars together

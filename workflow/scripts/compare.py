@@ -16,11 +16,11 @@ from typing import NamedTuple
 import numpy as np
 from scipy import stats
 
-from workflow.scripts import cli
-from workflow.scripts.cli import InputError
-from workflow.scripts.files import read_json, write_json
-from workflow.scripts.resampling import FEWEST, ratio_means
-from workflow.scripts.tables import read_csv
+from workflow.scripts.base import cli
+from workflow.scripts.base.cli import InputError
+from workflow.scripts.base.files import read_json, write_json
+from workflow.scripts.base.tables import read_csv
+from workflow.scripts.base.uncertainty import FEWEST, ratio_means
 
 LEVEL = 0.05
 

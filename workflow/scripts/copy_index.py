@@ -24,12 +24,12 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from workflow.scripts import cli
-from workflow.scripts.clean import Cleaning
-from workflow.scripts.cli import InputError
-from workflow.scripts.corpus import Corpus
-from workflow.scripts.files import atomic_path, read_json, write_json
-from workflow.scripts.music import NO_PITCH, STAFF, Stream, listen, step
+from workflow.scripts.base import cli
+from workflow.scripts.base.cli import InputError
+from workflow.scripts.base.files import atomic_path, read_json, write_json
+from workflow.scripts.corpus.dataset import Corpus
+from workflow.scripts.notation.clean import Cleaning
+from workflow.scripts.notation.sound import NO_PITCH, STAFF, Stream, listen, step
 
 FORMAT = 1
 GRAM = 3  # bytes; of 2 to 5, those that find the nearest of unrelated tunes best for their cost

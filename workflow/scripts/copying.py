@@ -22,13 +22,13 @@ from pathlib import Path
 import numpy as np
 from numba import njit
 
-from workflow.scripts import cli
-from workflow.scripts.clean import clean_tunes, drop_table
+from workflow.scripts.base import cli
+from workflow.scripts.base.files import write_json
+from workflow.scripts.base.wilson import rate_of
 from workflow.scripts.copy_index import GRAM, CopyIndex, View, gram_keys, group, music_of, views_of
-from workflow.scripts.files import write_json
-from workflow.scripts.sample_files import tune_files
-from workflow.scripts.text_pieces import whole_text
-from workflow.scripts.wilson import rate_of
+from workflow.scripts.corpus.pieces import whole_text
+from workflow.scripts.notation.clean import clean_tunes, drop_table
+from workflow.scripts.writing.samples import tune_files
 
 THRESHOLD = 0.85
 MAX_BYTES = 1 << 20  # looked at; a tune is a few kilobytes

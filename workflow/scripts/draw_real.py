@@ -10,10 +10,10 @@ Example:
 
 import numpy as np
 
-from workflow.scripts import cli
-from workflow.scripts.corpus import SPLITS, Corpus
-from workflow.scripts.sample_files import Drawn, write_samples
-from workflow.scripts.tokenizer import END
+from workflow.scripts.base import cli
+from workflow.scripts.corpus.dataset import SPLITS, Corpus
+from workflow.scripts.corpus.tokenizer import END
+from workflow.scripts.writing.samples import Drawn, write_samples
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -33,15 +33,15 @@ from pathlib import Path
 
 import numpy as np
 
-from workflow.scripts import cli
-from workflow.scripts.abc_parser import parse
-from workflow.scripts.abc_rhythm import judge as judge_rhythm
-from workflow.scripts.cli import InputError
-from workflow.scripts.corpus import Corpus
-from workflow.scripts.files import write_json
-from workflow.scripts.sample_files import Sample, read_samples
-from workflow.scripts.style import CLASSES, compare, mean_of, measure
-from workflow.scripts.wilson import rate_of
+from workflow.scripts.base import cli
+from workflow.scripts.base.cli import InputError
+from workflow.scripts.base.files import write_json
+from workflow.scripts.base.wilson import rate_of
+from workflow.scripts.corpus.dataset import Corpus
+from workflow.scripts.notation.checker import parse
+from workflow.scripts.notation.rhythm import judge as judge_rhythm
+from workflow.scripts.writing.samples import Sample, read_samples
+from workflow.scripts.writing.style import CLASSES, compare, mean_of, measure
 
 MAX_TUNES = 500  # of the reference
 MAX_CHARS = 1 << 18  # looked at; a tune is a few kilobytes

@@ -30,16 +30,16 @@ from pathlib import Path
 
 import numpy as np
 
-from workflow.scripts import cli
-from workflow.scripts.abc_parser import parse
-from workflow.scripts.abc_rhythm import judge
-from workflow.scripts.abc_tune import TIERS, Text
-from workflow.scripts.cli import InputError
-from workflow.scripts.files import write_json
-from workflow.scripts.resampling import ratio_means
-from workflow.scripts.sample_files import NEEDED, read_table, tune_files
-from workflow.scripts.tools import Abc2midi, Music21, over_limit, said, sanitise
-from workflow.scripts.wilson import rate_of
+from workflow.scripts.base import cli
+from workflow.scripts.base.cli import InputError
+from workflow.scripts.base.files import write_json
+from workflow.scripts.base.uncertainty import ratio_means
+from workflow.scripts.base.wilson import rate_of
+from workflow.scripts.notation.checker import parse
+from workflow.scripts.notation.findings import TIERS, Text
+from workflow.scripts.notation.rhythm import judge
+from workflow.scripts.writing.programs import Abc2midi, Music21, over_limit, said, sanitise
+from workflow.scripts.writing.samples import NEEDED, read_table, tune_files
 
 MAX_BYTES = 256 << 10  # a tune is a few kilobytes
 SECONDS = 10  # that a program may take for a tune

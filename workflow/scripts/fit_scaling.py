@@ -24,11 +24,11 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from workflow.scripts import cli
-from workflow.scripts.cli import InputError
-from workflow.scripts.files import write_json
+from workflow.scripts.base import cli
+from workflow.scripts.base.cli import InputError
+from workflow.scripts.base.files import write_json
 from workflow.scripts.laws import gaps, of_n, of_n_and_d
-from workflow.scripts.laws.fits import Settings
+from workflow.scripts.laws.describe import Settings
 from workflow.scripts.laws.forms import CHINCHILLA, CHINCHILLA_TIED, KAPLAN, Form, data_of
 from workflow.scripts.laws.isoflop import fit_compute, fit_isoflop, levels
 from workflow.scripts.laws.line import Points, curvature, points_of
@@ -286,12 +286,12 @@ def fit_table(
 
 def plot(table: pd.DataFrame, result: dict, by: str, path: Path) -> None:
     """Draw loss against N at ``path``, as PDF and PNG, and loss over N and D beside it, named _surface."""
-    from workflow.scripts import law_panels  # matplotlib takes longer to load than most tables to be fitted
-    from workflow.scripts.figures import save
+    from workflow.scripts.figures import laws  # matplotlib takes longer to load than most tables to be fitted
+    from workflow.scripts.figures.look import save
 
-    save(law_panels.scaling(table, result, by, "Loss"), path.with_suffix(""))
-    if law_panels.surfaces(result):
-        save(law_panels.surface(table, result, by, "Loss"), path.with_name(f"{path.stem}_surface"))
+    save(laws.scaling(table, result, by, "Loss"), path.with_suffix(""))
+    if laws.surfaces(result):
+        save(laws.surface(table, result, by, "Loss"), path.with_name(f"{path.stem}_surface"))
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -13,9 +13,9 @@ import importlib
 import itertools
 from collections.abc import Callable
 
-from workflow.scripts import cli
-from workflow.scripts.cli import InputError
-from workflow.scripts.imports import SCRIPTS
+from workflow.scripts.base import cli
+from workflow.scripts.base.cli import InputError
+from workflow.scripts.base.code_identity import SCRIPTS
 
 NEXT = "--then"  # stands between two commands
 

@@ -14,8 +14,9 @@ Example:
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from workflow.scripts import cli, copying, eval_style, eval_syntax
-from workflow.scripts.files import write_json
+from workflow.scripts import copying, eval_style, eval_syntax
+from workflow.scripts.base import cli
+from workflow.scripts.base.files import write_json
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -17,9 +17,10 @@ import matplotlib
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure, SubFigure
 
-from workflow.scripts import cli
-from workflow.scripts.cli import InputError
-from workflow.scripts.corpus_panels import (
+from workflow.scripts.base import cli
+from workflow.scripts.base.cli import InputError
+from workflow.scripts.base.files import read_json
+from workflow.scripts.figures.corpus_panels import (
     INK,
     SCHEMES,
     TOP_SOURCES,
@@ -34,8 +35,7 @@ from workflow.scripts.corpus_panels import (
     title,
     vocabulary,
 )
-from workflow.scripts.figures import save, short
-from workflow.scripts.files import read_json
+from workflow.scripts.figures.look import save, short
 
 WIDTH = 6.6  # inches
 LOOK = {

@@ -22,14 +22,14 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogFormatterMathtext, LogLocator
 
-from workflow.scripts import cli
-from workflow.scripts.cli import InputError
-from workflow.scripts.figures import log_axis, loss_axis, save, shaded_sizes, short, style_of, under_figure
-from workflow.scripts.law_panels import scaling, surface
+from workflow.scripts.base import cli
+from workflow.scripts.base.cli import InputError
+from workflow.scripts.base.tables import read_csv
+from workflow.scripts.figures.laws import scaling, surface
+from workflow.scripts.figures.look import log_axis, loss_axis, save, shaded_sizes, short, style_of, under_figure
+from workflow.scripts.figures.writing import COLUMNS as WRITING
+from workflow.scripts.figures.writing import copying, validity
 from workflow.scripts.laws.table import read_fit, read_table
-from workflow.scripts.tables import read_csv
-from workflow.scripts.writing_panels import COLUMNS as WRITING
-from workflow.scripts.writing_panels import copying, validity
 
 COLUMNS = ("arch", "params_non_embedding", "tokens", "flops", "seed", "test_loss", "test_loss_se")
 PLACES = (

@@ -22,14 +22,14 @@ import os
 import shlex
 from pathlib import Path
 
-from workflow.scripts import cli
-from workflow.scripts.build_corpus import Options, build, source_report
-from workflow.scripts.clean import Cleaning
-from workflow.scripts.cli import InputError
-from workflow.scripts.files import read_json
-from workflow.scripts.selection import Source
-from workflow.scripts.shards import Rules
-from workflow.scripts.sources import MUSIC21
+from workflow.scripts.base import cli
+from workflow.scripts.base.cli import InputError
+from workflow.scripts.base.files import read_json
+from workflow.scripts.corpus.build import Options, build, source_report
+from workflow.scripts.corpus.selection import Source
+from workflow.scripts.corpus.shards import Rules
+from workflow.scripts.corpus.sources import MUSIC21
+from workflow.scripts.notation.clean import Cleaning
 
 ONE_TUNE = {  # what follows if a split holds no more
     "val": "training is watched by that tune alone",

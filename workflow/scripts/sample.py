@@ -20,14 +20,14 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from workflow.scripts import cli
-from workflow.scripts.checkpoint import load_model
-from workflow.scripts.cli import InputError
-from workflow.scripts.device import PRECISIONS, pick_device, pick_precision, set_up_cpu
-from workflow.scripts.files import read_json
-from workflow.scripts.sample_files import Drawn, write_samples
-from workflow.scripts.text_pieces import whole_text
-from workflow.scripts.tokenizer import BEGIN, END, Tokenizer
+from workflow.scripts.base import cli
+from workflow.scripts.base.cli import InputError
+from workflow.scripts.base.files import read_json
+from workflow.scripts.corpus.pieces import whole_text
+from workflow.scripts.corpus.tokenizer import BEGIN, END, Tokenizer
+from workflow.scripts.machine.device import PRECISIONS, pick_device, pick_precision, set_up_cpu
+from workflow.scripts.training.state import load_model
+from workflow.scripts.writing.samples import Drawn, write_samples
 
 # Tunes written at a time, always: the last few are filled up with more of the same. A product of another number of
 # rows adds up in another order, which in bfloat16 soon gives another tune. One tune costs up to twice what it would.

@@ -10,10 +10,10 @@ Example:
 
 import numpy as np
 
-from workflow.scripts import cli
-from workflow.scripts.corpus import Corpus
-from workflow.scripts.ngram import NGram
-from workflow.scripts.sample_files import Drawn, write_samples
+from workflow.scripts.base import cli
+from workflow.scripts.corpus.dataset import Corpus
+from workflow.scripts.writing.ngram import NGram
+from workflow.scripts.writing.samples import Drawn, write_samples
 
 
 def training_text(corpus: Corpus, max_chars: int) -> list[str]:

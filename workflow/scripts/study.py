@@ -13,11 +13,12 @@ from pathlib import Path
 import jsonschema
 import yaml
 
-from workflow.scripts import models, vram
-from workflow.scripts.cli import InputError
-from workflow.scripts.files import lock
-from workflow.scripts.schedule import Schedule, check_branches
-from workflow.scripts.sources import MUSIC21, list_files, require_files
+from workflow.scripts import models
+from workflow.scripts.base.cli import InputError
+from workflow.scripts.base.files import lock
+from workflow.scripts.corpus.sources import MUSIC21, list_files, require_files
+from workflow.scripts.training import memory
+from workflow.scripts.training.schedule import Schedule, check_branches
 
 SCRIPTS = Path(__file__).parent
 SCHEMA = SCRIPTS.parent / "schemas" / "config.schema.json"
@@ -347,7 +348,7 @@ def vram_mb(config: dict, name: str) -> int:
         return 0
     model = {**config, **model_of(config, name)}
     vocab_size = 128 if config["tokenizer"] == "char" else config["vocab_size"]
-    return vram.vram_mb(
+    return memory.vram_mb(
         model["arch"], model["n_layer"], model["n_embd"], vocab_size, config["block_size"], model["batch_size"],
         config["precision"],
     )  # fmt: skip

@@ -25,14 +25,14 @@ import time
 from torch import Tensor
 from tqdm import tqdm
 
-from workflow.scripts import cli
 from workflow.scripts import models as architectures
-from workflow.scripts.cli import InputError
-from workflow.scripts.device import PRECISIONS, set_up_cpu
-from workflow.scripts.files import lock
+from workflow.scripts.base import cli
+from workflow.scripts.base.cli import InputError
+from workflow.scripts.base.files import lock
+from workflow.scripts.machine.device import PRECISIONS, set_up_cpu
+from workflow.scripts.machine.ranks import Workers
 from workflow.scripts.models import PARAMETRIZATIONS
-from workflow.scripts.parallel import Workers
-from workflow.scripts.run import Run, Training
+from workflow.scripts.training.run import Run, Training
 
 SECONDS_BETWEEN_LINES = 60  # of a log that nobody watches
 

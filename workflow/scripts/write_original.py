@@ -14,15 +14,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from workflow.scripts import cli
-from workflow.scripts.cli import InputError
-from workflow.scripts.figures import save
-from workflow.scripts.files import read_json, write_text
+from workflow.scripts.base import cli
+from workflow.scripts.base.cli import InputError
+from workflow.scripts.base.files import read_json, write_text
+from workflow.scripts.base.tables import read_csv
+from workflow.scripts.figures.laws import scaling
+from workflow.scripts.figures.look import save
 from workflow.scripts.fit_scaling import fit_group
-from workflow.scripts.law_panels import scaling
-from workflow.scripts.laws.fits import Settings
+from workflow.scripts.laws.describe import Settings
 from workflow.scripts.laws.table import complete, read_fit
-from workflow.scripts.tables import read_csv
 from workflow.scripts.write_summary import table, weighted
 
 SOURCE = "https://github.com/ishan-tandon/music-scaling-laws"

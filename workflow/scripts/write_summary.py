@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from workflow.scripts import cli
-from workflow.scripts.files import read_json, write_text
+from workflow.scripts.base import cli
+from workflow.scripts.base.files import read_json, write_text
+from workflow.scripts.base.tables import read_csv
 from workflow.scripts.laws.table import read_fit
-from workflow.scripts.tables import read_csv
 
 
 def table(header: list[str], rows: list[list[str]]) -> str:

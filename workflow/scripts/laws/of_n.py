@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 
 from workflow.scripts.laws.band import quantile
+from workflow.scripts.laws.describe import SHARED, Settings, described, error_left_out, quantiles, widened
 from workflow.scripts.laws.estimate import DRAWN, search, starts, variable_projection
-from workflow.scripts.laws.fits import SHARED, Settings, described, error_left_out, quantiles, widened
 from workflow.scripts.laws.forms import POWER_IRREDUCIBLE, data_of
 from workflow.scripts.laws.line import Points, fit_line, interval, lack_of_fit, left_out, line_of, r_squared
 from workflow.scripts.laws.problem import Problem

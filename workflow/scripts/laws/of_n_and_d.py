@@ -6,8 +6,8 @@ import numpy as np
 from scipy.optimize import least_squares
 from scipy.special import ndtr
 
+from workflow.scripts.laws.describe import Settings, described, error_left_out, quantiles
 from workflow.scripts.laws.estimate import DRAWN, descend, polish, search, variable_projection
-from workflow.scripts.laws.fits import Settings, described, error_left_out, quantiles
 from workflow.scripts.laws.forms import CHINCHILLA, CHINCHILLA_TIED, KAPLAN, Data, Form
 from workflow.scripts.laws.intervals import bootstrap
 from workflow.scripts.laws.line import lack_of_fit, points_of

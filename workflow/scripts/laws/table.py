@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from workflow.scripts.cli import InputError
-from workflow.scripts.files import read_json
+from workflow.scripts.base.cli import InputError
+from workflow.scripts.base.files import read_json
 
 # Names in runs.csv, and in published tables, of the columns that the laws use.
 ALIASES = {"params_non_embedding": "params", "test_loss": "loss", "test_loss_se": "loss_se", "model": "size",

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from workflow.scripts.cli import InputError
+from workflow.scripts.base.cli import InputError
 
 if TYPE_CHECKING:  # a study is planned from the names alone, without the seconds that torch takes to load
     from torch import nn
@@ -50,7 +50,7 @@ class ParamGroup:
 
 
 def names() -> list[str]:
-    return sorted(module.name for module in pkgutil.iter_modules(__path__))
+    return sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.ispkg)
 
 
 def check(arch: str) -> None:

@@ -8,10 +8,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from workflow.scripts.attention import CausalAttention, Heads, rotate
-from workflow.scripts.cli import InputError
-from workflow.scripts.kv_cache import Cache
+from workflow.scripts.base.cli import InputError
 from workflow.scripts.models import ModelConfig, ParamGroup
+from workflow.scripts.models.layers.attention import CausalAttention, Heads, rotate
+from workflow.scripts.models.layers.kv_cache import Cache
 
 # The shape at which "mup" is "standard": width, layers and size of a head that the rates were tuned at.
 BASE_WIDTH, BASE_DEPTH, BASE_HEAD = 48, 2, 16

@@ -1,0 +1,45 @@
+"""How every command starts and ends."""
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+from workflow.scripts.base.kept import give_back, keep
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="looks for what a process has loaded in /proc")
+@pytest.mark.parametrize("loaded", ["numpy", "libtorch_cpu"])
+def test_ctrl_c_while_a_command_imports_leaves_no_traceback(loaded):
+    """A cold start, stopped on its way to torch, and within it."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "workflow.scripts.calc_perplexity", "--checkpoint", "nowhere"],
+        cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    while loaded not in Path(f"/proc/{process.pid}/maps").read_text():
+        assert process.poll() is None
+        time.sleep(0.001)
+    process.send_signal(signal.SIGINT)
+    assert process.communicate(timeout=60) == ("", "")
+    assert process.returncode == -signal.SIGINT
+
+
+def test_what_is_kept_comes_back_whole_or_not_at_all(tmp_path):
+    for name in ("a.bin", "b.json"):
+        (tmp_path / name).write_text(name)
+    keep(tmp_path, ["a.bin", "b.json"], "one")
+    assert (tmp_path / "a.bin").samefile(tmp_path / ".kept" / "a.bin")
+    (tmp_path / "a.bin").unlink()
+    assert not give_back(tmp_path, "another")
+    assert not (tmp_path / "a.bin").exists()
+    assert give_back(tmp_path, "one")
+    assert (tmp_path / "a.bin").read_text() == "a.bin"
+    (tmp_path / "a.bin").unlink()
+    (tmp_path / ".kept" / "b.json").unlink()
+    assert not give_back(tmp_path, "one")
+    assert not (tmp_path / "a.bin").exists()
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".kept", "b.json"]

@@ -1,0 +1,93 @@
+"""Optima that are known beforehand are found, and the words about them hold."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from workflow.scripts.base.cli import InputError
+from workflow.scripts.base.files import write_json
+from workflow.scripts.collect_transfer import main, optimum, summarise
+
+RATES = np.array([0.001, 0.002, 0.004, 0.008, 0.016])
+
+
+def trials_of(optima: dict[tuple[str, int, int], float]) -> pd.DataFrame:
+    """Loss curves that are parabolas in the logarithm of the rate, around known optima by (arch, layers, width)."""
+    rows = []
+    for (arch, n_layer, n_embd), best in optima.items():
+        for rate in RATES:
+            loss = 2 + 0.1 * np.log(rate / best) ** 2 - n_embd / 1000
+            shape = {"arch": arch, "n_layer": n_layer, "n_embd": n_embd}
+            rows.append({"model": f"{arch}{n_layer}x{n_embd}", **shape, "learning_rate": rate, "val_loss": loss})
+    return pd.DataFrame(rows)
+
+
+def test_the_vertex_is_found_between_the_trials():
+    losses = 2 + 0.1 * np.log(RATES / 0.003) ** 2
+    rate, bracketed = optimum(RATES, losses)
+    assert rate == pytest.approx(0.003)
+    assert bracketed
+
+
+def test_an_optimum_at_the_end_of_the_range_is_not_taken_for_one():
+    assert optimum(RATES, np.array([5, 4, 3, 2, 1.0])) == (0.016, False)
+    assert optimum(RATES, np.array([1, 2, 3, 4, 5.0])) == (0.001, False)
+
+
+def test_how_far_it_moves_with_width_and_with_depth():
+    optima = {
+        ("gpt", 2, 24): 0.006, ("gpt", 2, 48): 0.004, ("gpt", 2, 96): 0.003, ("gpt", 4, 48): 0.004,
+        ("lstm", 1, 40): 0.004, ("lstm", 1, 80): 0.004, ("lstm", 2, 80): 0.002, ("lstm", 3, 80): 0.0025,
+    }  # fmt: skip
+    found = summarise(trials_of(optima), {"gpt": 0.004, "lstm": 0.008})["archs"]
+    assert found["gpt"]["width"]["optimum_moves_by_factor"] == pytest.approx(0.5)
+    assert found["gpt"]["width"]["models"] == ["gpt2x24", "gpt2x48", "gpt2x96"]
+    assert (found["lstm"]["depth"]["from"], found["lstm"]["depth"]["to"]) == (1, 3)
+    assert found["lstm"]["depth"]["optimum_moves_by_factor"] == pytest.approx(0.625)
+    assert found["gpt"]["depth"]["models"] == ["gpt2x48", "gpt4x48"]
+    assert found["gpt"]["trials"] == 20
+    worst = 0.1 * np.log(0.008 / 0.002) ** 2
+    assert found["lstm"]["most_lost_at_rate_in_use"] == pytest.approx(worst)
+
+
+def test_a_rate_that_was_not_tried_costs_nobody_knows_what():
+    found = summarise(trials_of({("gpt", 2, 24): 0.004, ("gpt", 2, 48): 0.004}), {"gpt": 0.003})
+    assert found["archs"]["gpt"]["most_lost_at_rate_in_use"] is None
+
+
+def test_a_rate_that_diverged_bounds_the_optimum_and_has_no_loss():
+    diverged_from = 0.008
+    trials = trials_of({("gpt", 2, 24): 0.004, ("gpt", 2, 48): 0.004})
+    trials.loc[(trials["n_embd"] == 24) & (trials["learning_rate"] >= diverged_from), "val_loss"] = np.inf
+    found = summarise(trials, {"gpt": diverged_from})
+    narrow, wide = found["models"]
+    assert (narrow["optimum"], narrow["bracketed"], narrow["diverged"]) == (0.004, True, 2)
+    assert narrow["lost_at_rate_in_use"] is None
+    assert wide["diverged"] == 0
+    assert found["archs"]["gpt"]["most_lost_at_rate_in_use"] is None
+    with pytest.raises(InputError, match="every trial of gpt2x24 diverged: try rates lower than"):
+        summarise(trials.assign(val_loss=np.inf), {"gpt": 0.004})
+
+
+def test_from_folders_to_files(tmp_path):
+    trials = trials_of({("gpt", 2, 24): 0.006, ("gpt", 2, 48): 0.004, ("gpt", 3, 48): 0.004})
+    folders = []
+    for i, row in enumerate(trials.itertuples()):
+        folders.append(str(tmp_path / f"trial{i}"))
+        training = {
+            "model_name": row.model, "params_non_embedding": row.n_embd, "tokens": 1,
+            "options": {"seed": 2, "learning_rate": row.learning_rate},
+        }  # fmt: skip
+        model = {"arch": row.arch, "n_layer": row.n_layer, "n_embd": row.n_embd}
+        write_json(f"{folders[-1]}/config.json", {"model": model, "training": training})
+        loss, error = (None, None) if row.learning_rate == RATES[-1] else (row.val_loss, 0.01)
+        write_json(f"{folders[-1]}/perplexity_val.json", {"split": "val", "loss": loss, "loss_se": error})
+    table = str(tmp_path / "lr_transfer.csv")
+    main(["--folders", *folders, "--rates", "gpt=0.004", "lstm=0.1", "--table", table])
+    written = pd.read_csv(table)
+    assert written["best"].sum() == 3
+    assert np.isinf(written["val_loss"]).sum() == 3
+    for suffix in ("json", "pdf", "png"):
+        assert (tmp_path / f"lr_transfer.{suffix}").stat().st_size > 100
+    with pytest.raises(InputError, match="--rates names no rate for gpt"):
+        main(["--folders", *folders, "--rates", "lstm=0.1", "--table", table])

@@ -1,0 +1,170 @@
+"""Tables of anybody's runs are read, and what is wrong with a row is said with its line."""
+
+import numpy as np
+import pytest
+
+from tests.conftest import ROOT
+from workflow.scripts.base.cli import InputError
+from workflow.scripts.laws.table import read_table
+
+HEAD = "arch,size,params,tokens,unique_tokens,flops,loss,seed"
+
+
+@pytest.fixture
+def read(tmp_path):
+    def reader(text: str, **options):
+        path = tmp_path / "t.csv"
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        return read_table(path, **options)
+
+    return reader
+
+
+def test_the_columns_of_the_interface(read):
+    table, notes = read(f"{HEAD}\ngpt,tiny,100,1e6,5e5,6e8,2.5,0\nlstm,big,200,1e6,,1.2e9,2.25,1\n")
+    assert notes == []
+    assert table["arch"].tolist() == ["gpt", "lstm"]
+    assert table["size"].tolist() == ["tiny", "big"]
+    assert table["params"].tolist() == [100, 200]
+    assert table["loss"].tolist() == [2.5, 2.25]
+    assert table["unique_tokens"].tolist() == [5e5, 1e6]  # all of them where that is not told
+    assert table["flops"].tolist() == [6e8, 1.2e9]
+    assert table["seed"].tolist() == ["0", "1"]
+
+
+def test_our_study_maps_onto_them():
+    table, notes = read_table(ROOT / "docs/default-study/runs.csv")
+    assert notes == []
+    row = table[(table["size"] == "gpt_tiny") & (table["tokens"] == 1048576) & (table["seed"] == "0")].iloc[0]
+    assert row["params"] == 13824  # outside the embedding, not all
+    assert row["loss"] == pytest.approx(1.681529803)
+    assert row["loss_se"] == pytest.approx(0.01642943)
+    assert row["unique_tokens"] == 1048576
+    assert row["flops"] == 141331267584
+    assert "learning_rate" in table  # kept, though no law asks for it
+
+
+def test_names_of_runs_csv_map_onto_them(read):
+    table, _ = read(
+        "model,arch,n_layer,params,params_non_embedding,tokens,unique_tokens,flops,seed,val_loss,test_loss,test_loss_se\n"
+        "gpt_tiny,gpt,2,16320,13824,131072,131072,17666408448,0,2.1,2.05,0.02\n"
+    )
+    row = table.iloc[0]
+    assert (row["size"], row["params"], row["loss"], row["loss_se"]) == ("gpt_tiny", 13824, 2.05, 0.02)
+    assert row["flops"] == 17666408448
+
+
+def test_pairs_of_optima_map_onto_them(read):
+    table, notes = read("config,flops,n_star,n_star_logstd,tok_star,loss_star\nx,6e9,100,0.1,1e7,3\n", group="config")
+    row = table.iloc[0]
+    assert (row["params"], row["tokens"], row["loss"], row["params_log_se"]) == (100, 1e7, 3, 0.1)
+    assert notes == []
+
+
+def test_flops_and_tokens_are_told_from_each_other(read):
+    table, notes = read("params,tokens,loss\n100,1e6,2\n")
+    assert table["flops"].tolist() == [6e8]
+    assert notes == ["flops are not given: 6 N D is taken for them"]
+    table, notes = read("params,flops,loss\n100,6e8,2\n")
+    assert table["tokens"].tolist() == [1e6]
+    assert notes == ["tokens are not given: C / (6 N) is taken for them"]
+    assert read("params,tokens,flops,loss\n100,,6e8,2\n")[0]["tokens"].tolist() == [1e6]
+
+
+def test_params_and_loss_are_enough(read):
+    table, notes = read("params,loss\n1234567,2\n")
+    row = table.iloc[0]
+    assert (row["arch"], row["size"], row["seed"]) == ("all", "1.235e+06", "")
+    assert np.isnan(row[["tokens", "flops", "loss_se"]].astype(float)).all()
+    assert notes == []
+
+
+def test_a_byte_order_mark_spaces_and_windows_lines_are_read(read):
+    table, _ = read(b"\xef\xbb\xbfarch , params, loss\r\ngpt, 1 ,2 \r\n")
+    assert (table["arch"].iloc[0], table["params"].iloc[0], table["loss"].iloc[0]) == ("gpt", 1, 2)
+
+
+def test_extra_columns_are_kept(read):
+    table, _ = read('arch,params,loss,note\ngpt,1,2,"a, b"\n')
+    assert table["note"].tolist() == ["a, b"]
+
+
+def test_cells_that_need_not_be_filled(read):
+    """Seed, size, unique tokens and loss_se may be told for some rows only."""
+    table, _ = read("arch,size,params,tokens,unique_tokens,loss,seed,loss_se\ngpt,,10,9,4,2,,\ngpt,s,20,9,,1,1,0.1\n")
+    assert table["size"].tolist() == ["10", "s"]
+    assert table["unique_tokens"].tolist() == [4, 9]
+    assert np.isnan(table["loss_se"].iloc[0])
+    assert table["loss_se"].iloc[1] == 0.1
+    assert np.isnan(read("params,loss,test_loss_se\n1,2,0\n2,2,\n")[0]["loss_se"].iloc[1])
+
+
+def test_unique_tokens_are_no_more_than_those_read(read):
+    table, _ = read("params,tokens,unique_tokens,loss\n1,5,9,2\n")
+    assert table["unique_tokens"].tolist() == [5]
+
+
+def test_a_standard_error_may_be_zero_but_not_negative(read):
+    assert read("params,loss,loss_se\n1,2,0\n")[0]["loss_se"].tolist() == [0]
+    with pytest.raises(InputError, match=r"line 2: loss_se is '-1', not a number of at least 0"):
+        read("params,loss,loss_se\n1,2,-1\n")
+
+
+def test_each_bad_row_is_one_line_with_its_number(read):
+    """A byte order mark, blank lines and a cell of two lines do not shift the numbers."""
+    text = (
+        '\ufeffarch,params,loss,note\ngpt,1,2,"two\nlines"\n\ngpt,2,nan,\ngpt,-3,1,\n ,4,1,\ngpt,5,0,\ngpt,six,,\n'
+        "gpt,7,1,\ngpt,8,inf,\n"
+    )
+    with pytest.raises(InputError) as raised:
+        read(text)
+    lines = str(raised.value).split("\n")
+    wanted = [
+        "line 5: loss is 'nan', not a positive number",
+        "line 6: params is '-3', not a positive number",
+        "line 7: arch is empty",
+        "line 8: loss is '0', not a positive number",
+        "line 9: params is 'six', not a positive number; loss is '', not a positive number",
+        "line 11: loss is 'inf', not a positive number",
+    ]
+    assert [line.split("t.csv ")[1] for line in lines] == wanted
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("", "is empty"),
+        ("\n\n", "is empty"),
+        ("arch,params,loss\n", "has no rows"),
+        ("arch,params,loss\n\n  \n", "has no rows"),
+        ("arch,params\ngpt,1\n", "has no column 'loss'"),
+        ("arch,loss\ngpt,1\n", "has no column 'params'"),
+        ("arch,params,loss\ngpt,1\n", "line 2: 2 cells under 3 headings"),
+        ("arch,params,loss\ngpt,1,2\n\ngpt,1,2,3\n", "line 4: 4 cells under 3 headings"),
+        ("arch,params,loss,tokens\ngpt,1,2,5\ngpt,1,2,\n", "line 3: tokens is '', not a positive number"),
+        ("arch,params,loss,tokens\ngpt,1,2,0\n", "line 2: tokens is '0', not a positive number"),
+        ("arch,params,loss,flops\ngpt,1,2,a\n", "line 2: flops is 'a', not a positive number"),
+        ("params,loss,flops\n1,2,10\n2,2,\n", "line 3: flops is '', not a positive number"),
+        ("params,loss,tokens\n1,2,10\n2,2,nan\n", "line 3: tokens is 'nan', not a positive number"),
+        (b"params,loss\n\x00,2\n", "params is"),
+        ('arch,params,loss\n"gpt,1,2\n', "not readable as CSV"),
+        (b"arch,params,loss\ngpt,1,\xff\n", "not readable as CSV"),
+    ],
+)
+def test_a_table_that_is_none(read, text, sentence):
+    with pytest.raises(InputError) as raised:
+        read(text)
+    assert sentence in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_column_of_groups_must_be_there(read):
+    with pytest.raises(InputError, match="has no column 'corpus'"):
+        read("arch,params,loss\ngpt,1,2\n", group="corpus")
+    assert read("corpus,params,loss\nirish,1,2\n", group="corpus")[0]["corpus"].tolist() == ["irish"]
+
+
+def test_headings_told_twice_are_refused(read):
+    """Of two columns of one name one would be lost without a word."""
+    with pytest.raises(InputError, match="params"):
+        read("arch,params,params,loss\ngpt,1,2,3\n")

@@ -1,0 +1,25 @@
+"""Read a table that somebody may have edited."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from workflow.scripts.base.cli import InputError
+
+
+def read_csv(path: str | Path, *columns: str) -> pd.DataFrame:
+    """Rows of a CSV file.
+
+    Raises:
+        InputError: it is no CSV, has no row, or lacks one of ``columns``.
+    """
+    try:
+        table = pd.read_csv(path)
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} is not readable as CSV ({error})") from error
+    for name in columns:
+        if name not in table:
+            raise InputError(f"{path} has no column {name!r}")
+    if table.empty:
+        raise InputError(f"{path} has no rows")
+    return table

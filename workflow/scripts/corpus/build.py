@@ -1,0 +1,316 @@
+"""The stages of a corpus: read, measure, select, survey, encode, check for leaks, and put in place.
+
+Workers turn the input into shards on disk; what is decided about all tunes together is decided here, on a few
+numbers a tune; then workers encode the shards. So memory is bounded by the number of tunes, some 200 bytes each,
+not by their text.
+"""
+
+import collections
+import dataclasses
+import hashlib
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from workflow.scripts.base.cli import InputError
+from workflow.scripts.base.code_identity import code_digest
+from workflow.scripts.base.files import read_json
+from workflow.scripts.base.kept import KEPT, MARK, give_back, keep
+from workflow.scripts.base.progress import Progress
+from workflow.scripts.corpus import audit, leakage, selection, versions
+from workflow.scripts.corpus.selection import REASONS, TRAIN, Source, UnusableError
+from workflow.scripts.corpus.shards import Rules, Shard, build_file, key_of
+from workflow.scripts.corpus.sources import MUSIC21, Piece, Rejected, input_bytes, read_pieces, require_files, text_of
+from workflow.scripts.corpus.tunes import Tunes, gather, load_tunes
+from workflow.scripts.corpus.work_folder import workplace
+from workflow.scripts.corpus.write import FILES, write
+from workflow.scripts.machine.pool import Pool
+
+SHARD_BYTES = 8 << 20  # of text in a shard
+MIDI_WEIGHT = 128 << 10  # what a MIDI file counts for: its conversion takes as long as cleaning this much text
+PROBE = "probe.npz"
+MAX_CUTS = 100  # of the pieces of a shard, to find the tunes that workers die of
+LICENCE = {MUSIC21: "as distributed with music21, partly for non-commercial use only: see data/README.md"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """How a corpus is made, beside its input."""
+
+    rules: Rules = dataclasses.field(default_factory=Rules)
+    val_fraction: float = 0.05
+    test_fraction: float = 0.05
+    min_test_chars: int = 2_400_000
+    split_by: str = "cluster"
+    max_tune_share: float = 0.05
+    min_char_count: int = 5
+    tokenizer: str = "char"
+    vocab_size: int = 1024
+
+
+def batches(sources: list[Source], want_md5: bool, progress: Progress) -> Iterator[tuple[int, list[Piece | Rejected]]]:
+    """(number of the source, items of it), of about SHARD_BYTES each."""
+    for number, source in enumerate(sources):
+        items: list[Piece | Rejected] = []
+        weight = 0
+        for item in read_pieces(source.path, want_md5, progress.update):
+            items.append(item)
+            if isinstance(item, Piece):
+                weight += MIDI_WEIGHT if item.kind == "midi" else len(item.data)
+                progress.count(item.offset == 0)
+            if weight >= SHARD_BYTES or len(items) >= 10_000:
+                yield number, items
+                items, weight = [], 0
+        if items:
+            yield number, items
+
+
+def fingerprint(items: list[Piece | Rejected], salt: str) -> str:
+    """What a shard depends on: its input, byte for byte, and ``salt``."""
+    digest = hashlib.blake2b(salt.encode())
+    for item in items:
+        fields = dataclasses.asdict(item)
+        data = fields.pop("data", b"")
+        fields.pop("md5", "")
+        digest.update(repr(fields).encode())
+        digest.update(data)
+    return digest.hexdigest()
+
+
+def in_two(piece: Piece) -> list[Piece]:
+    """A piece as two of half its tunes each, or nothing if it has but one."""
+    starts = [match.start() for match in re.finditer(rb"^X:", piece.data, re.MULTILINE)]
+    if piece.kind == "midi" or len(starts) < 2:
+        return []
+    before, after = piece.data[: starts[len(starts) // 2]], piece.data[starts[len(starts) // 2] :]
+    offset, line = piece.offset + len(before.decode()), piece.line + before.count(b"\n")
+    return [dataclasses.replace(piece, data=before), dataclasses.replace(piece, data=after, offset=offset, line=line)]
+
+
+class Reader:
+    """The input in shares of about SHARD_BYTES, and what was learnt of it on the way."""
+
+    def __init__(self, sources: list[Source], options: Options):
+        self.sources, self.options = sources, options
+        self.origin: list[int] = []  # source of each share
+        self.md5: dict[tuple[int, str], str] = {}  # by (source, path), where the split asks for it
+        self._digest = hashlib.blake2b(digest_size=16)
+
+    def progress(self, what: str) -> Progress:
+        return Progress(what, sum(input_bytes(source.path) for source in self.sources), "B")
+
+    def shares(self, progress: Progress) -> Iterator[tuple[list[Piece | Rejected], str]]:
+        """Yield (items, key of the shard that they become)."""
+        salt = repr((self.options.rules, code_digest("corpus/shards")))
+        for number, items in batches(self.sources, self.options.split_by == "md5", progress):
+            key = fingerprint(items, salt)
+            md5 = {(number, item.path): item.md5 for item in items if isinstance(item, Piece) and item.md5}
+            self.origin.append(number)
+            self.md5.update(md5)
+            self._digest.update(repr((number, key, md5)).encode())
+            yield items, key
+
+    def corpus_key(self) -> str:
+        """What the corpus depends on, once all was read: `made_by`, and the input byte for byte."""
+        return made_by(self.sources, self.options) + self._digest.hexdigest()
+
+
+def made_by(sources: list[Source], options: Options) -> str:
+    """What a corpus depends on beside its input: where that is, the options and the code."""
+    return hashlib.blake2b(repr((sources, options, code_digest("prepare"))).encode(), digest_size=16).hexdigest()
+
+
+def taken_back(output: Path, sources: list[Source], options: Options) -> dict | None:
+    """The report of the corpus that was made here of the same input, options and code, which is put back.
+
+    None if there is none, or if a whole corpus is there. Snakemake deletes a corpus before it has it made again.
+    """
+    if all((output / name).exists() for name in FILES):
+        return None
+    try:
+        known = read_json(output / KEPT / MARK)["fingerprint"].startswith(made_by(sources, options))
+    except (OSError, InputError, KeyError):
+        return None
+    if not known:
+        return None
+    reader = Reader(sources, options)
+    with reader.progress("read") as progress:
+        collections.deque(reader.shares(progress), maxlen=0)
+    if not give_back(output, reader.corpus_key()):
+        return None
+    print(f"put back what was made before of the same input, options and code, from {output / KEPT}", flush=True)
+    return read_json(output / "corpus.json")
+
+
+def build_shards(reader: Reader, work: Path, pool: Pool) -> list[Path]:
+    """Files of the shards of the input, made now or by an interrupted run."""
+    rules = reader.options.rules
+    paths: list[Path] = []
+
+    def tasks() -> Iterator[tuple]:
+        for items, key in reader.shares(progress):
+            path = work / f"shard-{len(paths):07d}.npz"
+            paths.append(path)
+            if key_of(path) != key:
+                yield items, rules, path, key
+
+    def without_culprits(task: tuple) -> None:
+        items, rules, path, key = task
+        left, sound, cuts = items[::-1], [], 0
+        while left:
+            item = left.pop()
+            failure = pool.failure(build_file, ([item], rules, work / PROBE, "")) if isinstance(item, Piece) else None
+            if failure is None:
+                sound.append(item)
+            elif cuts < MAX_CUTS and (halves := in_two(item)):
+                left += halves[::-1]
+                cuts += 1
+            else:
+                sound.append(Rejected(item.path, item.line, *failure))
+        if failure := pool.failure(build_file, (sound, rules, path, key)):
+            raise InputError(f"workers fail on this input ({': '.join(failure)}); is there too little memory?")
+
+    with reader.progress("read, clean and measure") as progress:
+        collections.deque(pool.map(build_file, tasks(), without_culprits), maxlen=0)
+    return paths
+
+
+def select(tunes: Tunes, sources: list[Source], options: Options, work: Path) -> selection.Selection:
+    """Decide which tunes are kept and where each stands."""
+    n = len(tunes)
+    fate, because = np.full(n, TRAIN), np.full(n, -1)
+    first = selection.first_with_digest(tunes.digest)
+    again = first != np.arange(n)
+    fate[again], because[again] = selection.DUPLICATE, first[again]
+    if any(source.cap is not None or source.weight is not None for source in sources):
+        left = np.flatnonzero(fate >= 0)
+        over = selection.over_cap(tunes.source[left], tunes.chars[left], tunes.digest[left], sources)
+        fate[left[over]] = selection.OVER_CAP
+
+    left = np.flatnonzero(fate >= 0)
+    anchor = np.arange(n)
+    if options.rules.near_duplicates:
+        with Progress("find versions", len(versions.FEATURES) * versions.BANDS, "bands") as progress:
+            features = {name: gather(tunes, name, fate >= 0, work) for name in versions.FEATURES}
+            cluster = versions.clusters(features, lambda band: progress.update(1))
+        anchor[left] = left[selection.anchors(cluster, tunes.digest[left])]
+
+    total = int(tunes.chars[left].sum())
+    val_fraction = options.val_fraction
+    test_fraction = selection.reach_floor(options.test_fraction, total, options.min_test_chars)
+    if tunes.md5_split is not None:
+        fate[left] = tunes.md5_split[left]
+    else:
+        u = selection.uniform(tunes.key, "split")
+        val_fraction, test_fraction = selection.leave_none_empty(u[anchor[left]], val_fraction, test_fraction)
+        own = selection.splits_of(u, val_fraction, test_fraction)
+        crosses = left[own[left] != own[anchor[left]]]
+        fate[left] = own[left]
+        fate[crosses], because[crosses] = selection.CROSSES_SPLIT, anchor[crosses]
+    training = fate == TRAIN
+    fate[training & (tunes.chars > selection.too_large(tunes.chars[training], options.max_tune_share))] = (
+        selection.TOO_LARGE
+    )
+    return selection.Selection(fate, because, anchor, val_fraction, test_fraction)
+
+
+def leak(tunes: Tunes, chosen: selection.Selection, work: Path, pool: Pool) -> dict:
+    """How much the split in force leaks, and how much two simpler ones would."""
+    val, test = chosen.val_fraction, chosen.test_fraction
+    whole = tunes.digest[:, 0] ^ np.arange(len(tunes), dtype=np.uint64)
+    schemes = {
+        "in_force": chosen.fate,
+        "exact_duplicates_only": np.where(
+            chosen.fate == selection.DUPLICATE,
+            selection.DUPLICATE,
+            selection.splits_of(selection.uniform(tunes.digest[:, 0], "exact"), val, test),
+        ),
+        "random": selection.splits_of(selection.uniform(whole, "random"), val, test),
+    }
+    order = selection.uniform(whole, "cap")
+    with Progress("measure leaks", 2 * len(tunes.paths), "shards") as progress:
+        return leakage.measure(pool, tunes, schemes, order, work, progress.update)
+
+
+def build(sources: list[Source], output_dir: str, options: Options, workers: int) -> dict:
+    """Make a corpus in ``output_dir``; returns its report, which is corpus.json.
+
+    Raises:
+        InputError: the input or the options cannot give a corpus; whatever stood in the folder stays.
+    """
+    if options.split_by == "cluster":
+        if options.val_fraction + options.test_fraction >= 1:
+            raise InputError("--val_fraction and --test_fraction leave nothing to train on")
+        for split, share in (("val", options.val_fraction), ("test", options.test_fraction or options.min_test_chars)):
+            if not share:
+                raise InputError(f"--{split}_fraction 0 leaves the {split} split empty")
+    if len({source.name for source in sources}) < len(sources):
+        raise InputError("two sources have the same name")
+    if any(not s.name and (len(sources) > 1 or s.weight is not None or s.cap is not None) for s in sources):
+        raise InputError("a source that has a weight, a cap or others beside it needs a name")
+    if len({source.weight is None for source in sources}) > 1:
+        raise InputError("either every source has a weight or none has")
+    for source in sources:
+        require_files(source.path)
+    shown = ", ".join(text_of(source.path) for source in sources)
+    output = Path(output_dir)
+    with workplace(output) as work, Pool(workers) as pool:
+        if report := taken_back(output, sources, options):
+            return report
+        reader = Reader(sources, options)
+        paths = build_shards(reader, work, pool)
+        tunes = load_tunes(sources, paths, reader.origin, reader.md5 if options.split_by == "md5" else None)
+        rejected = collections.Counter(item.reason for path in paths for item in Shard.load_rejected(path))
+        if not len(tunes):
+            said = ", ".join(f"{reason} {count}" for reason, count in rejected.most_common())
+            raise UnusableError(f"{shown} holds no usable tune ({said})")
+        chosen = select(tunes, sources, options, work)
+        selection.require_all_splits(chosen, shown)
+        for code, count in zip(*np.unique(chosen.fate[chosen.fate < 0], return_counts=True), strict=True):
+            rejected[REASONS[int(code)]] += int(count)
+
+        kept = chosen.fate >= 0
+        with Progress("survey", len(paths), "shards") as progress:
+            found = None
+            tasks = ((path, kept[part], tunes.source[part]) for path, part in tunes.shards())
+            for one in pool.map(audit.survey, tasks):
+                found = one if found is None else audit.add(found, one)
+                progress.update(1)
+        report = {
+            "input": shown,
+            "sources": [source_report(source) for source in sources],
+            "rejected": dict(sorted(rejected.items())),
+            "options": dataclasses.asdict(options),
+            "test_fraction": chosen.test_fraction,
+            "clusters": cluster_report(chosen),
+            "leakage": leak(tunes, chosen, work, pool) if options.rules.near_duplicates else {},
+            "audit": audit.report(
+                found,
+                {name: getattr(tunes, name)[kept] for name in ("chars", "notes", "rests", "voices")},
+                tunes.source[kept],
+                tunes.names,
+            ),
+        }
+        report = write(tunes, chosen, found.chars, options, report, work, output, pool)
+        keep(output, FILES, reader.corpus_key())
+        return report
+
+
+def source_report(source: Source) -> dict:
+    licence = source.licence or LICENCE.get(source.path, "")
+    return dataclasses.asdict(source) | {"path": text_of(source.path), "licence": licence}
+
+
+def cluster_report(chosen: selection.Selection) -> dict:
+    """How many of the kept tunes have relatives."""
+    kept = chosen.fate >= 0
+    sizes = np.bincount(chosen.anchor[kept])
+    sizes = sizes[sizes > 0]
+    return {
+        "clusters": len(sizes),
+        "tunes_with_relatives": int(sizes[sizes > 1].sum()),
+        "largest": int(sizes.max()),
+        "features": {name: feature._asdict() for name, feature in versions.FEATURES.items()},
+    }

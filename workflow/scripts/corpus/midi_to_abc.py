@@ -1,0 +1,156 @@
+"""Turn MIDI that nobody has vetted into ABC with the program midi2abc, at about the speed of the bare program."""
+
+import os
+import re
+import signal
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from workflow.scripts.machine.sandbox import ended, find_program, killed_by, limits, ready, start_limited, stop
+
+NAME = "tune.mid"  # midi2abc prints the name, so it is the same for all
+EXPANSION = 100  # bytes of ABC per byte of MIDI; real music stays near 1
+GAVE_UP = (
+    b"\nProbably infinite loop: aborting\n"  # -splitvoices prints this into a voice at 5000 bars, and drops the rest
+)
+HAS_NOTE = re.compile(rb"^(?![A-Za-z]:|%)[^%\n]*[A-Ga-g]", re.MULTILINE)
+
+# What midi2abc 3.64 prints with exit status 0 where it went wrong. A copyright notice in a later track becomes a meter,
+# filled up from memory it never set, so that 'M: 32764/-1966631680' comes out otherwise at each run. And it reads the
+# last byte of a meter as signed, so that 161 gives a negative tempo, and rests of negative length for notes.
+BAD_METER = re.compile(rb"^M:(?! [1-9]\d{0,2}/(?:1|2|4|8|16|32|64|128)$)|^Q:1/4=(?![1-9])", re.MULTILINE)
+
+
+class ConversionError(Exception):
+    """This MIDI gives no ABC: ``reason`` is a short code to count by, ``detail`` is for a person to read.
+
+    ``not_midi``: no MIDI header; the program was not run.
+    ``midi_smpte``: timed in seconds, not in beats, which midi2abc does not know; the program was not run.
+    ``midi_timeout``: no end within the time allowed.
+    ``midi_memory``: the program said that memory ran out. Where it dies of that unsaid, it counts as a crash.
+    ``midi_crash``: killed by a signal, named in the detail.
+    ``midi_failed``: an exit status other than 0, and what the program said of it.
+    ``midi_empty``: no note.
+    ``midi_meter``: a meter or a tempo that no music has; see ``BAD_METER``.
+    ``midi_runaway``: more ABC than allowed, or so many bars that the program gave up.
+    """
+
+    def __init__(self, reason: str, detail: str):
+        super().__init__(reason, detail)  # both as arguments, so that it survives the way out of a worker process
+        self.reason = reason
+        self.detail = detail
+
+    def __str__(self) -> str:
+        return f"{self.reason}: {self.detail}"
+
+
+class Converter:
+    """Runs midi2abc on one MIDI after another, in a folder of its own that lives as long as the ``with`` block.
+
+    The result depends on the bytes and the flags alone. Not for use by several threads at a time.
+    """
+
+    def __init__(
+        self, flags: str = "-noly -sr 2", seconds: float = 10, memory_bytes: int = 1 << 30, max_bytes: int = 1 << 20
+    ):
+        """``seconds`` bounds wall time and, rounded up, CPU time; ``max_bytes`` is the most ABC taken.
+
+        Raises:
+            InputError: midi2abc is not installed.
+        """
+        self.program = find_program("midi2abc")
+        self.command = ["midi2abc", NAME, *flags.split()]
+        self.seconds = seconds
+        self.max_bytes = max_bytes
+        # The output goes through a pipe, so the program needs no right to write any file, nor to start a process.
+        self.bounds = limits(seconds, memory_bytes, file_bytes=0, processes=0)
+
+    def __enter__(self) -> Self:
+        self._temporary = tempfile.TemporaryDirectory(prefix="midi_to_abc.")
+        self._folder = Path(self._temporary.name)
+        # One file, overwritten: making a new one, or emptying it first, costs ext4 a third of a conversion.
+        self._input = open(self._folder / NAME, "wb", buffering=0)
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._input.close()
+        self._temporary.cleanup()
+
+    def convert(self, midi: bytes) -> bytes:
+        """The ABC text of one MIDI file, from its ``X:`` line on and without the title that names the file.
+
+        Raises:
+            ConversionError: there is none; the reason says why.
+            OSError: this machine failed (a full disk, no more processes), not the MIDI.
+        """
+        if not midi.startswith(b"MThd"):
+            raise ConversionError("not_midi", "no MThd header" if midi else "empty")
+        if midi[12:13] >= b"\x80":  # the sign of the division
+            raise ConversionError("midi_smpte", "timed in seconds, not in beats")
+        self._input.seek(0)
+        view = memoryview(midi)
+        while view:
+            view = view[self._input.write(view) :]
+        self._input.truncate()
+        output = self._run(min(self.max_bytes, EXPANSION * len(midi)))
+        if GAVE_UP in output:
+            raise ConversionError("midi_runaway", "over 5000 bars in a voice")
+        abc = _tune(output)
+        if BAD_METER.search(abc):
+            raise ConversionError("midi_meter", "a meter or a tempo that no music has")
+        if not HAS_NOTE.search(abc, max(0, abc.find(b"\nK:") + 1)):
+            raise ConversionError("midi_empty", "no note in the output" if output else "no output")
+        return abc
+
+    def _run(self, most: int) -> bytes:
+        """All that the program wrote on the file."""
+        end = time.monotonic() + self.seconds
+        process = start_limited(
+            self.command,
+            self._folder,
+            self.bounds,
+            executable=self.program,
+            bufsize=0,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        output = bytearray()
+        try:
+            pipe = process.stdout.fileno()
+            whole = False
+            while not whole and ready(pipe, end):
+                block = os.read(pipe, 1 << 16)
+                whole = not block
+                output += block
+                if len(output) > most:
+                    raise ConversionError("midi_runaway", f"over {most} bytes of ABC")
+            if not (whole and ended(process, end)):
+                raise ConversionError("midi_timeout", f"no end after {self.seconds:g} s")
+        finally:
+            code = stop(process)
+            # One read: it writes only to say why it exits, and a pipe holds more than that.
+            os.set_blocking(process.stderr.fileno(), False)
+            said = process.stderr.read(200) or b""
+            process.stdout.close()
+            process.stderr.close()
+        if code == -signal.SIGXCPU:
+            raise ConversionError("midi_timeout", f"over {self.seconds:g} s of CPU time")
+        if code < 0:
+            raise ConversionError("midi_crash", killed_by(code))
+        if said.startswith(b"MIDI file has no notes!"):
+            raise ConversionError("midi_empty", "MIDI file has no notes")
+        if code:
+            reason = "midi_memory" if said.startswith(b"Out of memory") else "midi_failed"
+            line = said.partition(b"\n")[0].decode("ascii", "replace")
+            raise ConversionError(reason, f"exit status {code}" + (f": {line}" if line else ""))
+        return bytes(output)
+
+
+def _tune(output: bytes) -> bytes:
+    """Cut what midi2abc prints before the tune and the title that it makes of the file's name."""
+    start = re.search(rb"^X:", output, re.MULTILINE)
+    return output[start.start() :].replace(b"\nT: from " + NAME.encode() + b"\n", b"\n", 1) if start else b""

@@ -1,0 +1,285 @@
+"""Read whatever a user's input holds: ABC and MIDI files in folders, compressed files and archives.
+
+Takes a file, a folder (any depth) or the name of the corpus inside the music21 package. Nothing is
+unpacked to disk, memory is bounded, and the order of what is read depends on nothing but the input.
+
+Why something was not used (``Rejected.reason``):
+  unreadable      the system would not let us read it: permissions, a broken link, a file that vanished
+  not_a_file      a FIFO, socket or device; in an archive also a link
+  empty           no bytes
+  damaged         cut short, garbage, or a checksum that does not fit
+  encrypted, unsupported   a member of a zip (or a sparse one of a tar) that cannot be read
+  bomb            unpacks to far more than music would
+  unsafe_path     a member of an archive whose path leads out of it
+  nested_archive  an archive or a compressed file inside an archive
+  no_abc          an archive without ABC or MIDI
+  too_large       a MIDI file of more than MAX_MIDI_BYTES
+  too_long        text of more than text_pieces.MAX_TUNE_BYTES in which no line starts with X:
+"""
+
+import hashlib
+import importlib.util
+import os
+import re
+import stat
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO
+
+from workflow.scripts.base.cli import InputError
+from workflow.scripts.corpus.archives import OPENERS, Budget, Member, RefusedError, Stream, tar_members, zip_members
+from workflow.scripts.corpus.pieces import cut
+
+MUSIC21 = "music21"
+MAX_MIDI_BYTES = 8 << 20
+FORMS = {  # end of a name -> (what the file holds, how it is compressed)
+    "abc": ("abc", ""), "abc.gz": ("abc", "gz"), "abc.zst": ("abc", "zst"),
+    "mid": ("midi", ""), "mid.gz": ("midi", "gz"), "mid.zst": ("midi", "zst"),
+    "midi": ("midi", ""), "midi.gz": ("midi", "gz"), "midi.zst": ("midi", "zst"),
+    "zip": ("zip", ""), "tar": ("tar", ""), "tgz": ("tar", "gz"), "tar.gz": ("tar", "gz"),
+    "tar.bz2": ("tar", "bz2"), "tar.xz": ("tar", "xz"), "tar.zst": ("tar", "zst"),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A MIDI file, or whole tunes out of an ABC file."""
+
+    path: str  # relative to the input; "archive.tar.gz/inner/member.abc"; the file's own name if it is the input
+    kind: str  # "abc" or "midi"
+    data: bytes  # abc: UTF-8, LF line ends, no byte order mark; midi: the file as it is
+    offset: int  # abc: character in the decoded text (LF, no mark) at which the piece starts; else 0
+    line: int  # abc: 1-based line at which it starts; else 0
+    md5: str  # hex, of the file's bytes before decoding, on its last piece if asked for; else ""
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """A file or tune that was not used, and why."""
+
+    path: str
+    line: int
+    reason: str
+    detail: str
+
+
+def form_of(name: str) -> tuple[str, str] | None:
+    """(what a file holds, how it is compressed) by its name, or None if it is nothing to us."""
+    _, *ends = name.lower().split(".")
+    return FORMS.get(".".join(ends[-2:])) or FORMS.get(".".join(ends[-1:]))
+
+
+def root_of(input_path: str) -> Path:
+    """The folder (or file) that an input name stands for.
+
+    Raises:
+        InputError: there is no such file or folder.
+    """
+    if input_path == MUSIC21:
+        spec = importlib.util.find_spec(MUSIC21)  # to import it takes long
+        for folder in (spec and spec.submodule_search_locations) or []:
+            if next(Path(folder, "corpus").glob("**/*.abc"), None):
+                return Path(folder, "corpus")
+        raise InputError(f"the {MUSIC21} package holds no ABC files (was it installed, and with its corpus?)")
+    root = Path(input_path)
+    if not root.exists():
+        raise InputError(f"{input_path}: no such file or folder")
+    return root
+
+
+def walk(root: Path) -> Iterator[tuple[Path, str, str]]:
+    """Yield (path, reason, detail) of all that could hold input by its name, sorted; no reason: a regular file.
+
+    Folders are followed through links, each once. A root that is a file is taken whatever its name.
+    """
+    seen: set[tuple[int, int]] = set()  # a link may lead back up
+    stack: list[Path | os.DirEntry[str]] = [root]
+    while stack:
+        item = stack.pop()
+        try:
+            if item.is_dir():
+                status = item.stat()
+                if (status.st_dev, status.st_ino) not in seen:
+                    seen.add((status.st_dev, status.st_ino))
+                    with os.scandir(item) as entries:
+                        stack += sorted(entries, key=lambda entry: entry.name, reverse=True)
+            elif item is root or form_of(item.name):
+                regular = item.is_file() or stat.S_ISREG(item.stat().st_mode)  # a broken link raises here
+                yield (Path(item), "", "") if regular else (Path(item), "not_a_file", "a FIFO, socket or device")
+        except OSError as error:
+            yield Path(item), "unreadable", error.strerror
+
+
+def list_files(root: Path) -> list[Path]:
+    """Every regular file under ``root`` that could hold input, by its name, sorted."""
+    return [path for path, reason, _ in walk(root) if not reason]
+
+
+def require_files(input_path: str) -> None:
+    """Refuse an input that holds no file for us, by the names alone.
+
+    Raises:
+        InputError: there is no such file or folder, or nothing in it that could hold ABC or MIDI.
+    """
+    why = ""
+    for path, reason, detail in walk(root_of(input_path)):
+        if not reason:
+            return
+        why = why or f"; {path}: {detail}"
+    raise InputError(
+        f"{input_path} holds no .abc, .mid or .midi file, plain, .gz or .zst, and no .zip or .tar of them"
+        f" ('{MUSIC21}' names that package's corpus){why}"
+    )
+
+
+def read_archive(shown: str, members: Iterable[Member], fatal: set[str], want_md5: bool) -> Iterator[Piece | Rejected]:
+    """Yield what the members hold; nothing can be read after one that was rejected for a ``fatal`` reason."""
+    found = False
+    for member in members:
+        if not (form := form_of(member.name)):
+            continue
+        found = True
+        name = f"{shown}/{PurePosixPath(member.name)}"
+        parts = re.split(r"[/\\]", member.name)
+        if ".." in parts or not parts[0] or re.fullmatch("[A-Za-z]:", parts[0]):
+            yield Rejected(name, 0, "unsafe_path", "leads out of the archive")
+        elif form[1] or form[0] not in ("abc", "midi"):
+            yield Rejected(name, 0, "nested_archive", "an archive or a compressed file inside an archive is not opened")
+        elif not member.regular:
+            yield Rejected(name, 0, "not_a_file", "a link, FIFO or device in an archive")
+        else:
+            for item in guarded(name, read_member(name, form[0], member.open, want_md5)):
+                yield item
+                if isinstance(item, Rejected) and item.reason in fatal:
+                    yield Rejected(shown, 0, item.reason, f"nothing after {member.name} was read")
+                    return
+    if not found:
+        yield Rejected(shown, 0, "no_abc", "no ABC or MIDI file in the archive")
+
+
+def read_member(path: str, kind: str, open_stream: Callable[[], Stream], want_md5: bool) -> Iterator[Piece | Rejected]:
+    """Yield one MIDI file, or the pieces of one ABC file with their places; the last piece carries the hash."""
+    stream = open_stream()
+    stream.md5 = hashlib.md5(usedforsecurity=False) if want_md5 else None
+    held: list[Piece | Rejected] = []  # a piece is the last one if only rejected stretches follow
+    try:
+        for item in read_midi(path, stream) if kind == "midi" else read_abc(path, stream):
+            if isinstance(item, Piece):
+                yield from held
+                held = []
+            held.append(item)
+    except Exception:
+        yield from held
+        raise
+    if stream.md5 and held and isinstance(held[0], Piece):
+        held[0] = replace(held[0], md5=stream.md5.hexdigest())
+    yield from held or [Rejected(path, 0, "empty", "")]
+
+
+def read_abc(path: str, stream: Stream) -> Iterator[Piece | Rejected]:
+    for data, offset, line, dropped in cut(stream):
+        if dropped:
+            yield Rejected(path, line, "too_long", f"{dropped} bytes in which no line starts with X:")
+        else:
+            yield Piece(path, "abc", data, offset, line, "")
+
+
+def read_midi(path: str, stream: Stream) -> Iterator[Piece | Rejected]:
+    data = stream.read(MAX_MIDI_BYTES + 1)
+    if len(data) > MAX_MIDI_BYTES:
+        yield Rejected(path, 0, "too_large", f"MIDI of more than {MAX_MIDI_BYTES} bytes")
+    elif data:
+        yield Piece(path, "midi", data, 0, 0, "")
+
+
+def guarded(path: str, items: Iterable[Piece | Rejected]) -> Iterator[Piece | Rejected]:
+    """Pass ``items`` on; an error becomes a ``Rejected`` at the line up to which the file was read."""
+    last = None
+    try:
+        for last in items:
+            yield last
+    except Exception as error:  # hostile bytes make the parsers raise nearly anything, and no file may stop a run
+        reason, detail = "damaged", str(error) or type(error).__name__
+        if isinstance(error, RefusedError):
+            reason, detail = error.args
+        elif isinstance(error, OSError) and error.errno is not None:
+            reason, detail = "unreadable", error.strerror
+        elif isinstance(error, NotImplementedError):
+            reason = "unsupported"
+        line = 0
+        if isinstance(last, Piece) and last.path == path:
+            line = last.line + last.data.count(b"\n")
+            detail += f"; what stands before line {line} was read"
+        yield Rejected(path, line, reason, detail)
+
+
+class Watched:
+    """A file that tells how many bytes are read from it."""
+
+    def __init__(self, file: BinaryIO, told: Callable[[int], object]):
+        self._file, self._told = file, told
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._file.read(size)
+        self._told(len(data))
+        return data
+
+    def __getattr__(self, name: str):
+        return getattr(self._file, name)
+
+
+def read_file(path: Path, shown: str, want_md5: bool, on_bytes: Callable[[int], object]) -> Iterator[Piece | Rejected]:
+    """Yield what one file on disk holds.
+
+    Raises:
+        RefusedError, OSError and whatever decompressors and archives raise for bad data.
+    """
+    # Since it was listed, a FIFO may have taken its place: opening that would wait for a writer.
+    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as opened:
+        file = Watched(opened, on_bytes)
+        status = os.fstat(opened.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            raise RefusedError("not_a_file", "no longer a regular file")
+        if not status.st_size:
+            raise RefusedError("empty", "")
+        kind, codec = form_of(path.name) or ("abc", "")
+        budget = Budget(status.st_size)
+        if kind == "zip":
+            yield from read_archive(shown, zip_members(file, budget), {"bomb"}, want_md5)
+            return
+        stream = Stream(OPENERS[codec](file), budget)
+        if kind == "tar":
+            fatal = {"bomb", "damaged", "unreadable"}  # a stream cannot be taken up again
+            yield from read_archive(shown, tar_members(stream), fatal, want_md5)
+        else:
+            yield from read_member(shown, kind, lambda: stream, want_md5)
+
+
+def text_of(path: str) -> str:
+    """A path as text for people and reports; its own bytes need not be any."""
+    return os.fsencode(path).decode("utf-8", "replace")
+
+
+def input_bytes(input_path: str) -> int:
+    """Size on disk of all that `read_pieces` will read."""
+    return sum(path.stat().st_size for path in list_files(root_of(input_path)) if path.exists())
+
+
+def read_pieces(
+    input_path: str, want_md5: bool = False, on_bytes: Callable[[int], object] = lambda count: None
+) -> Iterator[Piece | Rejected]:
+    """Yield all ABC and MIDI under an input, sorted by path, and a ``Rejected`` for each thing not used.
+
+    ``on_bytes`` is told of bytes read from disk, for a progress bar.
+
+    Raises:
+        InputError: there is no such file or folder.
+    """
+    root = root_of(input_path)
+    for path, reason, detail in list(walk(root)):  # first, so that a file that appears meanwhile changes nothing
+        shown = text_of(path.name if path == root else path.relative_to(root).as_posix())
+        if reason:
+            yield Rejected(shown, 0, reason, detail)
+        else:
+            yield from guarded(shown, read_file(path, shown, want_md5, on_bytes))

@@ -1,0 +1,215 @@
+"""Encode the kept tunes and put the corpus in place: all of it or nothing."""
+
+import csv
+import os
+import shutil
+import unicodedata
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TextIO
+
+import numpy as np
+
+from workflow.scripts.base.files import sha256, write_json
+from workflow.scripts.base.progress import Progress
+from workflow.scripts.corpus import tokenizer as tokenizers
+from workflow.scripts.corpus.dataset import SPLITS
+from workflow.scripts.corpus.selection import CROSSES_SPLIT, DUPLICATE, OVER_CAP, REASONS, TRAIN, Selection
+from workflow.scripts.corpus.shards import Shard, load_part
+from workflow.scripts.corpus.tokenizer import BpeTokenizer, CharTokenizer
+from workflow.scripts.corpus.tunes import Tunes
+from workflow.scripts.machine.pool import Pool
+
+MAX_VOCABULARY = 254  # characters, so that an id fits a byte beside begin and end
+BPE_CHARS = 16 << 20  # of training text that merges are learnt from
+FILES = (
+    *(f"{split}.{end}" for split in SPLITS for end in ("bin", "idx")),
+    "tokenizer.json", "tunes.tsv", "quarantine.csv", "corpus.json",
+)  # fmt: skip
+TUNE_COLUMNS = ("path", "line", "offset", "chars", "source", "split", "cluster", "text_chars", "notes")
+
+
+def means_music(char: str) -> bool:
+    """Whether a character can change what a tune sounds like: nearly all of ASCII can."""
+    return char.isascii() and char not in "$*;?@\\`"
+
+
+def vocabulary(counts: Counter, min_count: int) -> tuple[str, dict[str, str]]:
+    """(characters of the vocabulary, what each other character becomes).
+
+    Kept are the characters that ABC gives a meaning to, which without one would be other music, and the most frequent
+    of the rest that are seen at least ``min_count`` times. Another becomes its base letter if that is kept (``é``
+    becomes ``e``), else nothing.
+    """
+    order = sorted(counts, key=lambda char: (not means_music(char), -counts[char], char))
+    kept = {char for char in order[:MAX_VOCABULARY] if means_music(char) or counts[char] >= min_count}
+    mapped = {}
+    for char in sorted(set(order) - kept):
+        base = "".join(c for c in unicodedata.normalize("NFKD", char) if not unicodedata.combining(c))
+        mapped[char] = base if base and set(base) <= kept else ""
+    return "".join(sorted(kept)), mapped
+
+
+def texts_of(shard: Shard, rows: np.ndarray, mapped: dict[str, str]) -> Iterator[str]:
+    """Text of some tunes of a shard, in the characters of the vocabulary."""
+    table = str.maketrans(mapped)
+    rare = set(mapped)
+    for i in rows.tolist():
+        text = shard.tune_text(i)
+        yield text.translate(table) if rare and not rare.isdisjoint(text) else text
+
+
+def encode(path: Path, fate: np.ndarray, tokenizer: dict, mapped: dict[str, str], folder: Path) -> dict:
+    """Write the tokens of a shard's kept tunes, a file for each split; returns sizes by split."""
+    shard = Shard.load(path)
+    coder = tokenizers.from_dict(tokenizer)
+    sizes = {}
+    for number, split in enumerate(SPLITS):
+        texts = list(texts_of(shard, np.flatnonzero(fate == number), mapped))
+        tokens, lengths = coder.encode_tunes(texts)
+        (folder / f"{path.stem}.{split}.bin").write_bytes(tokens)  # ndarray.tofile would not say why it failed
+        (folder / f"{path.stem}.{split}.len").write_bytes(lengths.astype("<i8"))
+        sizes[split] = {"tunes": len(texts), "chars": sum(map(len, texts)), "tokens": len(tokens)}
+    return sizes
+
+
+def join(parts: list[Path], target: Path) -> None:
+    with open(target, "wb") as out:
+        for part in parts:
+            with open(part, "rb") as file:
+                shutil.copyfileobj(file, out)
+            part.unlink()
+
+
+def places(tunes: Tunes, wanted: np.ndarray) -> dict[int, str]:
+    """Where some tunes stand in the input, for people."""
+    found = {}
+    for path, part in tunes.shards():
+        mine = wanted[(wanted >= part.start) & (wanted < part.stop)]
+        if len(mine):
+            shard = Shard.load(path)
+            for i in mine.tolist():
+                tune = shard.tunes[i - part.start]
+                found[i] = f"{shard.files[tune['file']]} line {tune['line']}"
+    return found
+
+
+def table(file: TextIO, delimiter: str) -> Callable[[Sequence], object]:
+    """Writes a row; csv itself leaves a carriage return bare before Python 3.13, and then cannot read it."""
+    plain = csv.writer(file, delimiter=delimiter, lineterminator="\n")
+    quoted = csv.writer(file, delimiter=delimiter, lineterminator="\n", quoting=csv.QUOTE_ALL)
+    return lambda row: (quoted if any(isinstance(x, str) and "\r" in x for x in row) else plain).writerow(row)
+
+
+def write_tables(tunes: Tunes, chosen: Selection, folder: Path) -> None:
+    """tunes.tsv and quarantine.csv."""
+    reasons = {
+        DUPLICATE: "same music as {}",
+        CROSSES_SPLIT: "a version of {}, which stands in another split",
+        OVER_CAP: "its source has more text than its cap or weight allows",
+    }
+    because = places(tunes, np.unique(chosen.because[chosen.because >= 0]))
+    with (
+        open(folder / "tunes.tsv", "w", encoding="utf-8", newline="") as kept_file,
+        open(folder / "quarantine.csv", "w", encoding="utf-8", newline="") as lost_file,
+    ):
+        keep, lose = table(kept_file, "\t"), table(lost_file, ",")
+        keep(TUNE_COLUMNS)
+        lose(["path", "line", "reason", "detail"])
+        for path, part in tunes.shards():
+            shard = Shard.load(path)
+            for item in shard.rejected:
+                lose([item.path, item.line, item.reason, item.detail])
+            clusters = tunes.digest[chosen.anchor[part], 0]
+            for i, (tune, fate) in enumerate(zip(shard.tunes, chosen.fate[part].tolist(), strict=True)):
+                file, line = shard.files[tune["file"]], int(tune["line"])
+                if fate >= 0:
+                    source = tunes.names[tunes.source[part.start + i]]
+                    keep(
+                        [file, line, tune["offset"], tune["raw_chars"], source, SPLITS[fate], f"{clusters[i]:016x}",
+                         tune["chars"], tune["notes"]]
+                    )  # fmt: skip
+                else:
+                    detail = reasons.get(fate, "more of the training text than one tune may have")
+                    place = because.get(int(chosen.because[part.start + i]))
+                    lose([file, line, REASONS[fate], detail.format(place)])
+
+
+def learn_merges(tunes: Tunes, chosen: Selection, vocab_size: int, chars: str, mapped: dict[str, str]) -> BpeTokenizer:
+    """Byte-pair merges of the training text, of about BPE_CHARS of it, evenly from all shards."""
+    training = chosen.fate == TRAIN
+    every = max(1, -(-int(tunes.chars[training].sum()) // BPE_CHARS))
+
+    def texts() -> Iterator[str]:
+        for path, part in tunes.shards():
+            rows = np.flatnonzero(training[part] & (tunes.digest[part, 1] % np.uint64(every) == 0))
+            yield from texts_of(Shard.load(path), rows, mapped)
+
+    return BpeTokenizer.train(texts(), vocab_size, chars)
+
+
+def write(
+    tunes: Tunes, chosen: Selection, counts: Counter, options, report: dict, work: Path, output: Path, pool: Pool
+) -> dict:
+    """Encode everything into ``work``, then move it into ``output``; returns the whole report."""
+    chars, mapped = vocabulary(counts, options.min_char_count)
+    if options.tokenizer == "bpe":
+        tokenizer = learn_merges(tunes, chosen, options.vocab_size, chars, mapped)
+    else:
+        tokenizer = CharTokenizer(chars)
+    folder = work / "out"
+    folder.mkdir()
+    splits = {split: {"tunes": 0, "chars": 0, "tokens": 0} for split in SPLITS}
+    with Progress("encode", len(tunes.paths), "shards") as progress:
+        tasks = ((path, chosen.fate[part], tokenizer.to_dict(), mapped, work) for path, part in tunes.shards())
+        for sizes in pool.map(encode, tasks):
+            for split, size in sizes.items():
+                for name, count in size.items():
+                    splits[split][name] += count
+            progress.update(1)
+    for split in SPLITS:
+        join([work / f"{path.stem}.{split}.bin" for path in tunes.paths], folder / f"{split}.bin")
+        lengths = [work / f"{path.stem}.{split}.len" for path in tunes.paths]
+        starts = np.cumsum(np.concatenate([[0], *(np.fromfile(path, "<i8") for path in lengths)]), dtype=np.uint64)
+        (folder / f"{split}.idx").write_bytes(starts.astype("<u8"))
+        for path in lengths:
+            path.unlink()
+    tokenizer.save(folder / "tokenizer.json")
+    write_tables(tunes, chosen, folder)
+    report = {
+        "input": report.pop("input"),
+        "files": count_files(tunes, chosen),
+        "tunes": int((chosen.fate >= 0).sum()),
+        "chars": sum(size["chars"] for size in splits.values()),
+        "distinct_chars": len(chars),
+        "tokenizer": options.tokenizer,
+        "vocab_size": tokenizer.vocab_size,
+        "splits": splits,
+        **report,
+        "char_counts": {char: counts[char] for char in sorted(chars, key=lambda char: (-counts[char], char))},
+        "mapped_chars": {char: {"count": counts[char], "becomes": new} for char, new in mapped.items()},
+        "content_sha256": sha256(folder / "tokenizer.json", *(folder / f"{split}.bin" for split in SPLITS)),
+    }
+    write_json(folder / "corpus.json", report)
+    for path in folder.iterdir():
+        with open(path, "rb") as file:
+            os.fsync(file.fileno())
+    # corpus.json goes last: its presence says that the rest is whole.
+    (output / "corpus.json").unlink(missing_ok=True)
+    for path in sorted(folder.iterdir(), key=lambda path: path.name == "corpus.json"):
+        path.replace(output / path.name)
+    return report
+
+
+def count_files(tunes: Tunes, chosen: Selection) -> int:
+    """Files that gave at least one kept tune."""
+    total, last = 0, None
+    for path, part in tunes.shards():
+        kept = chosen.fate[part] >= 0
+        numbers = np.unique(load_part(path, "tunes")["file"][kept])
+        if len(numbers):
+            names, source = Shard.load_said(path)["files"], int(tunes.source[part][kept][0])
+            total += len(numbers) - ((source, names[numbers[0]]) == last)  # a large file goes on in the next shard
+            last = int(tunes.source[part][kept][-1]), names[numbers[-1]]
+    return total

@@ -1,0 +1,99 @@
+"""Where a job computes and in what precision."""
+
+import contextlib
+import ctypes
+import os
+import platform
+import resource
+import sys
+
+import torch
+
+from workflow.scripts.base.cli import InputError
+from workflow.scripts.machine.gpus import claim_gpus
+from workflow.scripts.machine.ranks import Workers
+
+PRECISIONS = ("auto", "float32", "bfloat16")
+# Parameters of glibc's mallopt, from its malloc.h.
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_MMAP_MAX, M_ARENA_MAX = -1, -3, -4, -8
+
+
+def set_up_cpu(threads: int) -> None:
+    """Compute with so many threads, and keep the memory that tensors free for those to come.
+
+    By default glibc gives large pieces back to the system at once, which then clears them page by page when
+    the next step asks for them again: a sixth of the time of a step at a width of 128. What a process holds
+    at its peak, by which memory is planned, stays the same. Under a limit of address space (ulimit -v) no large
+    piece is kept: when it runs out, code that is compiled for smaller tensors must find room outside of the heap. And
+    no thread reserves 64 MB for itself, as one does, where they happen to fit, to hold a few kilobytes.
+    """
+    torch.set_num_threads(threads)
+    if platform.libc_ver()[0] != "glibc":
+        return
+    libc = ctypes.CDLL(None)
+    if resource.getrlimit(resource.RLIMIT_AS)[0] == resource.RLIM_INFINITY:
+        libc.mallopt(M_MMAP_MAX, 0)
+        libc.mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
+    else:
+        libc.mallopt(M_MMAP_THRESHOLD, 1 << 20)
+        libc.mallopt(M_ARENA_MAX, 1)
+
+
+def give_back_memory(device: torch.device) -> None:
+    """Let go of what is kept for later tensors: once memory has run out, others need it."""
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+    elif platform.libc_ver()[0] == "glibc":
+        ctypes.CDLL(None).malloc_trim(0)
+
+
+def peak_memory_mb(device: torch.device) -> int:
+    """The most memory that this process has held at once, in MB of 2**20 bytes: of the GPU, or of the CPU's."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_reserved(device) >> 20
+    held = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return held >> (20 if sys.platform == "darwin" else 10)  # macOS counts bytes, Linux kilobytes
+
+
+def pick_device(name: str, vram_mb: int = 0, workers: Workers | None = None) -> torch.device:
+    """'auto' is CUDA where there is one, else the CPU; each of the ``workers`` gets a GPU of its own.
+
+    GPUs are claimed before CUDA starts, ``vram_mb`` of one or, where that is 0, whole ones; one named by
+    its number ('cuda:1') is taken without asking.
+
+    Raises:
+        InputError: the device is not on this machine.
+    """
+    workers = workers or Workers()
+    if name in ("auto", "cuda") and torch.backends.cuda.is_built():  # a GPU that this torch cannot use stays free
+        claim = claim_gpus(workers.world, vram_mb or None) if workers.is_first else None
+        if visible := workers.from_first(claim and claim.visible):
+            os.environ["CUDA_VISIBLE_DEVICES"] = visible.split(",")[workers.rank]
+        elif workers.world > 1 and torch.cuda.is_available():  # GPUs that nvidia-smi does not tell of
+            torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+        if claim and claim.memory_fraction < 1:
+            torch.cuda.set_per_process_memory_fraction(claim.memory_fraction)
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise InputError(f"device {name!r} cannot be used here: {str(error).splitlines()[0]}") from error
+    return device
+
+
+def pick_precision(name: str, device: torch.device) -> str:
+    """'auto' is bfloat16 where the hardware multiplies it natively; benchmarks/ says at which widths that pays."""
+    if name != "auto":
+        return name
+    if device.type == "cuda":
+        return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
+    native = getattr(torch.cpu, "_is_avx512_bf16_supported", bool)()
+    return "bfloat16" if device.type == "cpu" and native else "float32"
+
+
+def autocast(device: torch.device, precision: str) -> contextlib.AbstractContextManager:
+    if precision == "float32":
+        return contextlib.nullcontext()
+    return torch.autocast(device.type, dtype=torch.bfloat16)

@@ -1,0 +1,52 @@
+"""Keys and values of the tokens that a Transformer has read, and the attention of one more token over them.
+
+To write a token is to read all of the cache once, so that is what the time goes into.
+"""
+
+from dataclasses import dataclass, replace
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+COMPILED_FROM = 32  # smallest head for which the compiled attention is faster than torch's in float32, measured
+
+
+@dataclass
+class Cache:
+    """Keys and values (L, B, n_head, room, D), of which ``length`` tokens are filled."""
+
+    keys: Tensor
+    values: Tensor
+    length: int = 0
+
+    @classmethod
+    def empty(cls, n_layer: int, batch: int, n_head: int, room: int, head_size: int, like: Tensor) -> "Cache":
+        """Room for so many tokens, in the precision and on the device of ``like``."""
+        return cls(*(like.new_zeros(n_layer, batch, n_head, room, head_size) for _ in range(2)))
+
+    def plus(self, n: int) -> "Cache":
+        """The cache once ``n`` more tokens are written."""
+        return replace(self, length=self.length + n)
+
+    def emptied(self) -> "Cache":
+        """The same room, with nothing in it."""
+        return replace(self, length=0)
+
+    def write(self, layer: int, keys: Tensor, values: Tensor) -> None:
+        """Keep the keys and values (B, n_head, T, D) of the last T of the tokens."""
+        start = self.length - keys.shape[2]
+        self.keys[layer, :, :, start : self.length] = keys
+        self.values[layer, :, :, start : self.length] = values
+
+    def attend_once(self, layer: int, q: Tensor, scale: float) -> Tensor:
+        """The values that one query (B, n_head, 1, D) finds, in its own shape."""
+        keys, values = self.keys[layer], self.values[layer]
+        if q.device.type == "cpu" and (q.dtype == torch.bfloat16 or q.shape[-1] >= COMPILED_FROM):
+            from workflow.scripts.models.layers.decode_attention import (
+                attend,  # takes a second to import, which small models do without
+            )
+
+            return attend(q, keys, values, self.length, scale)
+        keys, values = keys[:, :, : self.length], values[:, :, : self.length]
+        return F.scaled_dot_product_attention(q, keys, values, scale=scale)

@@ -1,0 +1,147 @@
+"""Shorten what a tune rests: long runs of silent bars become one multi-bar rest, silent voices go.
+
+Conversions of MIDI are full of both. Cutting bars out would put voices out of step, so a run of whole-bar rests
+is written as ``Z<n>``, which ABC 2.1 (section 4.5) defines as n bars of rest.
+"""
+
+import functools
+import re
+from fractions import Fraction
+
+import numpy as np
+from numba import njit
+
+from workflow.scripts.notation.clean import BAR, NEWLINE, PERCENT, is_field
+
+# No more digits or slashes than music has: numbers of any size take any time.
+LENGTH = r"\d{0,4}(?:/{1,8}\d{0,4})?"
+# All rests in a row, and the plain bar line after them if there is one; without that too, so that none is tried twice.
+REST_BAR = re.compile(rf"((?:[zx]{LENGTH}[ \n]*)+)(\|(?![|:\]\d])[ \n]*)?")
+REST = re.compile(rf"[zx]({LENGTH})")
+VOICE = re.compile(r"^V:[ ]*(\S+).*\n", re.MULTILINE)
+INLINE_VOICE = re.compile(r"\[V:")
+UNHEARD = re.compile(r'^(?:[A-Za-z+]:|%).*|"[^"\n]*"|![^!\n]*!|\[[A-Za-z]:[^\[\]\n]*\]', re.MULTILINE)
+FOR_ALL = re.compile(r"^[PQ]:|\[[PQ]:", re.MULTILINE)  # the tempo and the parts of all voices, wherever they stand
+NOTE = re.compile("[A-Ga-g]")
+METERS = {"C": Fraction(1), "C|": Fraction(1)}
+RATIO = re.compile(r"\d{1,4}(?:/\d{1,4})?")
+
+
+@njit(cache=True)
+def longest_rests(text, bounds):
+    """(n,) the longest run of bars in each tune that hold a rest and none of the letters of notes."""
+    longest = np.zeros(len(bounds) - 1, dtype=np.int64)
+    for t in range(len(bounds) - 1):
+        run = 0
+        rests = notes = False
+        i, stop = bounds[t], bounds[t + 1]
+        while i < stop:
+            byte = text[i]
+            if byte == BAR:
+                run = 0 if notes else run + rests
+                longest[t] = max(longest[t], run)
+                rests = notes = False
+            elif byte == 122 or byte == 120:  # z x
+                rests = True
+            elif 65 <= byte <= 71 or 97 <= byte <= 103:
+                notes = True
+            elif byte == NEWLINE and i + 2 < stop and (text[i + 1] == PERCENT or is_field(text, i + 1, stop, True)):
+                i += 1
+                while i < stop and text[i] != NEWLINE:  # a field, which may be of a new voice, or a directive
+                    i += 1
+                run = 0
+                rests = notes = False
+                continue
+            i += 1
+    return longest
+
+
+def shorten_rests(text: str, max_bars: int) -> str:
+    """A clean tune without silent voices, and with each run of more than ``max_bars`` whole-bar rests as one."""
+    header, key, body = text.partition("\nK:")
+    key_line, newline, music = body.partition("\n")
+    if not key or not music:
+        return text
+    music = drop_silent_voices(music)
+    bar = bar_length(header)
+    changes = re.search(r"^[ML]:|\[[ML]:", music, re.MULTILINE)
+    if bar and not changes:
+        music = merge_rests(music, bar, max_bars)
+    return header + key + key_line + newline + music
+
+
+def bar_length(header: str) -> Fraction | None:
+    """Length of a bar in units of L:, or None if the header does not say."""
+    fields = dict(re.findall(r"^([ML]):[ ]*(\S+)", header, re.MULTILINE))
+    try:
+        meter = METERS.get(fields["M"]) or ratio(fields["M"])
+        unit = ratio(fields["L"]) if "L" in fields else Fraction(1, 16) if meter < Fraction(3, 4) else Fraction(1, 8)
+        return meter / unit
+    except (KeyError, ValueError, ZeroDivisionError):
+        return None
+
+
+def ratio(text: str) -> Fraction:
+    """A meter or a length such as 6/8.
+
+    Raises:
+        ValueError: it is something else, such as ``1e999999999``, which Fraction would work out.
+    """
+    if not RATIO.fullmatch(text):
+        raise ValueError(text)
+    return Fraction(text)
+
+
+@functools.lru_cache(1 << 14)
+def fills(rests: str, bar: Fraction) -> bool:
+    """Whether some rests last a bar of this many units."""
+    return sum((length(rest) for rest in REST.findall(rests)), Fraction(0)) == bar
+
+
+def length(text: str) -> Fraction:
+    """A note length in units: '' is 1, '/' and '/2' a half, '//' a quarter, '3/2' one and a half."""
+    above, slashes, below = re.fullmatch(r"(\d*)(/*)(\d*)", text).groups()
+    divisor = int(below) if below else 2 ** len(slashes)
+    return Fraction(int(above or 1), max(divisor, 1))
+
+
+def merge_rests(music: str, bar: Fraction, max_bars: int) -> str:
+    parts: list[str] = []
+    run: list[re.Match] = []
+    done = 0
+
+    def close() -> None:
+        nonlocal done
+        if len(run) > max_bars:
+            parts.append(f"{music[done : run[0].start()]}Z{len(run)}|")
+            done = run[-1].end()
+            parts.append("\n" if music[done - 1] == "\n" else " ")
+        run.clear()
+
+    for match in REST_BAR.finditer(music):
+        opens_bar = match.start() == 0 or music[max(match.start() - 2, 0) : match.start()].rstrip(" ")[-1:] in "|\n"
+        if run and match.start() != run[-1].end():
+            close()
+        if opens_bar and match[2] and fills(match[1], bar):
+            run.append(match)
+        else:
+            close()
+    close()
+    return "".join(parts) + music[done:]
+
+
+def drop_silent_voices(music: str) -> str:
+    """The body without the parts of voices in which no note is played; all of it if none is.
+
+    A part reaches from one V: line to the next, so nothing is known of it where voices also change within a line.
+    """
+    starts = [*VOICE.finditer(music)]
+    if len(starts) < 2 or INLINE_VOICE.search(music):
+        return music
+    ends = [match.start() for match in starts[1:]] + [len(music)]
+    parts = [(match[1], music[match.start() : end]) for match, end in zip(starts, ends, strict=True)]
+    playing = {voice for voice, part in parts if NOTE.search(UNHEARD.sub("", part))}
+    if not playing:
+        return music
+    playing |= {voice for voice, part in parts if FOR_ALL.search(part)}
+    return music[: starts[0].start()] + "".join(part for voice, part in parts if voice in playing)

@@ -1,0 +1,285 @@
+"""One model and seed on its way through its budgets of tokens: what each run is, and how it is saved and finished."""
+
+import argparse
+import csv
+import io
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import torch
+
+from workflow.scripts import models as architectures
+from workflow.scripts.base.cli import InputError
+from workflow.scripts.base.code_identity import code_digest
+from workflow.scripts.base.files import read_json
+from workflow.scripts.base.kept import give_back, keep
+from workflow.scripts.corpus.dataset import Corpus
+from workflow.scripts.evaluation.scoring import score_tunes
+from workflow.scripts.machine.device import peak_memory_mb, pick_device, pick_precision
+from workflow.scripts.machine.ranks import Workers
+from workflow.scripts.models import ModelConfig
+from workflow.scripts.training.batches import Batches, sample_tunes
+from workflow.scripts.training.memory import CONTEXT_MB, micro_batch_for
+from workflow.scripts.training.optim import Optimizer
+from workflow.scripts.training.schedule import Schedule, check_branches
+from workflow.scripts.training.state import WEIGHTS, fingerprint, is_whole, load_state, save_model, save_state
+from workflow.scripts.training.stepper import Stepper
+
+HISTORY = ("step", "tokens", "flops", "lr", "train_loss", "val_loss", "seconds")
+RESULTS = (WEIGHTS, "history.csv", "config.json")
+STATE = "checkpoint.pt"
+# What a run is, of its options. The others change only where and how it is computed, which may differ between
+# a run and its resumption, or say how long it is. (Another number of threads, processes or windows in a pass
+# rounds sums differently, no more.)
+IDENTITY = (
+    "arch", "n_layer", "n_embd", "n_head", "context_size", "parametrization", "learning_rate", "warmup_steps",
+    "beta1", "weight_decay", "grad_clip", "seed", "compile", "eval_interval", "eval_tokens",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Run:
+    """One budget: how long it is, and the folder that its result goes to."""
+
+    tokens: int
+    folder: Path
+    schedule: Schedule
+    fingerprint: str
+
+    @property
+    def state(self) -> Path:
+        return self.folder / STATE
+
+    def is_finished(self) -> bool:
+        """Whether the folder holds exactly this run; one that was kept there is put back."""
+        return self.is_there() or (give_back(self.folder, self.fingerprint) and self.is_there())
+
+    def is_there(self) -> bool:
+        if not all((self.folder / name).exists() for name in RESULTS):
+            return False
+        training = read_json(self.folder / "config.json").get("training", {})
+        return training.get("fingerprint") == self.fingerprint and is_whole(self.folder)
+
+
+@dataclass
+class Progress:
+    """Where a run stands; with the weights and the optimiser it is all that a resumption needs."""
+
+    step: int = 0
+    seconds: float = 0.0
+    trunk_seconds: float = 0.0  # of them spent before the cooldown, which runs of several budgets share
+    micro_batch: int = 0
+    history: list[tuple] = field(default_factory=list)
+    losses: list[float] = field(default_factory=list)  # nats a token of the steps since the last row of history
+
+
+class Training:
+    """A model, its optimiser and its data, standing at a step of one of its runs.
+
+    Attributes:
+        runs: ascending by budget. They share their steps up to the cooldown of each.
+        progress: where the model stands.
+    """
+
+    def __init__(self, args: argparse.Namespace, workers: Workers):
+        self.args = args
+        self.workers = workers
+        self.device = pick_device(args.device, args.vram_mb, workers)
+        workers.use(self.device)
+        self.precision = pick_precision(args.precision, self.device)
+        self.corpus = Corpus.load(args.data_dir)
+        self.arch = architectures.module_for(args.arch)
+        self.config = ModelConfig(
+            args.arch, self.corpus.tokenizer.vocab_size, args.context_size, args.n_layer, args.n_embd, args.n_head,
+            args.parametrization,
+        )  # fmt: skip
+        self.lanes = args.batch_size * args.grad_accum
+        self.tokens_per_step = self.lanes * args.context_size
+        self.identity = {
+            "options": {name: getattr(args, name) for name in IDENTITY},
+            "windows_per_step": self.lanes,
+            "precision": self.precision,
+            "device": self.device.type,
+            "torch": str(torch.__version__),
+            "corpus": self.corpus.content_sha256,
+            "code": code_digest("train", f"models/{args.arch}"),  # as the workflow declares it
+        }
+        self.runs = self.plan()
+
+    def plan(self) -> list[Run]:
+        """The runs asked for.
+
+        Raises:
+            InputError: a budget is less than a step, or two leave the shared steps at the same one.
+        """
+        args = self.args
+        budgets = [args.max_iters * self.tokens_per_step] if args.max_iters else args.tokens
+        folders = args.output_dir or [Path("checkpoints", args.model_name)]
+        runs = []
+        for tokens, folder in zip(budgets, folders, strict=True):
+            schedule = Schedule.of_budget(tokens, self.tokens_per_step, args.warmup_steps, args.cooldown_fraction)
+            if schedule.steps < 1:
+                raise InputError(f"{tokens} tokens are less than half of one step of {self.tokens_per_step}")
+            runs.append(Run(tokens, Path(folder), schedule, fingerprint(self.identity, asdict(schedule))))
+        if len(runs) > 1:
+            check_branches({run.tokens: run.schedule for run in runs})
+        return sorted(runs, key=lambda run: run.tokens)
+
+    def build(self) -> None:
+        """Make the model and check that the data are enough for it."""
+        args, corpus = self.args, self.corpus
+        self.train_split = corpus.split("train")
+        if len(self.train_split.tokens) <= args.context_size:
+            raise InputError(
+                f"{args.data_dir}: {len(self.train_split.tokens)} training tokens are too few for a context of"
+                f" {args.context_size}"
+            )
+        self.mine = self.workers.share_of(self.lanes)
+        torch.manual_seed(args.seed)
+        self.model = self.arch.Model(self.config).to(self.device)
+        self.optimizer = Optimizer(self.model.param_groups(), args.weight_decay, args.beta1)
+        self.params = self.arch.count_params(self.config)
+        self.flops_per_token = self.arch.flops_per_token(self.config)
+        sizes = corpus.info["splits"]["train"]
+        # Characters a token, begin of tune aside; the end of a tune counts as one.
+        self.chars_per_token = (sizes["chars"] + sizes["tunes"]) / (sizes["tokens"] - sizes["tunes"])
+        self.val_tunes = sample_tunes(corpus.split("val"), args.eval_tokens)
+        self.val_chars = sum(map(corpus.tokenizer.count_chars, self.val_tunes))
+        self.progress = Progress(micro_batch=args.batch_size)
+
+    def open(self, run: Run) -> None:
+        """Stand where ``run`` was left, or at its first step, and read the data of what is left of it."""
+        state = self.saved_state(run, "step 0")
+        step = state["progress"]["step"] if state else 0
+        batches = Batches(
+            self.train_split, self.args.seed, self.lanes, self.args.context_size, self.device, step,
+            run.schedule.steps, self.mine,
+        )  # fmt: skip
+        micro_batch = state["progress"]["micro_batch"] if state else self.args.batch_size
+        if self.device.type == "cuda":
+            micro_batch = min(micro_batch, self.fitting_micro_batch(len(self.mine)))
+        self.stepper = Stepper(
+            self.model, self.optimizer, batches, micro_batch, self.device, self.precision, self.args.grad_clip,
+            self.args.compile, self.workers,
+        )  # fmt: skip
+        if state is not None:
+            self.take_up(state)
+
+    def branch_off(self, run: Run) -> None:
+        """Go on as a shorter run, from here or from where its cooldown was left."""
+        state = self.saved_state(run, "the branch")
+        if state is not None and state["progress"]["step"] >= self.progress.step:
+            self.take_up(state)
+
+    def return_to(self, run: Run) -> None:
+        """Stand again where ``run`` was left for one that branched off."""
+        self.take_up(load_state(run.state, run.fingerprint, self.identity))
+
+    def take_up(self, state: dict) -> None:
+        """Stand where a state was saved."""
+        self.progress = Progress(**state["progress"])
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        if self.stepper.carried is not None:
+            mine = self.mine
+            self.stepper.carried = tuple(part[:, mine.start : mine.stop].to(self.device) for part in state["carried"])
+
+    def fitting_micro_batch(self, lanes: int) -> int:
+        """Windows in one pass for which there should be memory on the GPU."""
+        a = self.args
+        # The estimate is of a whole job, and the weights, moments and context of this one are on the card by now.
+        free_mb = ((torch.cuda.mem_get_info()[0] + torch.cuda.memory_reserved()) >> 20) + CONTEXT_MB
+        free_mb = min(free_mb, a.vram_mb or free_mb)
+        return micro_batch_for(
+            free_mb, lanes, arch=a.arch, n_layer=a.n_layer, n_embd=a.n_embd, vocab_size=self.config.vocab_size,
+            block_size=a.context_size, precision=self.precision,
+        )  # fmt: skip
+
+    def saved_state(self, run: Run, otherwise: str) -> dict | None:
+        """The state that a run was left in; None if there is none of this very run, which then starts ``otherwise``."""
+        for torn in run.folder.glob(".*.tmp.*"):  # what a kill in the middle of a write left behind
+            torn.unlink(missing_ok=True)
+        if not run.state.exists():
+            return None
+        try:
+            state = load_state(run.state, run.fingerprint, self.identity)
+        except InputError as error:
+            self.say(f"{error}: starting from {otherwise}")
+            return None
+        self.say(f"resuming from step {state['progress']['step']} of {run.schedule.steps}")
+        return state
+
+    def validate(self) -> float:
+        """Loss on the validation tunes, in nats a character (the end of a tune counts as one)."""
+        nats = score_tunes(self.model, self.val_tunes, self.device, self.precision)
+        self.model.train()
+        return float(nats.sum() / self.val_chars)
+
+    def record(self, rate: float, train_loss: float, val_loss: float) -> None:
+        """Add a row to the history."""
+        progress = self.progress
+        tokens = progress.step * self.tokens_per_step
+        progress.history.append(
+            (
+                progress.step, tokens, tokens * self.flops_per_token, f"{rate:.6g}", f"{train_loss:.6f}",
+                f"{val_loss:.6f}", f"{progress.seconds:.3f}",
+            )
+        )  # fmt: skip
+        progress.losses.clear()
+
+    def save(self, run: Run) -> None:
+        """Write where the model stands, as a state of ``run``."""
+        carried = self.stepper.carried
+        if carried is not None:
+            carried = tuple(self.workers.gather(part, dim=1) for part in carried)
+        self.progress.micro_batch = self.stepper.micro_batch
+        if self.workers.is_first:
+            state = {
+                "fingerprint": run.fingerprint,
+                "identity": self.identity,
+                "progress": asdict(self.progress),
+                "model": self.model.state_dict(),
+                "optimizer": self.optimizer.state_dict(),
+                "carried": carried,
+            }
+            save_state(run.state, state)
+
+    def finish(self, run: Run, diverged_at: int | None = None) -> None:
+        """Write the results of a run, and keep them; its state goes only when they are safely there."""
+        progress = self.progress
+        n_tokens = run.schedule.steps * self.tokens_per_step
+        peak = peak_memory_mb(self.device)
+        training = {
+            "fingerprint": run.fingerprint,
+            **self.identity,
+            "model_name": self.args.model_name,
+            "data_dir": str(self.args.data_dir),
+            "steps": run.schedule.steps,
+            "tokens": n_tokens,
+            "diverged_at_step": diverged_at,
+            "unique_tokens": min(n_tokens, len(self.train_split.tokens)),
+            "params_non_embedding": self.params[0],
+            "params": self.params[1],
+            "flops_per_token": self.flops_per_token,
+            "flops": self.flops_per_token * n_tokens,
+            "train_seconds": round(progress.seconds, 3),
+            "trunk_seconds": round(progress.trunk_seconds, 3),
+            "device_name": torch.cuda.get_device_name() if self.device.type == "cuda" else self.device.type,
+            "processes": self.workers.world,
+            "micro_batch": self.stepper.micro_batch,
+            "peak_memory_mb": peak,
+        }
+        table = io.StringIO()
+        rows = csv.writer(table, lineterminator="\n")
+        rows.writerow(HISTORY)
+        rows.writerows(progress.history)
+        save_model(run.folder, self.model, self.corpus.tokenizer, training, table.getvalue())
+        keep(run.folder, RESULTS, run.fingerprint)
+        run.state.unlink(missing_ok=True)
+        self.say(
+            f"{n_tokens:,} tokens done: {progress.seconds:,.0f} s, {peak:,} MB of {self.device.type} memory at the peak"
+        )
+
+    def say(self, text: str) -> None:
+        if self.workers.is_first:
+            print(text, flush=True)

@@ -1,0 +1,143 @@
+"""One optimiser step: forward and backward over all lanes of a batch, in as many passes as memory asks for."""
+
+import gc
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from workflow.scripts.base.cli import InputError
+from workflow.scripts.corpus.tokenizer import BEGIN
+from workflow.scripts.machine.device import autocast, give_back_memory
+from workflow.scripts.machine.ranks import Workers
+from workflow.scripts.training.batches import Batches
+from workflow.scripts.training.optim import Optimizer
+
+# How torch says that a CPU has no memory left, and oneDNN that it has no room for a kernel; CUDA; and cuBLAS.
+NO_MEMORY = ("can't allocate memory", "could not create a primitive", "out of memory", "ALLOC_FAILED")
+
+
+class Stepper:
+    """Takes training steps.
+
+    Attributes:
+        micro_batch: windows in one forward pass. When memory runs out it is halved, and the step is taken
+            again in twice as many passes: the same global batch, and so the same step but for rounding.
+        carried: what a recurrent model remembers from one window of each lane to the next; else None.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        optimizer: Optimizer,
+        batches: Batches,
+        micro_batch: int,
+        device: torch.device,
+        precision: str,
+        grad_clip: float = 1.0,
+        compile: str = "auto",
+        workers: Workers | None = None,
+    ):
+        self.model = model
+        self.params = list(model.parameters())
+        self.optimizer = optimizer
+        self.batches = batches
+        self.lanes = len(batches.lanes)
+        self.micro_batch = divisor(self.lanes, micro_batch)
+        self.device = device
+        self.precision = precision
+        self.grad_clip = grad_clip
+        self.compile = compile
+        self.workers = workers or Workers()
+        self.carried = model.empty_state(self.lanes) if model.carries_state else None
+        self.forward = self.compiled()
+
+    def compiled(self):
+        """What computes the loss: torch.compile pays on GPUs for models that unroll no time loop.
+
+        A small model's step is bound by launches, which a CUDA graph does away with ("reduce-overhead").
+        Gradients that are added up over passes must outlive the graph's memory, so there it is not used.
+        """
+        on_gpu = self.device.type == "cuda" and not self.model.carries_state
+        if self.compile == "never" or (self.compile == "auto" and not on_gpu):
+            return self.loss
+        alone = on_gpu and self.micro_batch == self.lanes
+        return torch.compile(self.loss, dynamic=False, mode="reduce-overhead" if alone else "default")
+
+    def step(self, step: int, learning_rate: float) -> tuple[Tensor, Tensor]:
+        """Take a step; returns the mean loss in nats a token and the gradient's norm, still on the device."""
+        while (loss := self.backward(step)) is None:
+            smaller = divisor(self.lanes, self.micro_batch // 2)
+            print(
+                f"out of memory with {self.micro_batch} windows in one pass: going on with {smaller},"
+                f" {self.lanes // smaller} passes a step",
+                flush=True,
+            )
+            self.micro_batch = smaller
+            self.make_room()
+            self.forward = self.compiled()
+        self.workers.mean_([loss, *(p.grad for p in self.params)])
+        norm = nn.utils.clip_grad_norm_(self.params, self.grad_clip)
+        self.optimizer.step(learning_rate)
+        self.optimizer.zero_grad()
+        return loss, norm
+
+    def backward(self, step: int) -> Tensor | None:
+        """Gradients of the mean loss over the lanes held, and that loss; None if memory ran out.
+
+        Raises:
+            InputError: it ran out with a single window.
+        """
+        passes = self.lanes // self.micro_batch
+        total = torch.zeros((), device=self.device)
+        states = []
+        if self.device.type == "cuda":
+            torch.compiler.cudagraph_mark_step_begin()
+        try:
+            for at in range(0, self.lanes, self.micro_batch):
+                lanes = slice(at, at + self.micro_batch)
+                x, y = self.batches.get(step, lanes)
+                loss, state = self.forward(x, y, self.state_for(x, lanes))
+                (loss / passes).backward()
+                total += loss.detach() / passes
+                if self.carried is not None:
+                    states.append([part.detach() for part in state])
+        except RuntimeError as error:
+            if not ran_out_of_memory(error):
+                raise
+            if self.micro_batch == 1:
+                raise InputError("out of memory with a single window: take a smaller model or context") from error
+        else:
+            if self.carried is not None:
+                self.carried = tuple(torch.cat(parts, dim=1) for parts in zip(*states, strict=True))
+            return total
+        return None
+
+    def make_room(self) -> None:
+        """Let go of all that a step which ran out of memory holds: not before its error and its frames are gone."""
+        self.optimizer.zero_grad()
+        if self.device.type == "cuda" and not self.model.carries_state:
+            torch.compiler.reset()  # a CUDA graph keeps memory of its own
+        gc.collect()
+        give_back_memory(self.device)
+
+    def loss(self, x: Tensor, y: Tensor, state: tuple[Tensor, ...] | None) -> tuple[Tensor, tuple[Tensor, ...] | None]:
+        with autocast(self.device, self.precision):
+            logits, state = self.model(x, state)
+            return F.cross_entropy(logits.float().flatten(0, 1), y.flatten()), state
+
+    def state_for(self, x: Tensor, lanes: slice) -> tuple[Tensor, ...] | None:
+        """The carried state of these lanes, zeroed where the window opens with the start of a tune."""
+        if self.carried is None:
+            return None
+        keep = (x[:, 0] != BEGIN)[:, None]
+        return tuple(state[:, lanes] * keep for state in self.carried)
+
+
+def divisor(n: int, most: int) -> int:
+    """The largest divisor of ``n`` that is at most ``most``."""
+    return next(d for d in range(max(1, min(n, most)), 0, -1) if n % d == 0)
+
+
+def ran_out_of_memory(error: RuntimeError) -> bool:
+    return isinstance(error, torch.OutOfMemoryError) or any(said in str(error) for said in NO_MEMORY)

@@ -1,0 +1,104 @@
+"""A folder of drawn tunes, whoever wrote them: a model, an n-gram model or people.
+
+One .abc file a tune, and a CSV that says of each how many characters were written, whether its end was, how many
+characters of a prompt stand before them, and the hash of the file, so that the table stands for the folder. A prompt is
+part of what is parsed, never of what is credited.
+"""
+
+import csv
+import glob
+import hashlib
+import io
+from pathlib import Path
+from typing import NamedTuple
+
+from workflow.scripts.base.cli import InputError
+from workflow.scripts.base.files import write_text
+
+NEEDED = ("file", "chars", "ended", "prompt_chars")
+COLUMNS = (*NEEDED, "sha256")
+
+
+class Drawn(NamedTuple):
+    """A tune to write: what it goes on from, what was written, and whether the end of the tune was, too."""
+
+    prompt: str
+    written: str
+    ended: bool
+
+
+class Sample(NamedTuple):
+    """A tune in a folder; its text is ``prompt_chars`` of a prompt, then ``chars`` that were written."""
+
+    path: Path
+    chars: int
+    ended: bool
+    prompt_chars: int
+
+
+def tune_files(folder: str | Path) -> list[Path]:
+    """Every .abc file below a folder, whoever wrote it, by name.
+
+    Raises:
+        InputError: there is none.
+    """
+    paths = sorted(Path(folder).rglob("*.abc"))
+    if not paths:
+        raise InputError(f"{folder} holds no .abc files")
+    return paths
+
+
+def write_samples(folder: str | Path, stem: str, tunes: list[Drawn]) -> int:
+    """Write ``stem``-000.abc and on, and ``stem``.csv; an earlier drawing of that stem is gone then.
+
+    Returns how many tunes came to their end.
+    """
+    folder = Path(folder)
+    for old in folder.glob(f"{glob.escape(stem)}-[0-9]*.abc"):  # of an earlier run that drew more
+        old.unlink()
+    table = io.StringIO()
+    rows = csv.writer(table, lineterminator="\n")
+    rows.writerow(COLUMNS)
+    for k, tune in enumerate(tunes):
+        name = f"{stem}-{k:03d}.abc"
+        text = tune.prompt + tune.written
+        text = text if text.endswith("\n") else text + "\n"
+        write_text(folder / name, text)
+        digest = hashlib.sha256(text.encode()).hexdigest()
+        rows.writerow([name, len(tune.written), tune.ended, len(tune.prompt), digest])
+    write_text(folder / f"{stem}.csv", table.getvalue())
+    return sum(tune.ended for tune in tunes)
+
+
+def read_samples(folder: str | Path) -> list[Sample]:
+    """The tunes of a folder that `write_samples` wrote, table after table by name, each in the order drawn.
+
+    Raises:
+        InputError: there is no table, or one lacks a column, holds a wrong value or names a file that is not there.
+    """
+    tables = sorted(Path(folder).glob("*.csv"))
+    if not tables:
+        raise InputError(f"{folder} holds no table of samples (*.csv)")
+    return [sample for table in tables for sample in read_table(table)]
+
+
+def read_table(path: Path) -> list[Sample]:
+    """The tunes that one table lists; raises InputError as `read_samples`."""
+    samples = []
+    try:
+        with open(path, encoding="utf-8", newline="") as file:
+            rows = csv.DictReader(file)
+            for name in NEEDED:
+                if name not in (rows.fieldnames or ()):
+                    raise InputError(f"{path} has no column {name!r}")
+            for row in rows:
+                name, chars, ended, prompt_chars = (row[column] or "" for column in NEEDED)
+                place = f"{path}, line {rows.line_num}"
+                if not (chars.isdecimal() and prompt_chars.isdecimal() and ended in ("True", "False")):
+                    raise InputError(f"{place}: not the characters, the end and the prompt's characters of a tune")
+                if Path(name).name != name or not (path.parent / name).is_file():
+                    raise InputError(f"{place}: {name!r} is not a file beside it")
+                samples.append(Sample(path.parent / name, int(chars), ended == "True", int(prompt_chars)))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{path} is not readable as CSV ({error})") from error
+    return samples
