@@ -23,7 +23,7 @@ import torch
 from torch import nn
 
 from workflow.scripts.base import cli
-from workflow.scripts.base.cli import InputError
+from workflow.scripts.base.errors import InputError
 from workflow.scripts.base.files import write_json
 from workflow.scripts.machine.device import pick_precision
 from workflow.scripts.models import ModelConfig

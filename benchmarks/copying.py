@@ -23,9 +23,9 @@ from rapidfuzz.distance import Levenshtein
 from rapidfuzz.process import extractOne
 
 from benchmarks.clock import seconds
-from workflow.scripts.copy_index import VIEWS, CopyIndex, View, music_of, views_of
-from workflow.scripts.copying import MAX_BYTES, longest_common, measure, nearest, read
 from workflow.scripts.corpus.dataset import Corpus
+from workflow.scripts.writing.copies import MAX_BYTES, longest_common, measure, nearest, read
+from workflow.scripts.writing.training_index import VIEWS, CopyIndex, View, music_of, views_of
 
 
 def make_index(data_dir: str, folder: Path) -> CopyIndex:

@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.clock import seconds
-from workflow.scripts.base import cli
+from workflow.scripts.base import cli, errors
 from workflow.scripts.corpus.midi_to_abc import ConversionError, Converter
 from workflow.scripts.corpus.sources import Piece, read_pieces
 from workflow.scripts.machine.sandbox import find_program
@@ -43,7 +43,7 @@ def main() -> None:
     args = parser.parse_args()
     files = read(args.path)
     if not files:
-        raise cli.InputError(f"{args.path} holds no .mid files")
+        raise errors.InputError(f"{args.path} holds no .mid files")
     files = random.Random(0).sample(files, min(args.most, len(files)))
     ratios, bare, ours = [], [], []
     with tempfile.TemporaryDirectory() as folder, Converter() as converter:

@@ -18,6 +18,7 @@ from workflow.scripts import models, sample
 from workflow.scripts.base import cli
 from workflow.scripts.machine.device import pick_device, pick_precision, set_up_cpu
 from workflow.scripts.models import ModelConfig
+from workflow.scripts.writing import generate
 
 SHAPES = [(4, 128, 4), (6, 384, 6)]
 BLOCK_SIZE, SAMPLES, LENGTH = 256, 16, 512
@@ -27,8 +28,8 @@ NO_END = -1  # an id that is never drawn
 def our_tunes(config: ModelConfig, precision: str, device: torch.device) -> Callable:
     sample.END = NO_END
     model = models.module_for("gpt").Model(config).to(device).eval()
-    model = sample.ready_to_write(model, precision)
-    return lambda: sample.generate(model, [0], SAMPLES, LENGTH)
+    model = generate.ready_to_write(model, precision)
+    return lambda: generate.generate(model, [0], SAMPLES, LENGTH)
 
 
 def their_tunes(clone: Path, config: ModelConfig, batch: int, device: torch.device) -> Callable:

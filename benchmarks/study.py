@@ -22,7 +22,7 @@ import torch
 
 from benchmarks.against import write_result
 from workflow.scripts.base import cli
-from workflow.scripts.base.cli import InputError
+from workflow.scripts.base.errors import InputError
 
 ROOT = Path(__file__).parents[1]
 TICKS = os.sysconf("SC_CLK_TCK")

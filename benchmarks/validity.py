@@ -22,7 +22,7 @@ from benchmarks.against import alternate, timed, write_result
 from workflow.scripts import draw_real
 from workflow.scripts.base import cli
 from workflow.scripts.base.files import read_json
-from workflow.scripts.eval_syntax import evaluate, read
+from workflow.scripts.writing.ladder import evaluate, read
 from workflow.scripts.writing.samples import tune_files
 
 CPU = torch.device("cpu")

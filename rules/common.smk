@@ -10,7 +10,7 @@ from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
 from workflow.scripts import study
-from workflow.scripts.base.cli import InputError
+from workflow.scripts.base.errors import InputError
 from workflow.scripts.corpus.dataset import SPLITS
 from workflow.scripts.base.code_identity import code_digest
 from workflow.scripts.corpus.sources import MUSIC21

@@ -84,8 +84,8 @@ def once(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def corpus_dir(book, once) -> Path:
-    from workflow.scripts.corpus.build import Options, build
-    from workflow.scripts.corpus.selection import Source
+    from workflow.scripts.corpus.build import build
+    from workflow.scripts.corpus.options import Options, Source
 
     options = Options(val_fraction=0.1, test_fraction=0.05)
     return once("corpus", lambda folder: build([Source("", str(book))], folder, options, workers=1))

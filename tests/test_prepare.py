@@ -13,10 +13,10 @@ import pytest
 
 from tests.conftest import ROOT, command
 from workflow.scripts import prepare
-from workflow.scripts.base.cli import InputError
+from workflow.scripts.base.errors import InputError
 from workflow.scripts.base.kept import KEPT
 from workflow.scripts.corpus.dataset import SPLITS, Corpus
-from workflow.scripts.corpus.selection import Source
+from workflow.scripts.corpus.options import Source
 from workflow.scripts.prepare import source_of
 
 ENOUGH = ("--val_fraction", 0.2, "--test_fraction", 0.2, "--workers", 1)

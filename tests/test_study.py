@@ -8,7 +8,7 @@ import yaml
 from tests.conftest import ROOT
 from workflow.scripts import models, study
 from workflow.scripts.base import code_identity
-from workflow.scripts.base.cli import InputError
+from workflow.scripts.base.errors import InputError
 
 
 @pytest.fixture

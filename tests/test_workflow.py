@@ -216,13 +216,13 @@ def test_comments_and_docstrings_rerun_nothing(study):
     ("module", "old", "new", "jobs"),
     [
         ("models/lstm", "/ self.width)", "* self.width)", dict.fromkeys(EVALUATIONS, 1) | {"train": 1}),
-        ("eval_syntax", "WORST = 5", "WORST = 6", {"judge": WRITERS} | TABLES),
-        ("sample", "ROWS = 16", "ROWS = 8", EVALUATIONS),
+        ("writing/ladder", "WORST = 5", "WORST = 6", {"judge": WRITERS} | TABLES),
+        ("writing/generate", "ROWS = 16", "ROWS = 8", EVALUATIONS),
         ("models/layers/decode_attention", "fastmath=True", "fastmath=False", {"evaluate": 3, "judge": 3} | TABLES),
-        ("calc_perplexity", "round(6)", "round(5)", EVALUATIONS),
+        ("evaluation/perplexity", "round(6)", "round(5)", EVALUATIONS),
         ("sample_ngram", "default=8", "default=9", {"sample_ngram": 1, "judge": 1} | TABLES),
         ("laws/line", "** 2", "** 3", {"fit": 1, "plots": 1, "summary": 1}),
-        ("plot_scaling", "3.4", "3.5", {"plots": 1}),
+        ("figures/losses", "3.4", "3.5", {"plots": 1}),
         ("figures/look", '"font.size": 9', '"font.size": 8', {"plots": 1, "plot_corpus": 1}),
     ],
 )

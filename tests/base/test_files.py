@@ -4,7 +4,7 @@ import pytest
 
 from tests.conftest import on_a_full_disk
 from workflow.scripts.base import files
-from workflow.scripts.base.cli import InputError
+from workflow.scripts.base.errors import InputError
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path):

@@ -1,6 +1,6 @@
 import pytest
 
-from workflow.scripts.base.wilson import wilson
+from workflow.scripts.base.uncertainty import wilson
 
 
 @pytest.mark.parametrize(

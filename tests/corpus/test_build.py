@@ -21,16 +21,16 @@ from pathlib import Path
 
 import pytest
 
-from workflow.scripts.base.cli import InputError
+from workflow.scripts.base.errors import InputError
 from workflow.scripts.base.files import lock
 from workflow.scripts.base.kept import KEPT, MARK
 from workflow.scripts.base.progress import Progress
 from workflow.scripts.corpus import build as build_corpus
-from workflow.scripts.corpus import pieces, shards, work_folder
-from workflow.scripts.corpus.build import Options, batches, build, fingerprint, in_two
+from workflow.scripts.corpus import measure, pieces, work_folder
+from workflow.scripts.corpus.build import batches, build, in_two, shard_key
 from workflow.scripts.corpus.dataset import SPLITS, Corpus
-from workflow.scripts.corpus.selection import Source
-from workflow.scripts.corpus.shards import Rules, key_of
+from workflow.scripts.corpus.options import Options, Rules, Source
+from workflow.scripts.corpus.shards import key_of
 from workflow.scripts.corpus.sources import Piece, Rejected
 from workflow.scripts.corpus.work_folder import WORK
 from workflow.scripts.notation.clean import Cleaning
@@ -74,7 +74,7 @@ def small(monkeypatch):
 def done(monkeypatch):
     """The shards that are built, by name, as they are."""
     names = []
-    monkeypatch.setattr(build_corpus, "build_file", lambda *a: (names.append(a[2].name), shards.build_file(*a)))
+    monkeypatch.setattr(build_corpus, "build_file", lambda *a: (names.append(a[2].name), measure.build_file(*a)))
     return names
 
 
@@ -137,7 +137,7 @@ def test_any_number_of_workers_and_any_end_of_a_run_give_the_same_bytes(here, sm
 KILLED = """
 import os, signal, sys
 from workflow.scripts.corpus import build as build_corpus, pieces
-from workflow.scripts.corpus.selection import Source
+from workflow.scripts.corpus.options import Source
 build_corpus.SHARD_BYTES, pieces.PIECE_BYTES = 4000, 6000
 if __name__ == "__main__":
     build_corpus.build([Source("", sys.argv[1])], sys.argv[2], build_corpus.Options(val_fraction=0.15,
@@ -321,7 +321,7 @@ def build_or_die(items, rules, path, key):
         os._exit(9)
     if b"RIDDLE" in data:
         os.kill(os.getpid(), signal.SIGKILL) if b"KILL" in data else [][0]
-    shards.build_file(items, rules, path, key)
+    measure.build_file(items, rules, path, key)
 
 
 def test_a_worker_that_dies_costs_the_tune_it_died_of(folk, tunes, tmp_path, monkeypatch):
@@ -646,14 +646,14 @@ def test_a_fingerprint_is_of_all_that_a_shard_hangs_on():
     piece = Piece("a.abc", "abc", b"X:1\n", 0, 1, "")
     lost = Rejected("b.abc", 0, "empty", "")
     prints = [
-        fingerprint([piece], ""), fingerprint([piece], "s"), fingerprint([piece, lost], ""), fingerprint([], ""),
-        fingerprint([piece, piece], ""),
+        shard_key([piece], ""), shard_key([piece], "s"), shard_key([piece, lost], ""), shard_key([], ""),
+        shard_key([piece, piece], ""),
     ] + [
-        fingerprint([dataclasses.replace(piece, **change)], "")
+        shard_key([dataclasses.replace(piece, **change)], "")
         for change in ({"path": "c"}, {"kind": "midi"}, {"data": b"X:2\n"}, {"offset": 1}, {"line": 2})
     ]  # fmt: skip
     assert len(set(prints)) == len(prints)
-    assert fingerprint([dataclasses.replace(piece, md5="0f")], "") == prints[0]
+    assert shard_key([dataclasses.replace(piece, md5="0f")], "") == prints[0]
 
 
 def test_nothing_of_the_machine_is_in_the_outputs(here, folk, tmp_path, monkeypatch):

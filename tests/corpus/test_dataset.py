@@ -2,7 +2,7 @@ import shutil
 
 import pytest
 
-from workflow.scripts.base.cli import InputError
+from workflow.scripts.base.errors import InputError
 from workflow.scripts.corpus.dataset import Corpus
 
 

@@ -13,11 +13,12 @@ import pytest
 import zstandard
 
 from workflow.scripts.corpus import leakage
-from workflow.scripts.corpus.build import Options, build, select
+from workflow.scripts.corpus.build import build, select
 from workflow.scripts.corpus.leakage import count_distinct, measure
-from workflow.scripts.corpus.selection import TEST, TRAIN, VAL, Source, splits_of, uniform
-from workflow.scripts.corpus.shards import Rules, Shard
-from workflow.scripts.corpus.shards import build as build_shard
+from workflow.scripts.corpus.measure import build as build_shard
+from workflow.scripts.corpus.options import Options, Rules, Source
+from workflow.scripts.corpus.selection import TEST, TRAIN, VAL, splits_of, uniform
+from workflow.scripts.corpus.shards import Shard
 from workflow.scripts.corpus.sources import Piece, read_pieces
 from workflow.scripts.corpus.tunes import Tunes, load_tunes
 from workflow.scripts.machine.pool import Pool

@@ -4,8 +4,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from workflow.scripts.base.cli import InputError
-from workflow.scripts.corpus.build import Options, select
+from workflow.scripts.base.errors import InputError, UnusableError
+from workflow.scripts.corpus.build import select
+from workflow.scripts.corpus.measure import build
+from workflow.scripts.corpus.options import Options, Rules, Source
 from workflow.scripts.corpus.selection import (
     CROSSES_SPLIT,
     DUPLICATE,
@@ -18,8 +20,6 @@ from workflow.scripts.corpus.selection import (
     TRAIN,
     VAL,
     Selection,
-    Source,
-    UnusableError,
     anchors,
     first_with_digest,
     leave_none_empty,
@@ -31,7 +31,6 @@ from workflow.scripts.corpus.selection import (
     too_large,
     uniform,
 )
-from workflow.scripts.corpus.shards import Rules, build
 from workflow.scripts.corpus.sources import Piece, read_pieces
 from workflow.scripts.corpus.tunes import Tunes, load_tunes, part_of
 

@@ -6,8 +6,10 @@ import re
 import numpy as np
 import pytest
 
-from workflow.scripts.corpus import shards
-from workflow.scripts.corpus.shards import Rules, Shard, build, build_file, key_of, load_part
+from workflow.scripts.corpus import measure
+from workflow.scripts.corpus.measure import build, build_file
+from workflow.scripts.corpus.options import Rules
+from workflow.scripts.corpus.shards import Shard, key_of, load_part
 from workflow.scripts.corpus.sources import Piece, Rejected, read_pieces
 from workflow.scripts.corpus.versions import FEATURES, N_HASHES
 from workflow.scripts.notation.clean import Cleaning
@@ -237,5 +239,5 @@ def test_rules_that_are_not_met_at_once_are_given_once():
 def test_the_flag_of_nul_is_that_of_find_tunes():
     from workflow.scripts.notation.clean import find_tunes
 
-    assert find_tunes(np.frombuffer(b"X:1\nK:C\nA\0\n", np.uint8))[0, 5] & shards.NUL
-    assert not find_tunes(np.frombuffer("X:1\nK:C\né\n".encode(), np.uint8))[0, 5] & shards.NUL
+    assert find_tunes(np.frombuffer(b"X:1\nK:C\nA\0\n", np.uint8))[0, 5] & measure.NUL
+    assert not find_tunes(np.frombuffer("X:1\nK:C\né\n".encode(), np.uint8))[0, 5] & measure.NUL

@@ -23,7 +23,7 @@ from pathlib import Path
 import pytest
 import zstandard
 
-from workflow.scripts.base.cli import InputError
+from workflow.scripts.base.errors import InputError
 from workflow.scripts.corpus import archives, sources
 from workflow.scripts.corpus import pieces as text_pieces
 from workflow.scripts.corpus.sources import Piece, Rejected, list_files, read_pieces, require_files, root_of

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.conftest import ROOT
-from workflow.scripts.base.cli import InputError
+from workflow.scripts.base.errors import InputError
 from workflow.scripts.corpus import tokenizer
 from workflow.scripts.corpus.dataset import SPLITS, Corpus
 from workflow.scripts.corpus.tokenizer import BEGIN, END, BpeTokenizer, CharTokenizer

@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 
 from workflow.scripts.corpus import versions
-from workflow.scripts.corpus.shards import Rules, build
+from workflow.scripts.corpus.measure import build
+from workflow.scripts.corpus.options import Rules
 from workflow.scripts.corpus.sources import read_pieces
 from workflow.scripts.corpus.versions import FEATURES, N_HASHES, ROWS, clusters, sketch, window_hashes, window_key
-from workflow.scripts.notation.sound import Stream
+from workflow.scripts.notation.sound import Ragged
 
 
-def windows(stream: Stream, width: int) -> list[frozenset[bytes]]:
+def windows(stream: Ragged, width: int) -> list[frozenset[bytes]]:
     """The set of windows of each tune, by slicing."""
     data = stream.values.tobytes()
     sets = []

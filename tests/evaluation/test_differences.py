@@ -8,16 +8,16 @@ import pytest
 
 from tests.conftest import command
 from workflow.scripts import calc_perplexity, compare
-from workflow.scripts.base.cli import InputError
+from workflow.scripts.base.errors import InputError
 from workflow.scripts.base.files import read_json, write_json
-from workflow.scripts.compare import Run, differences, holm
+from workflow.scripts.evaluation.differences import TuneLosses, differences, holm
 
 RNG = np.random.default_rng(5)
 CHARS = RNG.integers(100, 600, 300)
 HARD = RNG.normal(1.5, 0.3, 300)  # nats a character, for everybody
 
 
-BASE = Run("a", CHARS * HARD, CHARS.astype(float), "t")
+BASE = TuneLosses("a", CHARS * HARD, CHARS.astype(float), "t")
 
 
 def by_pair(found: list[dict]) -> dict:
@@ -41,7 +41,9 @@ def test_models_that_do_not_differ_are_seldom_told_apart():
     wrong = 0
     for study in range(20):
         rng = np.random.default_rng(study)
-        runs = [Run(str(k), CHARS * (HARD + rng.normal(0, 0.05, 300)), CHARS.astype(float), "t") for k in range(8)]
+        runs = [
+            TuneLosses(str(k), CHARS * (HARD + rng.normal(0, 0.05, 300)), CHARS.astype(float), "t") for k in range(8)
+        ]
         wrong += any(row["real"] for row in differences(runs))
     assert wrong <= 3
 

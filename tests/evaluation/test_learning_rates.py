@@ -4,9 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from workflow.scripts.base.cli import InputError
+from workflow.scripts.base.errors import InputError
 from workflow.scripts.base.files import write_json
-from workflow.scripts.collect_transfer import main, optimum, summarise
+from workflow.scripts.collect_transfer import main
+from workflow.scripts.evaluation.learning_rates import optimum, summarise
 
 RATES = np.array([0.001, 0.002, 0.004, 0.008, 0.016])
 

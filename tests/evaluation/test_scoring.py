@@ -10,12 +10,12 @@ import pytest
 import torch
 
 from tests.conftest import ROOT, command
-from workflow.scripts.base.cli import InputError
-from workflow.scripts.calc_perplexity import Material, evaluate
+from workflow.scripts.base.errors import InputError
 from workflow.scripts.corpus.dataset import Corpus
+from workflow.scripts.evaluation.perplexity import Material, evaluate
 from workflow.scripts.evaluation.scoring import score_tokens, score_tunes, windows
 from workflow.scripts.models import ModelConfig, module_for, names
-from workflow.scripts.training.state import load_model
+from workflow.scripts.models.stored import load_model
 
 SCHEMA = json.loads((ROOT / "workflow" / "schemas" / "perplexity.schema.json").read_text())
 

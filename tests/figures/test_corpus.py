@@ -10,11 +10,12 @@ import pytest
 from matplotlib.text import Text
 
 from tests.conftest import command
-from workflow.scripts import plot_corpus
-from workflow.scripts.base.cli import InputError
-from workflow.scripts.base.wilson import wilson
+from workflow.scripts.base.errors import InputError
+from workflow.scripts.base.uncertainty import wilson
+from workflow.scripts.figures import corpus as corpus_figure
+from workflow.scripts.figures.corpus import LOOK, check, draw
 from workflow.scripts.figures.corpus_panels import percent, plain, visible
-from workflow.scripts.plot_corpus import LOOK, check, draw, main
+from workflow.scripts.plot_corpus import main
 
 HOSTILE = (
     "_leading",
@@ -201,8 +202,8 @@ def test_percent(share, text):
 
 def places(corpus: dict) -> list[list[str]]:
     """Where each thing stands that the figure needs, as keys one after another."""
-    found = [place.split(".") for place in (*plot_corpus.NUMBERS, *plot_corpus.TEXTS, *plot_corpus.TABLES)]
-    found += [[*place.split("."), part] for place in plot_corpus.HISTOGRAMS for part in ("edges", "counts")]
+    found = [place.split(".") for place in (*corpus_figure.NUMBERS, *corpus_figure.TEXTS, *corpus_figure.TABLES)]
+    found += [[*place.split("."), part] for place in corpus_figure.HISTOGRAMS for part in ("edges", "counts")]
     for group in (["audit", "sources"], ["leakage"]):
         rows = corpus["audit"]["sources"] if len(group) == 2 else corpus["leakage"]
         found += [group] + [[*group, name, column] for name in rows for column in rows[name]]

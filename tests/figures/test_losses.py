@@ -12,14 +12,14 @@ import pytest
 from tests.conftest import ROOT, command
 from workflow.scripts import fit_scaling
 from workflow.scripts.base.tables import read_csv
-from workflow.scripts.base.wilson import wilson
-from workflow.scripts.collect_writing import BARS, FORM, JUDGED
+from workflow.scripts.base.uncertainty import wilson
 from workflow.scripts.figures.laws import NO_SURFACE, scaling, surface
 from workflow.scripts.figures.look import STYLES, short
+from workflow.scripts.figures.losses import loss_compute
 from workflow.scripts.figures.writing import copying, validity
 from workflow.scripts.laws.table import read_fit, read_table
-from workflow.scripts.plot_scaling import loss_compute
 from workflow.scripts.write_summary import seconds_spent, writing_parts
+from workflow.scripts.writing.columns import BARS, FORM, JUDGED
 
 FIGURES = ("scaling_plot", "loss_surface", "loss_curves", "loss_compute", "loss_places", "validity", "copying")
 RATES = (*JUDGED, *BARS, *FORM, "copied")

@@ -9,10 +9,11 @@ import pandas as pd
 import pytest
 
 from tests.conftest import ROOT, command
-from workflow.scripts.base.cli import InputError
-from workflow.scripts.fit_scaling import UNKNOWN_NOISE, fit_group, fit_table, main, one_budget
+from workflow.scripts.base.errors import InputError
+from workflow.scripts.fit_scaling import main
 from workflow.scripts.laws.describe import Settings
 from workflow.scripts.laws.estimate import search
+from workflow.scripts.laws.fit_table import UNKNOWN_NOISE, fit_group, fit_table, one_budget
 from workflow.scripts.laws.forms import CHINCHILLA, CHINCHILLA_TIED, KAPLAN, data_of
 from workflow.scripts.laws.problem import Problem
 from workflow.scripts.laws.table import read_table

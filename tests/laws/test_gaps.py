@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from workflow.scripts.fit_scaling import fit_table
 from workflow.scripts.laws.describe import Settings
+from workflow.scripts.laws.fit_table import fit_table
 from workflow.scripts.laws.gaps import compare, crossing, curve, equals, gaps_at
 
 SIZES = np.geomspace(1e5, 1e8, 6)

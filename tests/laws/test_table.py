@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.conftest import ROOT
-from workflow.scripts.base.cli import InputError
+from workflow.scripts.base.errors import InputError
 from workflow.scripts.laws.table import read_table
 
 HEAD = "arch,size,params,tokens,unique_tokens,flops,loss,seed"

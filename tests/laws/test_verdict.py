@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy.stats import f as f_distribution
 
-from workflow.scripts.fit_scaling import fit_group, fit_table
 from workflow.scripts.laws.describe import Settings
+from workflow.scripts.laws.fit_table import fit_group, fit_table
 from workflow.scripts.laws.line import fit_line, lack_of_fit, points_of
 from workflow.scripts.laws.of_n import forecast
 from workflow.scripts.laws.table import complete, read_table

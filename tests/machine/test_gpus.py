@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from workflow.scripts.base.cli import InputError
+from workflow.scripts.base.errors import InputError
 from workflow.scripts.machine import gpus
 from workflow.scripts.machine.gpus import Device, claim
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from workflow.scripts.base.cli import InputError
+from workflow.scripts.base.errors import InputError
 from workflow.scripts.machine.pool import Pool
 
 ROOT = Path(__file__).parents[2]  # not from conftest: each worker would import all that it imports

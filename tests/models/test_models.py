@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from workflow.scripts import models
-from workflow.scripts.base.cli import InputError
+from workflow.scripts.base.errors import InputError
 from workflow.scripts.models import ModelConfig, gpt, lstm, modern
 from workflow.scripts.models.layers import attention
 

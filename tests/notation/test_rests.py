@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from tests.notation.test_clean import DEFAULT, abc_ish
+from workflow.scripts.corpus.measure import shorten
 from workflow.scripts.corpus.midi_to_abc import ConversionError, Converter
-from workflow.scripts.corpus.shards import shorten
 from workflow.scripts.corpus.sources import Piece, read_pieces
 from workflow.scripts.machine.sandbox import find_program, run_limited
 from workflow.scripts.notation.clean import clean, find_tunes

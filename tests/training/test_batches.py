@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from workflow.scripts.corpus.dataset import Corpus, Split
-from workflow.scripts.training.batches import Batches, Stream, deal, sample_tunes
+from workflow.scripts.training.batches import Batches, TokenStream, deal, sample_tunes
 
 CPU = torch.device("cpu")
 
@@ -15,7 +15,7 @@ def split():
 
 
 def stream(split, n, seed, start=0):
-    return np.concatenate(Stream(split, seed).read(start, n))
+    return np.concatenate(TokenStream(split, seed).read(start, n))
 
 
 def test_every_token_comes_once_an_epoch(split):

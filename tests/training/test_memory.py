@@ -1,8 +1,9 @@
 import pytest
 import torch
 
+from workflow.scripts.machine.gpus import CONTEXT_MB
 from workflow.scripts.models import ModelConfig, gpt, module_for
-from workflow.scripts.training.memory import ACTIVATIONS, CONTEXT_MB, micro_batch_for, vram_mb
+from workflow.scripts.training.memory import ACTIVATIONS, micro_batch_for, vram_mb
 
 XXL = {"arch": "gpt", "n_layer": 24, "n_embd": 1600, "vocab_size": 120, "block_size": 1024, "precision": "auto"}
 

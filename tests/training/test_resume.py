@@ -13,9 +13,10 @@ import torch
 
 from tests.conftest import command, on_a_full_disk, start
 from tests.training.small_runs import SMALL, train
-from workflow.scripts.base.cli import InputError
+from workflow.scripts.base.errors import InputError
+from workflow.scripts.models.stored import WEIGHTS, load_model
 from workflow.scripts.training.run import RESULTS
-from workflow.scripts.training.state import WEIGHTS, load_model, load_state, save_state
+from workflow.scripts.training.state import load_state, save_state
 
 ENDLESS = 20000  # steps of a run that is ended before, though each of them is saved: more take long to be laid out
 

@@ -1,6 +1,6 @@
 import pytest
 
-from workflow.scripts.base.cli import InputError
+from workflow.scripts.base.errors import InputError
 from workflow.scripts.training.schedule import Schedule, check_branches
 
 

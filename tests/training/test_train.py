@@ -17,8 +17,8 @@ from workflow.scripts.base.files import read_json
 from workflow.scripts.corpus.dataset import Corpus
 from workflow.scripts.evaluation.scoring import score_tunes
 from workflow.scripts.machine.device import pick_precision
+from workflow.scripts.models.stored import WEIGHTS, load_model
 from workflow.scripts.training.batches import sample_tunes
-from workflow.scripts.training.state import WEIGHTS, load_model
 
 
 @pytest.mark.parametrize("arch", ["gpt", "lstm"])

@@ -15,9 +15,10 @@ from pydivsufsort import divsufsort, longest_previous_factor
 from rapidfuzz.distance import Levenshtein
 
 from tests.conftest import ROOT, command
-from workflow.scripts import copying
-from workflow.scripts.copy_index import VIEWS, CopyIndex, build, gram_keys, group, index_view, join, views_of
-from workflow.scripts.copying import (
+from workflow.scripts.corpus.dataset import Corpus
+from workflow.scripts.notation.sound import Ragged
+from workflow.scripts.writing import copies
+from workflow.scripts.writing.copies import (
     LONG,
     MAX_BYTES,
     THRESHOLD,
@@ -27,8 +28,16 @@ from workflow.scripts.copying import (
     shared_grams,
     summarise,
 )
-from workflow.scripts.corpus.dataset import Corpus
-from workflow.scripts.notation.sound import Stream
+from workflow.scripts.writing.training_index import (
+    VIEWS,
+    CopyIndex,
+    build,
+    gram_keys,
+    group,
+    index_view,
+    join,
+    views_of,
+)
 
 SCHEMA = json.loads((ROOT / "workflow" / "schemas" / "copying.schema.json").read_text())
 
@@ -118,7 +127,7 @@ def test_the_longest_common_substring_is_that_of_slicing(recurring):
         assert (length, at) == by_slicing(music, text)
         assert text[place : place + length] == music[at : at + length]
         lengths.add(length)
-    assert max(lengths) > 2 * copying.TAIL
+    assert max(lengths) > 2 * copies.TAIL
 
 
 def test_the_stretch_is_the_one_that_difflib_finds(index, split, judge):
@@ -194,14 +203,14 @@ def mutate(text: bytes, edits: int, rng: random.Random) -> bytes:
 
 def test_no_tune_above_the_threshold_is_missed(index, monkeypatch):
     """With none but the possible copies to compare, the nearest is brute force's nearest wherever that is a copy."""
-    monkeypatch.setattr(copying, "CANDIDATES", 1)
+    monkeypatch.setattr(copies, "CANDIDATES", 1)
     rng = random.Random(11)
     for name in VIEWS:
         view = index.views[name]
         tunes = [view.values[a:b].tobytes() for a, b in itertools.pairwise(view.bounds.tolist())]
         tunes += [tune[:size] for tune in tunes for size in (2, 5, 9, 14)]  # short ones, too
         tunes += [tune[:size] * 12 for tune in tunes[:200] for size in (4, 7)]  # and the same over and over
-        view = index_view(Stream(*join(tunes)))
+        view = index_view(Ragged(*join(tunes)))
         near = 0
         for tune in rng.sample(tunes, 200):
             query = mutate(tune, rng.randint(0, max(1, len(tune) // 5)), rng) or b"A"

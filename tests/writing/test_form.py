@@ -10,7 +10,7 @@ import pytest
 from tests.conftest import ROOT, command
 from workflow.scripts import draw_real, eval_style
 from workflow.scripts.corpus.dataset import Corpus
-from workflow.scripts.eval_style import MAX_TUNES, reference_of
+from workflow.scripts.writing.form import MAX_TUNES, reference_of
 from workflow.scripts.writing.samples import Drawn, write_samples
 from workflow.scripts.writing.style import LENGTHS
 

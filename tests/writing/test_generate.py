@@ -9,11 +9,12 @@ import torch
 
 from tests.conftest import command
 from workflow.scripts import models
-from workflow.scripts.base.cli import InputError
+from workflow.scripts.base.errors import InputError
 from workflow.scripts.corpus.tokenizer import BEGIN, END
 from workflow.scripts.models import ModelConfig
-from workflow.scripts.sample import ROWS, filtered, generate, read_prompt_set, ready_to_write
-from workflow.scripts.training.state import load_model
+from workflow.scripts.models.stored import load_model
+from workflow.scripts.writing.generate import ROWS, filtered, generate, ready_to_write
+from workflow.scripts.writing.prompts import read_prompt_set
 from workflow.scripts.writing.samples import read_samples
 
 CPU = torch.device("cpu")

@@ -12,9 +12,9 @@ import psutil
 import pytest
 
 from tests.conftest import ROOT, command
-from workflow.scripts import eval_syntax
-from workflow.scripts.eval_syntax import STEPS, evaluate, rates
 from workflow.scripts.machine.sandbox import find_program, run_limited
+from workflow.scripts.writing import ladder
+from workflow.scripts.writing.ladder import STEPS, evaluate, rates
 from workflow.scripts.writing.programs import IGNORED, MAX_DIGITS, MAX_LINE, MAX_VOICES, Abc2midi, Music21, over_limit
 from workflow.scripts.writing.samples import Drawn, write_samples
 
@@ -174,11 +174,11 @@ def test_the_notes_of_a_prompt_are_no_success(tmp_path):
     tunes = [Drawn(prompt, "cBAG FEDC|]\n", True), Drawn(prompt, "]\n", True), Drawn("", GOOD, True)]
     write_samples(tmp_path / "tunes", "gpt", tunes)
     (tmp_path / "tunes" / "other.csv").write_text("no,table,of,samples\n1,2,3,4\n")
-    prompts = eval_syntax.prompts(tmp_path)
+    prompts = ladder.prompts(tmp_path)
     assert sorted(prompts.values()) == [0, len(prompt), len(prompt)]
     midi = {path: tmp_path / f"{path.stem}.mid" for path in prompts}
     went_on, stopped, own = evaluate(sorted(prompts), 20, set(STEPS), midi, prompts)
-    passed = dict.fromkeys((*eval_syntax.RATES.values(),), True)
+    passed = dict.fromkeys((*ladder.RATES.values(),), True)
     assert {name: went_on[name] for name in passed} == {name: own[name] for name in passed} == passed
     assert {name: stopped[name] for name in passed} == dict.fromkeys(passed, False) | {"tools_agree": True}
     assert [(v["bars"], v["bars_right"]) for v in (went_on, stopped, own)] == [(1, 1), (0, 0), (2, 2)]

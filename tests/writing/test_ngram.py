@@ -5,8 +5,7 @@ import pytest
 
 from tests.conftest import command
 from workflow.scripts.corpus.dataset import Corpus
-from workflow.scripts.sample_ngram import training_text
-from workflow.scripts.writing.ngram import NGram
+from workflow.scripts.writing.ngram import NGram, training_text
 from workflow.scripts.writing.samples import read_samples
 
 

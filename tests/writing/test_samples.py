@@ -1,6 +1,6 @@
 import pytest
 
-from workflow.scripts.base.cli import InputError
+from workflow.scripts.base.errors import InputError
 from workflow.scripts.writing.samples import Drawn, read_samples, write_samples
 
 TUNES = [Drawn("X:1\nK:G\n", "GABc|", False), Drawn("", "X:1\nK:C\né\n", True)]

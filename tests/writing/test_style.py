@@ -9,7 +9,8 @@ import pytest
 from scipy.stats import gaussian_kde
 
 from workflow.scripts.notation.checker import parse
-from workflow.scripts.writing.style import LENGTHS, Distances, Measures, between, compare, mean_of, measure, within
+from workflow.scripts.writing.distances import Distances, between, compare, within
+from workflow.scripts.writing.style import LENGTHS, Measures, mean_of, measure
 
 HEADER = "X:1\nT:a\nM:4/4\nL:1/4\nK:G\n"
 

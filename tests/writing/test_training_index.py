@@ -7,9 +7,19 @@ import numpy as np
 import pytest
 
 from tests.conftest import command
-from workflow.scripts.base.cli import InputError
-from workflow.scripts.copy_index import GRAM, TUNE_BITS, VIEWS, CopyIndex, build, intervals, join, music_of, views_of
+from workflow.scripts.base.errors import InputError
 from workflow.scripts.corpus.dataset import Corpus
+from workflow.scripts.writing.training_index import (
+    GRAM,
+    TUNE_BITS,
+    VIEWS,
+    CopyIndex,
+    build,
+    intervals,
+    join,
+    music_of,
+    views_of,
+)
 
 
 @pytest.fixture(scope="module")

@@ -14,10 +14,10 @@ from pathlib import Path
 import pandas as pd
 
 from workflow.scripts.base import cli
-from workflow.scripts.base.cli import InputError
+from workflow.scripts.base.errors import InputError
 from workflow.scripts.base.files import read_json, write_text
 from workflow.scripts.base.tables import read_csv
-from workflow.scripts.collect_writing import BARS, JUDGED
+from workflow.scripts.writing.columns import BARS, JUDGED
 
 # What runs.csv has of writing.csv: rates with their intervals, and other figures.
 RATES = (*JUDGED, *BARS, "ended", "copied")

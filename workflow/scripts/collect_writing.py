@@ -10,15 +10,9 @@ from pathlib import Path
 import pandas as pd
 
 from workflow.scripts.base import cli
-from workflow.scripts.base.cli import InputError
+from workflow.scripts.base.errors import InputError
 from workflow.scripts.base.files import read_json, write_text
-
-JUDGED = ("syntax", "tools", "compiles", "music21", "rhythm", "abc2midi", "valid")  # by eval_syntax
-BARS = ("bars_right", "bars_misaligned")  # too, of all bars together
-FORM = ("ended", "closed", "header_complete", "two_voices")  # by eval_style, as are the next
-MEANS = ("in_key", "rest_share", "polyphony", "repetition", "notes")
-DISTANCES = ("pitch_class", "note_length")
-MEDIANS = ("similarity", "transposed_similarity", "originality", "lcs_chars", "lcs_share")  # by copying
+from workflow.scripts.writing.columns import BARS, DISTANCES, FORM, JUDGED, MEANS, MEDIANS
 
 
 def rate_columns(name: str, rate: dict | None) -> dict:

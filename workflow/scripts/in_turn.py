@@ -14,8 +14,8 @@ import itertools
 from collections.abc import Callable
 
 from workflow.scripts.base import cli
-from workflow.scripts.base.cli import InputError
 from workflow.scripts.base.code_identity import SCRIPTS
+from workflow.scripts.base.errors import InputError
 
 NEXT = "--then"  # stands between two commands
 

@@ -14,9 +14,9 @@ Example:
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from workflow.scripts import copying, eval_style, eval_syntax
 from workflow.scripts.base import cli
 from workflow.scripts.base.files import write_json
+from workflow.scripts.writing import copies, form, ladder
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -29,19 +29,17 @@ def main(argv: list[str] | None = None) -> None:
     for writer in args.writers:
         samples = writer / "samples"
         with ThreadPoolExecutor(1) as beside:  # it mostly waits for programs
-            asked = beside.submit(eval_syntax.report_on, samples, writer / "midi")
-            style = eval_style.report_on(
-                [samples, *(writer / "prompted" / name for name in args.prompts)], args.data_dir
-            )
-            copied = copying.report_on(samples, args.data_dir / "copy_index")
+            asked = beside.submit(ladder.report_on, samples, writer / "midi")
+            style = form.report_on([samples, *(writer / "prompted" / name for name in args.prompts)], args.data_dir)
+            copied = copies.report_on(samples, args.data_dir / "copy_index")
             validity = asked.result()
         write_json(writer / "validity.json", validity)
         write_json(writer / "style.json", style)
         write_json(writer / "copying.json", copied)
         print(f"{writer}:")
-        eval_syntax.print_report(validity)
-        eval_style.print_report(style)
-        copying.print_report(copied)
+        ladder.print_report(validity)
+        form.print_report(style)
+        copies.print_report(copied)
 
 
 if __name__ == "__main__":

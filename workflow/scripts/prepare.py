@@ -23,11 +23,10 @@ import shlex
 from pathlib import Path
 
 from workflow.scripts.base import cli
-from workflow.scripts.base.cli import InputError
+from workflow.scripts.base.errors import InputError
 from workflow.scripts.base.files import read_json
-from workflow.scripts.corpus.build import Options, build, source_report
-from workflow.scripts.corpus.selection import Source
-from workflow.scripts.corpus.shards import Rules
+from workflow.scripts.corpus.build import build
+from workflow.scripts.corpus.options import Options, Rules, Source, source_report
 from workflow.scripts.corpus.sources import MUSIC21
 from workflow.scripts.notation.clean import Cleaning
 

@@ -12,16 +12,8 @@ import numpy as np
 
 from workflow.scripts.base import cli
 from workflow.scripts.corpus.dataset import Corpus
-from workflow.scripts.writing.ngram import NGram
+from workflow.scripts.writing.ngram import NGram, training_text
 from workflow.scripts.writing.samples import Drawn, write_samples
-
-
-def training_text(corpus: Corpus, max_chars: int) -> list[str]:
-    """The training tunes, or as many evenly spread ones as make up about ``max_chars`` characters; at least one."""
-    split = corpus.split("train")
-    share = min(max_chars / corpus.info["splits"]["train"]["chars"], 1)
-    number = max(int(split.n_tunes * share), 1)
-    return [corpus.tokenizer.decode(split.tune(i * split.n_tunes // number)) for i in range(number)]
 
 
 def main(argv: list[str] | None = None) -> None:

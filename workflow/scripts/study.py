@@ -14,7 +14,7 @@ import jsonschema
 import yaml
 
 from workflow.scripts import models
-from workflow.scripts.base.cli import InputError
+from workflow.scripts.base.errors import InputError
 from workflow.scripts.base.files import lock
 from workflow.scripts.corpus.sources import MUSIC21, list_files, require_files
 from workflow.scripts.training import memory

@@ -15,15 +15,15 @@ import numpy as np
 import pandas as pd
 
 from workflow.scripts.base import cli
-from workflow.scripts.base.cli import InputError
+from workflow.scripts.base.errors import InputError
 from workflow.scripts.base.files import read_json, write_text
-from workflow.scripts.base.tables import read_csv
+from workflow.scripts.base.tables import read_csv, table
 from workflow.scripts.figures.laws import scaling
 from workflow.scripts.figures.look import save
-from workflow.scripts.fit_scaling import fit_group
 from workflow.scripts.laws.describe import Settings
+from workflow.scripts.laws.fit_table import fit_group
 from workflow.scripts.laws.table import complete, read_fit
-from workflow.scripts.write_summary import table, weighted
+from workflow.scripts.writing.columns import weighted
 
 SOURCE = "https://github.com/ishan-tandon/music-scaling-laws"
 FORMS = ("power", "power_irreducible")

@@ -11,13 +11,9 @@ import pandas as pd
 
 from workflow.scripts.base import cli
 from workflow.scripts.base.files import read_json, write_text
-from workflow.scripts.base.tables import read_csv
+from workflow.scripts.base.tables import read_csv, table
 from workflow.scripts.laws.table import read_fit
-
-
-def table(header: list[str], rows: list[list[str]]) -> str:
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+from workflow.scripts.writing.columns import column_of, weighted
 
 
 def runs_table(runs: pd.DataFrame) -> str:
@@ -48,21 +44,6 @@ def errors_sentence(runs: pd.DataFrame, test_tunes: int) -> str:
     tunes = "one test tune" if test_tunes == 1 else f"{test_tunes:,} test tunes"
     some = "" if runs["test_loss_se"].isna().all() else " for some runs"
     return f"of {tunes}: no interval{some}"
-
-
-def column_of(rows: pd.DataFrame, name: str) -> str:
-    return f"{name}_rate" if f"{name}_rate" in rows else name
-
-
-def weighted(rows: pd.DataFrame, name: str) -> str:
-    """Mean of a figure over the tunes of several runs; of a rate in per cent."""
-    column = column_of(rows, name)
-    weights = "samples" if column == name else f"{name}_n"
-    known = rows[rows[column].notna()]
-    if known.empty:
-        return ""
-    mean = (known[column] * known[weights]).sum() / known[weights].sum()
-    return f"{mean:.0%}" if column != name else f"{mean:.2f}"
 
 
 def writing_table(writing: pd.DataFrame, columns: dict[str, str]) -> str:

@@ -8,10 +8,7 @@ import sys
 from collections.abc import Callable
 
 from workflow.scripts.base.code_identity import drop_stale_kernels
-
-
-class InputError(Exception):
-    """Something the user gave cannot be used; the message is the one sentence they will read."""
+from workflow.scripts.base.errors import InputError
 
 
 class Formatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):

@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
-from workflow.scripts.base.cli import InputError
+from workflow.scripts.base.errors import InputError
 
 
 @contextlib.contextmanager

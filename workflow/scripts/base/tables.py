@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from workflow.scripts.base.cli import InputError
+from workflow.scripts.base.errors import InputError
 
 
 def read_csv(path: str | Path, *columns: str) -> pd.DataFrame:
@@ -23,3 +23,8 @@ def read_csv(path: str | Path, *columns: str) -> pd.DataFrame:
     if table.empty:
         raise InputError(f"{path} has no rows")
     return table
+
+
+def table(header: list[str], rows: list[list[str]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)

@@ -36,7 +36,7 @@ class Budget:
             raise RefusedError("bomb", f"unpacks to more than {self.limit} bytes")
 
 
-class Stream:
+class BlockReader:
     """A file read in blocks that are full until it ends, within a budget, and hashed if asked."""
 
     def __init__(self, file: Readable, budget: Budget | None = None) -> None:
@@ -102,19 +102,19 @@ class Member(NamedTuple):
 
     name: str
     regular: bool
-    open: Callable[[], Stream]
+    open: Callable[[], BlockReader]
 
 
 def zip_members(file: BinaryIO, budget: Budget) -> Iterator[Member]:
     with zipfile.ZipFile(file) as archive:
         for info in archive.infolist():
 
-            def open_member(info: zipfile.ZipInfo = info) -> Stream:
+            def open_member(info: zipfile.ZipInfo = info) -> BlockReader:
                 if info.flag_bits & 1:
                     raise RefusedError("encrypted", "needs a password")
                 if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
                     raise RefusedError("unsupported", f"zip compression method {info.compress_type}")
-                return Stream(archive.open(info), budget)
+                return BlockReader(archive.open(info), budget)
 
             kind = stat.S_IFMT(info.external_attr >> 16)  # 0 where the archive comes from no Unix
             yield Member(info.filename, kind in (0, stat.S_IFREG), open_member)
@@ -137,16 +137,16 @@ class TarHeader(tarfile.TarInfo):
         return info
 
 
-def tar_members(stream: Stream) -> Iterator[Member]:
+def tar_members(stream: BlockReader) -> Iterator[Member]:
     # Blocks of 16 KiB, since the one that meets damage is lost.
     with tarfile.open(fileobj=stream, mode="r|", tarinfo=TarHeader, bufsize=1 << 14) as archive:
         while info := archive.next():
             archive.members.clear()  # tarfile would keep them all
 
-            def open_member(info: tarfile.TarInfo = info) -> Stream:
+            def open_member(info: tarfile.TarInfo = info) -> BlockReader:
                 if info.issparse():
                     raise RefusedError("unsupported", "a sparse file")
-                return Stream(archive.extractfile(info))
+                return BlockReader(archive.extractfile(info))
 
             if not info.isdir():
                 yield Member(os.fsencode(info.name).decode("utf-8", "replace"), info.isreg(), open_member)

@@ -14,15 +14,18 @@ from pathlib import Path
 
 import numpy as np
 
-from workflow.scripts.base.cli import InputError
 from workflow.scripts.base.code_identity import code_digest
+from workflow.scripts.base.errors import InputError, UnusableError
 from workflow.scripts.base.files import read_json
 from workflow.scripts.base.kept import KEPT, MARK, give_back, keep
 from workflow.scripts.base.progress import Progress
-from workflow.scripts.corpus import audit, leakage, selection, versions
-from workflow.scripts.corpus.selection import REASONS, TRAIN, Source, UnusableError
-from workflow.scripts.corpus.shards import Rules, Shard, build_file, key_of
-from workflow.scripts.corpus.sources import MUSIC21, Piece, Rejected, input_bytes, read_pieces, require_files, text_of
+from workflow.scripts.corpus import audit, selection, versions
+from workflow.scripts.corpus.leakage import leak
+from workflow.scripts.corpus.measure import build_file
+from workflow.scripts.corpus.options import Options, Source, source_report
+from workflow.scripts.corpus.selection import REASONS, TRAIN
+from workflow.scripts.corpus.shards import Shard, key_of
+from workflow.scripts.corpus.sources import Piece, Rejected, input_bytes, read_pieces, require_files, text_of
 from workflow.scripts.corpus.tunes import Tunes, gather, load_tunes
 from workflow.scripts.corpus.work_folder import workplace
 from workflow.scripts.corpus.write import FILES, write
@@ -32,22 +35,6 @@ SHARD_BYTES = 8 << 20  # of text in a shard
 MIDI_WEIGHT = 128 << 10  # what a MIDI file counts for: its conversion takes as long as cleaning this much text
 PROBE = "probe.npz"
 MAX_CUTS = 100  # of the pieces of a shard, to find the tunes that workers die of
-LICENCE = {MUSIC21: "as distributed with music21, partly for non-commercial use only: see data/README.md"}
-
-
-@dataclasses.dataclass(frozen=True)
-class Options:
-    """How a corpus is made, beside its input."""
-
-    rules: Rules = dataclasses.field(default_factory=Rules)
-    val_fraction: float = 0.05
-    test_fraction: float = 0.05
-    min_test_chars: int = 2_400_000
-    split_by: str = "cluster"
-    max_tune_share: float = 0.05
-    min_char_count: int = 5
-    tokenizer: str = "char"
-    vocab_size: int = 1024
 
 
 def batches(sources: list[Source], want_md5: bool, progress: Progress) -> Iterator[tuple[int, list[Piece | Rejected]]]:
@@ -67,7 +54,7 @@ def batches(sources: list[Source], want_md5: bool, progress: Progress) -> Iterat
             yield number, items
 
 
-def fingerprint(items: list[Piece | Rejected], salt: str) -> str:
+def shard_key(items: list[Piece | Rejected], salt: str) -> str:
     """What a shard depends on: its input, byte for byte, and ``salt``."""
     digest = hashlib.blake2b(salt.encode())
     for item in items:
@@ -105,7 +92,7 @@ class Reader:
         """Yield (items, key of the shard that they become)."""
         salt = repr((self.options.rules, code_digest("corpus/shards")))
         for number, items in batches(self.sources, self.options.split_by == "md5", progress):
-            key = fingerprint(items, salt)
+            key = shard_key(items, salt)
             md5 = {(number, item.path): item.md5 for item in items if isinstance(item, Piece) and item.md5}
             self.origin.append(number)
             self.md5.update(md5)
@@ -216,24 +203,6 @@ def select(tunes: Tunes, sources: list[Source], options: Options, work: Path) ->
     return selection.Selection(fate, because, anchor, val_fraction, test_fraction)
 
 
-def leak(tunes: Tunes, chosen: selection.Selection, work: Path, pool: Pool) -> dict:
-    """How much the split in force leaks, and how much two simpler ones would."""
-    val, test = chosen.val_fraction, chosen.test_fraction
-    whole = tunes.digest[:, 0] ^ np.arange(len(tunes), dtype=np.uint64)
-    schemes = {
-        "in_force": chosen.fate,
-        "exact_duplicates_only": np.where(
-            chosen.fate == selection.DUPLICATE,
-            selection.DUPLICATE,
-            selection.splits_of(selection.uniform(tunes.digest[:, 0], "exact"), val, test),
-        ),
-        "random": selection.splits_of(selection.uniform(whole, "random"), val, test),
-    }
-    order = selection.uniform(whole, "cap")
-    with Progress("measure leaks", 2 * len(tunes.paths), "shards") as progress:
-        return leakage.measure(pool, tunes, schemes, order, work, progress.update)
-
-
 def build(sources: list[Source], output_dir: str, options: Options, workers: int) -> dict:
     """Make a corpus in ``output_dir``; returns its report, which is corpus.json.
 
@@ -296,11 +265,6 @@ def build(sources: list[Source], output_dir: str, options: Options, workers: int
         report = write(tunes, chosen, found.chars, options, report, work, output, pool)
         keep(output, FILES, reader.corpus_key())
         return report
-
-
-def source_report(source: Source) -> dict:
-    licence = source.licence or LICENCE.get(source.path, "")
-    return dataclasses.asdict(source) | {"path": text_of(source.path), "licence": licence}
 
 
 def cluster_report(chosen: selection.Selection) -> dict:

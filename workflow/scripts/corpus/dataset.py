@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from workflow.scripts.base.cli import InputError
+from workflow.scripts.base.errors import InputError
 from workflow.scripts.base.files import read_json
 from workflow.scripts.corpus.tokenizer import Tokenizer, load
 

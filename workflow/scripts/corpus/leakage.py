@@ -11,11 +11,13 @@ from pathlib import Path
 import numpy as np
 from numba import njit
 
+from workflow.scripts.base.progress import Progress
+from workflow.scripts.corpus import leakage, selection
 from workflow.scripts.corpus.selection import TEST, TRAIN
 from workflow.scripts.corpus.shards import load_part
 from workflow.scripts.corpus.tunes import Tunes
 from workflow.scripts.machine.pool import Pool
-from workflow.scripts.notation.sound import Stream, listen
+from workflow.scripts.notation.sound import Ragged, listen
 
 WIDTHS = {"notes": 16, "steps": 11}  # characters of note text, steps of melody
 THRESHOLD = 0.5
@@ -113,9 +115,9 @@ def mark_relatives(stream, bounds, width, trains, index, first, owners, sizes, s
             shared[q] = 0
 
 
-def streams(text: np.ndarray, bounds: np.ndarray) -> dict[str, Stream]:
+def streams(text: np.ndarray, bounds: np.ndarray) -> dict[str, Ragged]:
     music = listen(text, bounds)
-    return {name: Stream(getattr(music, name).values.view(np.uint8), getattr(music, name).bounds) for name in WIDTHS}
+    return {name: Ragged(getattr(music, name).values.view(np.uint8), getattr(music, name).bounds) for name in WIDTHS}
 
 
 def collect(path: Path, picked: np.ndarray) -> dict[str, tuple[np.ndarray, np.ndarray]]:
@@ -215,3 +217,21 @@ def measure(
         | {feature: float(mark[scheme == number].mean()) if len(queries) else 0.0 for feature, mark in marks.items()}
         for number, (name, queries) in enumerate(zip(schemes, picked, strict=True))
     }
+
+
+def leak(tunes: Tunes, chosen: selection.Selection, work: Path, pool: Pool) -> dict:
+    """How much the split in force leaks, and how much two simpler ones would."""
+    val, test = chosen.val_fraction, chosen.test_fraction
+    whole = tunes.digest[:, 0] ^ np.arange(len(tunes), dtype=np.uint64)
+    schemes = {
+        "in_force": chosen.fate,
+        "exact_duplicates_only": np.where(
+            chosen.fate == selection.DUPLICATE,
+            selection.DUPLICATE,
+            selection.splits_of(selection.uniform(tunes.digest[:, 0], "exact"), val, test),
+        ),
+        "random": selection.splits_of(selection.uniform(whole, "random"), val, test),
+    }
+    order = selection.uniform(whole, "cap")
+    with Progress("measure leaks", 2 * len(tunes.paths), "shards") as progress:
+        return leakage.measure(pool, tunes, schemes, order, work, progress.update)

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from workflow.scripts.base.cli import InputError
+from workflow.scripts.base.errors import InputError, UnusableError
 from workflow.scripts.corpus.dataset import SPLITS
+from workflow.scripts.corpus.options import Source
 
 TRAIN, VAL, TEST = range(3)
 # Fates of tunes that are left out; the reason is what quarantine.csv says.
@@ -25,21 +26,6 @@ REASONS = {
 RUNAWAY = 10  # times the length of the median training tune, from which on a tune may have too large a share
 TEST_STEPS = (0.01, 0.02, 0.05, 0.1)  # shares that a too small test split is raised to
 SALTS = {"split": 1, "random": 2, "exact": 3, "cap": 4}
-
-
-class UnusableError(InputError):
-    """The input cannot give a corpus, with whatever patience: nothing of the work on it is worth keeping."""
-
-
-@dataclass(frozen=True)
-class Source:
-    """A named part of the input, with its share of the corpus if that is not all it has."""
-
-    name: str
-    path: str
-    weight: float | None = None  # of the text, relative to the other sources' weights
-    cap: int | None = None  # characters
-    licence: str = ""
 
 
 @dataclass

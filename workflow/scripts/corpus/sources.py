@@ -27,8 +27,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-from workflow.scripts.base.cli import InputError
-from workflow.scripts.corpus.archives import OPENERS, Budget, Member, RefusedError, Stream, tar_members, zip_members
+from workflow.scripts.base.errors import InputError
+from workflow.scripts.corpus.archives import (
+    OPENERS,
+    BlockReader,
+    Budget,
+    Member,
+    RefusedError,
+    tar_members,
+    zip_members,
+)
 from workflow.scripts.corpus.pieces import cut
 
 MUSIC21 = "music21"
@@ -158,7 +166,9 @@ def read_archive(shown: str, members: Iterable[Member], fatal: set[str], want_md
         yield Rejected(shown, 0, "no_abc", "no ABC or MIDI file in the archive")
 
 
-def read_member(path: str, kind: str, open_stream: Callable[[], Stream], want_md5: bool) -> Iterator[Piece | Rejected]:
+def read_member(
+    path: str, kind: str, open_stream: Callable[[], BlockReader], want_md5: bool
+) -> Iterator[Piece | Rejected]:
     """Yield one MIDI file, or the pieces of one ABC file with their places; the last piece carries the hash."""
     stream = open_stream()
     stream.md5 = hashlib.md5(usedforsecurity=False) if want_md5 else None
@@ -177,7 +187,7 @@ def read_member(path: str, kind: str, open_stream: Callable[[], Stream], want_md
     yield from held or [Rejected(path, 0, "empty", "")]
 
 
-def read_abc(path: str, stream: Stream) -> Iterator[Piece | Rejected]:
+def read_abc(path: str, stream: BlockReader) -> Iterator[Piece | Rejected]:
     for data, offset, line, dropped in cut(stream):
         if dropped:
             yield Rejected(path, line, "too_long", f"{dropped} bytes in which no line starts with X:")
@@ -185,7 +195,7 @@ def read_abc(path: str, stream: Stream) -> Iterator[Piece | Rejected]:
             yield Piece(path, "abc", data, offset, line, "")
 
 
-def read_midi(path: str, stream: Stream) -> Iterator[Piece | Rejected]:
+def read_midi(path: str, stream: BlockReader) -> Iterator[Piece | Rejected]:
     data = stream.read(MAX_MIDI_BYTES + 1)
     if len(data) > MAX_MIDI_BYTES:
         yield Rejected(path, 0, "too_large", f"MIDI of more than {MAX_MIDI_BYTES} bytes")
@@ -248,7 +258,7 @@ def read_file(path: Path, shown: str, want_md5: bool, on_bytes: Callable[[int], 
         if kind == "zip":
             yield from read_archive(shown, zip_members(file, budget), {"bomb"}, want_md5)
             return
-        stream = Stream(OPENERS[codec](file), budget)
+        stream = BlockReader(OPENERS[codec](file), budget)
         if kind == "tar":
             fatal = {"bomb", "damaged", "unreadable"}  # a stream cannot be taken up again
             yield from read_archive(shown, tar_members(stream), fatal, want_md5)

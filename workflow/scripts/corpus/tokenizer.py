@@ -13,7 +13,7 @@ from typing import NoReturn
 
 import numpy as np
 
-from workflow.scripts.base.cli import InputError
+from workflow.scripts.base.errors import InputError
 from workflow.scripts.base.files import read_json, write_json
 
 BEGIN, END = 0, 1  # begin-of-tune and end-of-tune ids; characters follow, then merges

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from workflow.scripts.corpus import selection, versions
-from workflow.scripts.corpus.selection import Source
+from workflow.scripts.corpus.options import Source
 from workflow.scripts.corpus.shards import Shard, load_part
 
 

@@ -6,9 +6,8 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from workflow.scripts.base.cli import InputError
+from workflow.scripts.base.errors import InputError, UnusableError
 from workflow.scripts.base.files import lock
-from workflow.scripts.corpus.selection import UnusableError
 
 WORK = ".prepare"
 LOCK = "lock"

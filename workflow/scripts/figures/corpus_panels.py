@@ -10,7 +10,7 @@ from matplotlib.figure import SubFigure
 from matplotlib.font_manager import findfont, get_font
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 
-from workflow.scripts.base.wilson import wilson
+from workflow.scripts.base.uncertainty import wilson
 from workflow.scripts.figures.look import STYLES, short
 
 TOP = 10  # bars in a panel of names

@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from workflow.scripts.base.wilson import wilson
+from workflow.scripts.base.uncertainty import wilson
 from workflow.scripts.figures.look import log_axis, style_of, tight_within
 
 COLUMNS = ("writer", "arch", "params_non_embedding", "prompt", "samples", "syntax_rate", "bars_right_rate",

@@ -9,9 +9,10 @@ import sys
 
 import torch
 
-from workflow.scripts.base.cli import InputError
+from workflow.scripts.base.errors import InputError
 from workflow.scripts.machine.gpus import claim_gpus
-from workflow.scripts.machine.ranks import Workers
+from workflow.scripts.machine.ranks import Ranks
+from workflow.scripts.machine.torch_private import has_native_bfloat16
 
 PRECISIONS = ("auto", "float32", "bfloat16")
 # Parameters of glibc's mallopt, from its malloc.h.
@@ -55,8 +56,8 @@ def peak_memory_mb(device: torch.device) -> int:
     return held >> (20 if sys.platform == "darwin" else 10)  # macOS counts bytes, Linux kilobytes
 
 
-def pick_device(name: str, vram_mb: int = 0, workers: Workers | None = None) -> torch.device:
-    """'auto' is CUDA where there is one, else the CPU; each of the ``workers`` gets a GPU of its own.
+def pick_device(name: str, vram_mb: int = 0, ranks: Ranks | None = None) -> torch.device:
+    """'auto' is CUDA where there is one, else the CPU; each of the ``ranks`` gets a GPU of its own.
 
     GPUs are claimed before CUDA starts, ``vram_mb`` of one or, where that is 0, whole ones; one named by
     its number ('cuda:1') is taken without asking.
@@ -64,12 +65,12 @@ def pick_device(name: str, vram_mb: int = 0, workers: Workers | None = None) -> 
     Raises:
         InputError: the device is not on this machine.
     """
-    workers = workers or Workers()
+    ranks = ranks or Ranks()
     if name in ("auto", "cuda") and torch.backends.cuda.is_built():  # a GPU that this torch cannot use stays free
-        claim = claim_gpus(workers.world, vram_mb or None) if workers.is_first else None
-        if visible := workers.from_first(claim and claim.visible):
-            os.environ["CUDA_VISIBLE_DEVICES"] = visible.split(",")[workers.rank]
-        elif workers.world > 1 and torch.cuda.is_available():  # GPUs that nvidia-smi does not tell of
+        claim = claim_gpus(ranks.world, vram_mb or None) if ranks.is_first else None
+        if visible := ranks.from_first(claim and claim.visible):
+            os.environ["CUDA_VISIBLE_DEVICES"] = visible.split(",")[ranks.rank]
+        elif ranks.world > 1 and torch.cuda.is_available():  # GPUs that nvidia-smi does not tell of
             torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
         if claim and claim.memory_fraction < 1:
             torch.cuda.set_per_process_memory_fraction(claim.memory_fraction)
@@ -89,8 +90,7 @@ def pick_precision(name: str, device: torch.device) -> str:
         return name
     if device.type == "cuda":
         return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
-    native = getattr(torch.cpu, "_is_avx512_bf16_supported", bool)()
-    return "bfloat16" if device.type == "cpu" and native else "float32"
+    return "bfloat16" if device.type == "cpu" and has_native_bfloat16() else "float32"
 
 
 def autocast(device: torch.device, precision: str) -> contextlib.AbstractContextManager:

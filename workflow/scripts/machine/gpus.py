@@ -18,9 +18,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from workflow.scripts.base.cli import InputError
+from workflow.scripts.base.errors import InputError
 from workflow.scripts.base.files import lock
-from workflow.scripts.training.memory import CONTEXT_MB
 
 
 @dataclass(frozen=True)
@@ -171,3 +170,6 @@ def in_use(folder: Path) -> Counter[str]:
         else:
             used.update(json.loads(path.read_text()))
     return used
+
+
+CONTEXT_MB = 600  # what CUDA, cuBLAS and cuDNN take before the first tensor

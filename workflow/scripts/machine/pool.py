@@ -16,7 +16,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import NamedTuple
 
-from workflow.scripts.base.cli import InputError
+from workflow.scripts.base.errors import InputError
 
 WAITING = 16  # results for each worker that may wait for an earlier one, so that one slow task does not stop all
 

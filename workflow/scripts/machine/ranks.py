@@ -11,10 +11,11 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from workflow.scripts.base.cli import InputError
+from workflow.scripts.base.errors import InputError
+from workflow.scripts.machine.torch_private import divide_each_
 
 
-class Workers:
+class Ranks:
     """This process's place among its fellows, and what they tell each other."""
 
     def __init__(self, rank: int = 0, world: int = 1):
@@ -23,7 +24,7 @@ class Workers:
         self.gradients = dist.group.WORLD if world > 1 else None
 
     @classmethod
-    def start(cls) -> "Workers":
+    def start(cls) -> "Ranks":
         """Join the others if torchrun started this process, else be alone."""
         if int(os.environ.get("WORLD_SIZE", "1")) == 1:
             return cls()
@@ -57,7 +58,7 @@ class Workers:
             return
         for sent in [dist.all_reduce(tensor, group=self.gradients, async_op=True) for tensor in tensors]:
             sent.wait()
-        torch._foreach_div_(tensors, self.world)
+        divide_each_(tensors, self.world)
 
     def any(self, *flags: bool) -> list[bool]:
         """For each flag whether it is up in any process."""

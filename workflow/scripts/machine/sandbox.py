@@ -12,7 +12,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from workflow.scripts.base.cli import InputError
+from workflow.scripts.base.errors import InputError
 
 MEMORY_BYTES = 1 << 29
 FILE_BYTES = 8 << 20

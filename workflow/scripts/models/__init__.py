@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from workflow.scripts.base.cli import InputError
+from workflow.scripts.base.errors import InputError
 
 if TYPE_CHECKING:  # a study is planned from the names alone, without the seconds that torch takes to load
     from torch import nn
 
 PARAMETRIZATIONS = ("mup", "standard")
+SHARED = ("layers", "stored")  # what is in this folder and is no architecture
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,8 @@ class ParamGroup:
 
 
 def names() -> list[str]:
-    return sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.ispkg)
+    """Names of the architectures: the modules here, but for those that all of them share."""
+    return sorted(module.name for module in pkgutil.iter_modules(__path__) if module.name not in SHARED)
 
 
 def check(arch: str) -> None:

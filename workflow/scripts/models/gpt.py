@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from workflow.scripts.base.cli import InputError
+from workflow.scripts.base.errors import InputError
 from workflow.scripts.models import ModelConfig, ParamGroup
 from workflow.scripts.models.layers.attention import CausalAttention, Heads, rotate
 from workflow.scripts.models.layers.kv_cache import Cache

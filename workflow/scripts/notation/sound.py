@@ -27,7 +27,7 @@ NO_PITCH = -1000
 NOTES, RESTS, VOICES, HAS_KEY = range(4)
 
 
-class Stream(NamedTuple):
+class Ragged(NamedTuple):
     """One value after another for tune after tune; tune i has ``values[bounds[i]:bounds[i + 1]]``."""
 
     values: np.ndarray
@@ -49,11 +49,11 @@ class Music(NamedTuple):
     """
 
     counts: np.ndarray
-    heard: Stream
-    notes: Stream
-    steps: Stream
-    lead: Stream
-    contour: Stream
+    heard: Ragged
+    notes: Ragged
+    steps: Ragged
+    lead: Ragged
+    contour: Ragged
 
 
 HEARD_FIELDS = np.zeros(256, dtype=np.bool_)
@@ -242,9 +242,9 @@ def listen(text, bounds):
         ends[0, t + 1], ends[1, t + 1], ends[2, t + 1], ends[3, t + 1], ends[4, t + 1] = h, w, s, d, c
     return Music(
         counts,
-        Stream(heard[:h], ends[0]),
-        Stream(notes[:w], ends[1]),
-        Stream(steps[:s], ends[2]),
-        Stream(lead[:d], ends[3]),
-        Stream(contour[:c], ends[4]),
+        Ragged(heard[:h], ends[0]),
+        Ragged(notes[:w], ends[1]),
+        Ragged(steps[:s], ends[2]),
+        Ragged(lead[:d], ends[3]),
+        Ragged(contour[:c], ends[4]),
     )

@@ -14,7 +14,7 @@ from torch import Tensor
 from workflow.scripts.corpus.dataset import Split
 
 
-class Stream:
+class TokenStream:
     """The endless stream of tokens of one seed, readable from anywhere."""
 
     def __init__(self, split: Split, seed: int):
@@ -45,7 +45,7 @@ class Stream:
 
 def deal(split: Split, seed: int, n_lanes: int, lanes: range, start: int, stop: int) -> np.ndarray:
     """Tokens ``start`` to ``stop`` of each of the ``lanes``: (len(lanes), stop - start) in the split's type."""
-    stream = Stream(split, seed)
+    stream = TokenStream(split, seed)
     part = max(len(split.tokens) // n_lanes, 1)  # what a lane gets of an epoch
     pieces: dict[int, list[np.ndarray]] = {lane: [] for lane in lanes}
     for block in range(start // part, -(-stop // part)):  # epoch after epoch, for each is laid out but once

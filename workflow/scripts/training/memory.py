@@ -2,10 +2,10 @@
 
 import math
 
+from workflow.scripts.machine.gpus import CONTEXT_MB
 from workflow.scripts.models import ModelConfig, module_for
 
 MB = 1 << 20  # as nvidia-smi counts
-CONTEXT_MB = 600  # what CUDA, cuBLAS and cuDNN take before the first tensor
 # Bytes of activations that wait for the backward pass, for each token, layer and unit of n_embd, by
 # (precision is float32, it is not). In bfloat16 a GPT keeps the residual stream before both norms (8), the
 # inputs of its projections (2 + 2 + 2 + 8), q and k before and after rotation and v (10), the attention's

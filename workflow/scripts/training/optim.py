@@ -5,6 +5,7 @@ import functools
 import torch
 from torch import Tensor
 
+from workflow.scripts.machine.torch_private import add_each_, fused_adamw_, lerp_each, lerp_each_, multiply_each_
 from workflow.scripts.models import ParamGroup
 
 BETA2 = 0.95  # of AdamW
@@ -58,8 +59,8 @@ class AdamW:
         self.state = [*self.first, *self.second, *self.steps]
 
     def step(self, learning_rate: float) -> None:
-        torch._foreach_add_(self.steps, 1)
-        torch._fused_adamw_(
+        add_each_(self.steps, 1)
+        fused_adamw_(
             self.group.params,
             [p.grad for p in self.group.params],
             self.first,
@@ -93,9 +94,9 @@ class Muon:
 
     def step(self, learning_rate: float) -> None:
         params, grads = self.group.params, [p.grad for p in self.group.params]
-        torch._foreach_lerp_(self.state, grads, 1 - MOMENTUM)
-        updates = torch._foreach_lerp(grads, self.state, MOMENTUM)
-        torch._foreach_mul_(params, 1 - learning_rate * self.weight_decay)
+        lerp_each_(self.state, grads, 1 - MOMENTUM)
+        updates = lerp_each(grads, self.state, MOMENTUM)
+        multiply_each_(params, 1 - learning_rate * self.weight_decay)
         for (rows, cols), of_shape in self.by_shape.items():  # equal shapes in one product of batches
             stretch = max(1.0, rows / cols) ** 0.5
             for i, update in zip(of_shape, orthogonal(torch.stack([updates[i] for i in of_shape])), strict=True):

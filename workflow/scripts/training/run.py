@@ -9,20 +9,22 @@ from pathlib import Path
 import torch
 
 from workflow.scripts import models as architectures
-from workflow.scripts.base.cli import InputError
 from workflow.scripts.base.code_identity import code_digest
+from workflow.scripts.base.errors import InputError
 from workflow.scripts.base.files import read_json
 from workflow.scripts.base.kept import give_back, keep
 from workflow.scripts.corpus.dataset import Corpus
 from workflow.scripts.evaluation.scoring import score_tunes
 from workflow.scripts.machine.device import peak_memory_mb, pick_device, pick_precision
-from workflow.scripts.machine.ranks import Workers
+from workflow.scripts.machine.gpus import CONTEXT_MB
+from workflow.scripts.machine.ranks import Ranks
 from workflow.scripts.models import ModelConfig
+from workflow.scripts.models.stored import WEIGHTS, is_whole, save_model
 from workflow.scripts.training.batches import Batches, sample_tunes
-from workflow.scripts.training.memory import CONTEXT_MB, micro_batch_for
+from workflow.scripts.training.memory import micro_batch_for
 from workflow.scripts.training.optim import Optimizer
 from workflow.scripts.training.schedule import Schedule, check_branches
-from workflow.scripts.training.state import WEIGHTS, fingerprint, is_whole, load_state, save_model, save_state
+from workflow.scripts.training.state import fingerprint, load_state, save_state
 from workflow.scripts.training.stepper import Stepper
 
 HISTORY = ("step", "tokens", "flops", "lr", "train_loss", "val_loss", "seconds")
@@ -62,7 +64,7 @@ class Run:
 
 
 @dataclass
-class Progress:
+class TrainingState:
     """Where a run stands; with the weights and the optimiser it is all that a resumption needs."""
 
     step: int = 0
@@ -81,11 +83,11 @@ class Training:
         progress: where the model stands.
     """
 
-    def __init__(self, args: argparse.Namespace, workers: Workers):
+    def __init__(self, args: argparse.Namespace, ranks: Ranks):
         self.args = args
-        self.workers = workers
-        self.device = pick_device(args.device, args.vram_mb, workers)
-        workers.use(self.device)
+        self.ranks = ranks
+        self.device = pick_device(args.device, args.vram_mb, ranks)
+        ranks.use(self.device)
         self.precision = pick_precision(args.precision, self.device)
         self.corpus = Corpus.load(args.data_dir)
         self.arch = architectures.module_for(args.arch)
@@ -134,7 +136,7 @@ class Training:
                 f"{args.data_dir}: {len(self.train_split.tokens)} training tokens are too few for a context of"
                 f" {args.context_size}"
             )
-        self.mine = self.workers.share_of(self.lanes)
+        self.mine = self.ranks.share_of(self.lanes)
         torch.manual_seed(args.seed)
         self.model = self.arch.Model(self.config).to(self.device)
         self.optimizer = Optimizer(self.model.param_groups(), args.weight_decay, args.beta1)
@@ -145,7 +147,7 @@ class Training:
         self.chars_per_token = (sizes["chars"] + sizes["tunes"]) / (sizes["tokens"] - sizes["tunes"])
         self.val_tunes = sample_tunes(corpus.split("val"), args.eval_tokens)
         self.val_chars = sum(map(corpus.tokenizer.count_chars, self.val_tunes))
-        self.progress = Progress(micro_batch=args.batch_size)
+        self.progress = TrainingState(micro_batch=args.batch_size)
 
     def open(self, run: Run) -> None:
         """Stand where ``run`` was left, or at its first step, and read the data of what is left of it."""
@@ -160,7 +162,7 @@ class Training:
             micro_batch = min(micro_batch, self.fitting_micro_batch(len(self.mine)))
         self.stepper = Stepper(
             self.model, self.optimizer, batches, micro_batch, self.device, self.precision, self.args.grad_clip,
-            self.args.compile, self.workers,
+            self.args.compile, self.ranks,
         )  # fmt: skip
         if state is not None:
             self.take_up(state)
@@ -177,7 +179,7 @@ class Training:
 
     def take_up(self, state: dict) -> None:
         """Stand where a state was saved."""
-        self.progress = Progress(**state["progress"])
+        self.progress = TrainingState(**state["progress"])
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         if self.stepper.carried is not None:
@@ -231,9 +233,9 @@ class Training:
         """Write where the model stands, as a state of ``run``."""
         carried = self.stepper.carried
         if carried is not None:
-            carried = tuple(self.workers.gather(part, dim=1) for part in carried)
+            carried = tuple(self.ranks.gather(part, dim=1) for part in carried)
         self.progress.micro_batch = self.stepper.micro_batch
-        if self.workers.is_first:
+        if self.ranks.is_first:
             state = {
                 "fingerprint": run.fingerprint,
                 "identity": self.identity,
@@ -265,7 +267,7 @@ class Training:
             "train_seconds": round(progress.seconds, 3),
             "trunk_seconds": round(progress.trunk_seconds, 3),
             "device_name": torch.cuda.get_device_name() if self.device.type == "cuda" else self.device.type,
-            "processes": self.workers.world,
+            "processes": self.ranks.world,
             "micro_batch": self.stepper.micro_batch,
             "peak_memory_mb": peak,
         }
@@ -281,5 +283,5 @@ class Training:
         )
 
     def say(self, text: str) -> None:
-        if self.workers.is_first:
+        if self.ranks.is_first:
             print(text, flush=True)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from workflow.scripts.base.cli import InputError
+from workflow.scripts.base.errors import InputError
 
 
 @dataclass(frozen=True)

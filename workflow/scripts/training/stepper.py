@@ -6,10 +6,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from workflow.scripts.base.cli import InputError
+from workflow.scripts.base.errors import InputError
 from workflow.scripts.corpus.tokenizer import BEGIN
 from workflow.scripts.machine.device import autocast, give_back_memory
-from workflow.scripts.machine.ranks import Workers
+from workflow.scripts.machine.ranks import Ranks
 from workflow.scripts.training.batches import Batches
 from workflow.scripts.training.optim import Optimizer
 
@@ -36,7 +36,7 @@ class Stepper:
         precision: str,
         grad_clip: float = 1.0,
         compile: str = "auto",
-        workers: Workers | None = None,
+        ranks: Ranks | None = None,
     ):
         self.model = model
         self.params = list(model.parameters())
@@ -48,7 +48,7 @@ class Stepper:
         self.precision = precision
         self.grad_clip = grad_clip
         self.compile = compile
-        self.workers = workers or Workers()
+        self.ranks = ranks or Ranks()
         self.carried = model.empty_state(self.lanes) if model.carries_state else None
         self.forward = self.compiled()
 
@@ -76,7 +76,7 @@ class Stepper:
             self.micro_batch = smaller
             self.make_room()
             self.forward = self.compiled()
-        self.workers.mean_([loss, *(p.grad for p in self.params)])
+        self.ranks.mean_([loss, *(p.grad for p in self.params)])
         norm = nn.utils.clip_grad_norm_(self.params, self.grad_clip)
         self.optimizer.step(learning_rate)
         self.optimizer.zero_grad()

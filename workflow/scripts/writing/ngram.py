@@ -12,6 +12,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from workflow.scripts.corpus.dataset import Corpus
+
 END = 0  # code of the end of a tune, which is predicted like a character
 
 
@@ -81,3 +83,11 @@ class NGram:
             codes.append(self.codes[place])
             context = self.context[place + 1]
         return "".join(map(chr, codes)), False
+
+
+def training_text(corpus: Corpus, max_chars: int) -> list[str]:
+    """The training tunes, or as many evenly spread ones as make up about ``max_chars`` characters; at least one."""
+    split = corpus.split("train")
+    share = min(max_chars / corpus.info["splits"]["train"]["chars"], 1)
+    number = max(int(split.n_tunes * share), 1)
+    return [corpus.tokenizer.decode(split.tune(i * split.n_tunes // number)) for i in range(number)]

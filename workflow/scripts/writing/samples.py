@@ -12,7 +12,7 @@ import io
 from pathlib import Path
 from typing import NamedTuple
 
-from workflow.scripts.base.cli import InputError
+from workflow.scripts.base.errors import InputError
 from workflow.scripts.base.files import write_text
 
 NEEDED = ("file", "chars", "ended", "prompt_chars")

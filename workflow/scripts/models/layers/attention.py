@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from workflow.scripts.machine.torch_private import softmax_backward
+
 QUERIES = 64  # of a block of causal attention: the fastest of 32, 64 and 128
 
 
@@ -82,7 +84,7 @@ class CausalAttention(torch.autograd.Function):
         dq, dk, dv = torch.empty_like(q), torch.zeros_like(k), torch.zeros_like(v)
         for (at, stop), p in zip(ctx.blocks, kept, strict=True):
             queries, dy_block = q[..., at].contiguous(), dy[..., at].contiguous()
-            d_scores = torch._softmax_backward_data(dy_block.mT @ v[..., :stop], p, -1, p.dtype)
+            d_scores = softmax_backward(dy_block.mT @ v[..., :stop], p)
             dq[..., at] = k[..., :stop] @ d_scores.mT
             dk[..., :stop] += queries @ d_scores
             dv[..., :stop] += dy_block @ p

@@ -1,0 +1,156 @@
+"""How tunes are built and how they sound, beside real ones: what style.json says of a folder of tunes."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from workflow.scripts.base.errors import InputError
+from workflow.scripts.base.uncertainty import rate_of
+from workflow.scripts.corpus.dataset import Corpus
+from workflow.scripts.notation.checker import parse
+from workflow.scripts.notation.rhythm import judge as judge_rhythm
+from workflow.scripts.writing.distances import compare
+from workflow.scripts.writing.samples import Sample, read_samples
+from workflow.scripts.writing.style import CLASSES, mean_of, measure
+
+MAX_TUNES = 500  # of the reference
+
+
+MAX_CHARS = 1 << 18  # looked at; a tune is a few kilobytes
+
+
+SPLIT = "val"  # no model was trained on it, and real tunes that stand beside the models' are drawn from another
+
+
+NEEDED = ("X", "K")  # ABC 2.1, 2.2.1
+
+
+USUAL = ("T", "M", "L")  # needed too, if the reference has them: a corpus may be built without titles
+
+
+USUAL_SHARE = 0.95
+
+
+RATES = ("syntax", "rhythm", "ended", "closed", "header_complete", "two_voices")
+
+
+MEANS = ("in_key", "rest_share", "polyphony", "repetition", "notes")
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Real tunes to compare with.
+
+    Attributes:
+        n: tunes.
+        fields: that a complete header has.
+        histograms: by the names of `CLASSES`, (n with notes, 12).
+    """
+
+    n: int
+    fields: tuple[str, ...]
+    histograms: dict[str, np.ndarray]
+
+
+def reference_of(corpus: Corpus) -> Reference:
+    split = corpus.split(SPLIT)
+    n = min(split.n_tunes, MAX_TUNES)
+    found = [parse(corpus.tokenizer.decode(split.tune(i * split.n_tunes // n))) for i in range(n)]
+    usual = tuple(name for name in USUAL if sum(name in text.fields for text in found) >= USUAL_SHARE * n)
+    return Reference(n, NEEDED + usual, stack([measure(text).histograms for text in found]))
+
+
+def stack(tunes: list[dict[str, np.ndarray] | None]) -> dict[str, np.ndarray]:
+    """By the names of `CLASSES`, (n, 12) histograms of the n tunes that have them."""
+    return {name: np.array([tune[name] for tune in tunes if tune]).reshape(-1, 12) for name in CLASSES}
+
+
+def judge(sample: Sample, fields: tuple[str, ...]) -> tuple[dict, dict[str, np.ndarray] | None]:
+    """(what style.json says of a tune, its histograms)."""
+    with open(sample.path, encoding="utf-8", errors="replace", newline="") as file:
+        found = parse(file.read(MAX_CHARS), sample.prompt_chars)
+    measures = measure(found)
+    record = {
+        "path": sample.path.name,
+        "syntax": found.is_valid,
+        "rhythm": judge_rhythm(found).is_right,
+        "ended": sample.ended,
+        "closed": found.closed and measures.notes > 0,
+        "header_complete": found.fields.issuperset(fields),
+        "two_voices": measures.voices > 1,
+        "notes": measures.notes,
+    }
+    for name in MEANS[:-1]:
+        value = getattr(measures, name)
+        record[name] = None if value is None else round(value, 4)
+    return record, measures.histograms
+
+
+def distances(samples: dict[str, np.ndarray], reference: dict[str, np.ndarray]) -> dict:
+    """How far the samples are from the reference, and the mean histograms of both."""
+
+    def mean(tunes: np.ndarray) -> list[float] | None:
+        return tunes.mean(axis=0).round(4).tolist() if len(tunes) else None
+
+    return {
+        name: {"n": len(samples[name])}
+        | compare(samples[name], reference[name])
+        | {"classes": list(classes), "samples": mean(samples[name]), "reference": mean(reference[name])}
+        for name, classes in CLASSES.items()
+    }
+
+
+def report_on(folders: list[str | Path], data_dir: str | Path) -> dict:
+    """What style.json says of the tunes of some folders, beside those of a corpus.
+
+    Raises:
+        InputError: a folder has no table of tunes, or none lists any.
+    """
+    drawn = {Path(folder).resolve().name: samples for folder in folders if (samples := read_samples(folder))}
+    if not drawn:
+        raise InputError(f"the tables in {', '.join(map(str, folders))} list no tunes")
+    corpus = Corpus.load(data_dir)
+    reference = reference_of(corpus)
+    about = {
+        "corpus_sha256": corpus.content_sha256,
+        "split": SPLIT,
+        "tunes": reference.n,
+        "header_fields": list(reference.fields),
+    }
+    return {"reference": about, "folders": {name: of_folder(samples, reference) for name, samples in drawn.items()}}
+
+
+def of_folder(samples: list[Sample], reference: Reference) -> dict:
+    """What style.json says of the tunes of a folder."""
+    judged = [judge(sample, reference.fields) for sample in samples]
+    files = [record for record, _ in judged]
+    known = {name: [file[name] for file in files if file[name] is not None] for name in RATES + MEANS}
+    return {
+        "n": len(files),
+        "rates": {name: rate_of(sum(known[name]), len(known[name])) if known[name] else None for name in RATES},
+        "means": {name: mean_of(known[name]) for name in MEANS},
+        "distances": distances(stack([histograms for _, histograms in judged]), reference.histograms),
+        "files": files,
+    }
+
+
+def print_report(report: dict) -> None:
+    for name, folder in report["folders"].items():
+        print(f"{name}:")
+        print_folder(folder)
+
+
+def print_folder(report: dict) -> None:
+    for name, row in report["rates"].items():
+        if row:
+            low, high = row["ci95"]
+            counts = f"{row['count']:>4} of {row['n']:<4}"
+            print(f"{name:<15} {counts} {row['rate']:6.1%}   95% interval {low:.1%} to {high:.1%}")
+    for name, row in report["means"].items():
+        if row:
+            interval = "   95% interval {:.3f} to {:.3f}".format(*row["ci95"]) if row["ci95"] else ""
+            print(f"{name:<15} {row['n']:>4} tunes   {row['mean']:6.3f}{interval}")
+    for name, row in report["distances"].items():
+        if row["overlap"] is not None:
+            print(f"{name:<15} {row['n']:>4} tunes   overlap {row['overlap']:.3f}, KL {row['kl']:.3f} nats")
