@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT
-from workflow.scripts.base.kept import give_back, keep
 
 
 @pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="looks for what a process has loaded in /proc")
@@ -26,20 +25,3 @@ def test_ctrl_c_while_a_command_imports_leaves_no_traceback(loaded):
     process.send_signal(signal.SIGINT)
     assert process.communicate(timeout=60) == ("", "")
     assert process.returncode == -signal.SIGINT
-
-
-def test_what_is_kept_comes_back_whole_or_not_at_all(tmp_path):
-    for name in ("a.bin", "b.json"):
-        (tmp_path / name).write_text(name)
-    keep(tmp_path, ["a.bin", "b.json"], "one")
-    assert (tmp_path / "a.bin").samefile(tmp_path / ".kept" / "a.bin")
-    (tmp_path / "a.bin").unlink()
-    assert not give_back(tmp_path, "another")
-    assert not (tmp_path / "a.bin").exists()
-    assert give_back(tmp_path, "one")
-    assert (tmp_path / "a.bin").read_text() == "a.bin"
-    (tmp_path / "a.bin").unlink()
-    (tmp_path / ".kept" / "b.json").unlink()
-    assert not give_back(tmp_path, "one")
-    assert not (tmp_path / "a.bin").exists()
-    assert sorted(path.name for path in tmp_path.iterdir()) == [".kept", "b.json"]

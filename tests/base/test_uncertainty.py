@@ -1,7 +1,9 @@
+"""Means over tunes, shares of them, and how sure both are."""
+
 import numpy as np
 import pytest
 
-from workflow.scripts.base.uncertainty import FEWEST, RESAMPLES, draws, ratio_means
+from workflow.scripts.base.uncertainty import FEWEST, RESAMPLES, draws, rate_of, ratio_means, wilson
 
 
 def tunes(n: int = 2000) -> tuple[np.ndarray, np.ndarray]:
@@ -66,3 +68,14 @@ def test_all_of_a_few_tunes_have_an_error_and_one_alone_has_none():
     assert mean.se > 0
     (mean,) = ratio_means(nats[:1, None], chars[:1, None])
     assert (mean.se, mean.ci95) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("n", "k", "low", "high"), [(10, 0, 0.0, 0.2775), (10, 5, 0.2366, 0.7634), (200, 199, 0.9722, 0.9991)]
+)
+def test_wilson_interval(n, k, low, high):
+    assert wilson(k, n) == (pytest.approx(low, abs=1e-4), pytest.approx(high, abs=1e-4))
+
+
+def test_a_share_in_a_result_file_has_its_interval_and_its_counts():
+    assert rate_of(5, 10) == {"rate": 0.5, "ci95": wilson(5, 10), "count": 5, "n": 10}

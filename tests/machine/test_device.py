@@ -16,7 +16,7 @@ def faults():
 def step():
     pieces = [torch.ones(1 << 24) for _ in range(2)]  # 64 MB each: more than glibc ever keeps by itself
 counts = []
-for _ in range(8):
+for _ in range(24):  # small objects may split what was freed: in one heap of eight it takes 8 steps to settle
     before = faults()
     step()
     counts.append(faults() - before)
@@ -24,7 +24,7 @@ print(min(counts), torch.get_num_threads())
 """
 
 
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="how memory is kept is told to glibc alone")
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc can be asked to keep memory")
 def test_freed_memory_is_kept_for_the_next_step():
     """A step of 128 MB asks the system for its pages again and again, unless the process was set up."""
     counts = []

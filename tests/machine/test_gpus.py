@@ -1,3 +1,5 @@
+"""Jobs that claim GPUs, as real processes, and how what is visible of them is found."""
+
 import os
 import subprocess
 import sys
@@ -6,15 +8,15 @@ import pytest
 
 from workflow.scripts.base.errors import InputError
 from workflow.scripts.machine import gpus
-from workflow.scripts.machine.gpus import Device, claim
+from workflow.scripts.machine.gpus import Gpu, claim
 
-ONE = [Device("GPU-a", 10000)]
-TWO = [Device("GPU-a", 10000), Device("GPU-b", 10000)]
+ONE = [Gpu("GPU-a", 10000)]
+TWO = [Gpu("GPU-a", 10000), Gpu("GPU-b", 10000)]
 JOB = """
 import sys
 from pathlib import Path
-from workflow.scripts.machine.gpus import Claim, Device, claim
-taken = claim({wanted}, {vram_mb}, {devices}, Path({folder!r}), poll_seconds=0.01)
+from workflow.scripts.machine.gpus import Claim, Gpu, claim
+taken = claim({wanted}, {vram_mb}, {gpus}, Path({folder!r}), poll_seconds=0.01)
 print("claimed", taken.visible, flush=True)
 sys.stdin.read()
 """
@@ -27,8 +29,8 @@ class Jobs:
         self.folder = str(folder)
         self.running = []
 
-    def start(self, wanted=1, vram_mb=None, devices=ONE) -> subprocess.Popen:
-        code = JOB.format(wanted=wanted, vram_mb=vram_mb, devices=devices, folder=self.folder)
+    def start(self, wanted=1, vram_mb=None, gpus=ONE) -> subprocess.Popen:
+        code = JOB.format(wanted=wanted, vram_mb=vram_mb, gpus=gpus, folder=self.folder)
         job = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.running.append(job)
         return job
@@ -73,22 +75,22 @@ def test_a_killed_holder_frees_its_share_at_once(jobs):
     assert says(waiting) == "claimed GPU-a"
 
 
-def test_two_whole_devices_wait_for_both(jobs):
-    left, right = jobs.start(vram_mb=6000, devices=TWO), jobs.start(vram_mb=6000, devices=TWO)
+def test_two_whole_gpus_wait_for_both(jobs):
+    left, right = jobs.start(vram_mb=6000, gpus=TWO), jobs.start(vram_mb=6000, gpus=TWO)
     assert sorted((says(left), says(right))) == ["claimed GPU-a", "claimed GPU-b"]
-    pair = jobs.start(wanted=2, devices=TWO)
+    pair = jobs.start(wanted=2, gpus=TWO)
     assert says(pair) == "waiting for GPUs that nobody uses: 2"
     end(left)
-    assert says(jobs.start(vram_mb=4000, devices=TWO)).startswith("claimed")  # one of two is not enough for the pair
+    assert says(jobs.start(vram_mb=4000, gpus=TWO)).startswith("claimed")  # one of two is not enough for the pair
     end(right)
     end(jobs.running[-1])
     assert says(pair) == "claimed GPU-a,GPU-b"
-    assert says(jobs.start(vram_mb=1, devices=TWO)).startswith("waiting")
+    assert says(jobs.start(vram_mb=1, gpus=TWO)).startswith("waiting")
 
 
 def test_many_at_once_never_take_more_than_there_is(jobs):
-    """Twelve jobs of a third of a device each, on two: six claim, and each end lets one more in."""
-    started = [jobs.start(vram_mb=3333, devices=TWO) for _ in range(12)]
+    """Twelve jobs of a third of a GPU each, on two: six claim, and each end lets one more in."""
+    started = [jobs.start(vram_mb=3333, gpus=TWO) for _ in range(12)]
     opened = [says(job) for job in started]
     assert sorted(opened) == 3 * ["claimed GPU-a"] + 3 * ["claimed GPU-b"] + 6 * ["waiting for 3333 MB of a GPU"]
     for job, line in zip(started, opened, strict=True):
@@ -100,7 +102,7 @@ def test_many_at_once_never_take_more_than_there_is(jobs):
 
 
 def test_a_share_goes_where_it_leaves_the_least(tmp_path):
-    mixed = [Device("GPU-large", 80000), Device("GPU-small", 10000)]
+    mixed = [Gpu("GPU-large", 80000), Gpu("GPU-small", 10000)]
     taken = [claim(1, 4000, mixed, tmp_path) for _ in range(3)]
     assert [one.visible for one in taken] == ["GPU-small", "GPU-small", "GPU-large"]
     assert claim(1, 40000, mixed, tmp_path).visible == "GPU-large"
@@ -117,15 +119,15 @@ def test_what_a_claim_gives_torch(tmp_path):
     assert (pair.visible, pair.memory_fraction) == ("GPU-a,GPU-b", 1.0)
 
 
-def test_a_device_of_unknown_size_is_taken_whole(tmp_path):
-    slice_ = [Device("MIG-1", None)]
+def test_a_gpu_of_unknown_size_is_taken_whole(tmp_path):
+    slice_ = [Gpu("MIG-1", None)]
     taken = claim(1, 4000, slice_, tmp_path)
     assert (taken.visible, taken.memory_fraction) == ("MIG-1", 1.0)
     assert gpus.try_claim(1, 4000, slice_, tmp_path) is None
 
 
 def test_claims_outlive_exec(jobs):
-    code = JOB.format(wanted=1, vram_mb=None, devices=ONE, folder=jobs.folder)
+    code = JOB.format(wanted=1, vram_mb=None, gpus=ONE, folder=jobs.folder)
     code = code.replace("sys.stdin.read()", "import os; os.execvp('cat', ['cat'])")
     other = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     jobs.running.append(other)
@@ -145,11 +147,11 @@ def test_claims_outlive_exec(jobs):
 )
 def test_what_can_never_be_had_is_one_sentence_at_once(tmp_path, wanted, vram_mb, sentence):
     with pytest.raises(InputError, match=sentence):
-        claim(wanted, vram_mb, [Device("GPU-a", 10000), Device("GPU-b", 8000)], tmp_path)
+        claim(wanted, vram_mb, [Gpu("GPU-a", 10000), Gpu("GPU-b", 8000)], tmp_path)
 
 
-def test_a_job_larger_than_every_device_gets_the_largest_whole(tmp_path):
-    taken = claim(1, 65800, [Device("GPU-b", 8000), Device("GPU-a", 10000)], tmp_path)
+def test_a_job_larger_than_every_gpu_gets_the_largest_whole(tmp_path):
+    taken = claim(1, 65800, [Gpu("GPU-b", 8000), Gpu("GPU-a", 10000)], tmp_path)
     assert (taken.visible, taken.vram_mb) == ("GPU-a", 10000)
 
 
@@ -169,7 +171,7 @@ def nvidia_smi(tmp_path, monkeypatch):
     return program
 
 
-A, B, C = Device("GPU-1c4e", 24564), Device("GPU-1d77", 81559), Device("GPU-99aa", None)
+A, B, C = Gpu("GPU-1c4e", 24564), Gpu("GPU-1d77", 81559), Gpu("GPU-99aa", None)
 
 
 @pytest.mark.parametrize(
@@ -186,20 +188,20 @@ A, B, C = Device("GPU-1c4e", 24564), Device("GPU-1d77", 81559), Device("GPU-99aa
         ("GPU-1d77", [B]),
         ("GPU-99, 0", [C, A]),
         ("GPU-1", []),  # could be either
-        ("MIG-5f,1", [Device("MIG-5f", None), B]),
+        ("MIG-5f,1", [Gpu("MIG-5f", None), B]),
     ],
 )
-def test_a_preset_restricts_the_devices_as_in_cuda(nvidia_smi, monkeypatch, preset, found):
+def test_a_preset_restricts_the_gpus_as_in_cuda(nvidia_smi, monkeypatch, preset, found):
     if preset is not None:
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", preset)
-    assert gpus.devices() == found
+    assert gpus.visible_gpus() == found
 
 
-def test_no_nvidia_smi_or_one_that_fails_is_no_device(nvidia_smi, monkeypatch):
+def test_no_nvidia_smi_or_one_that_fails_is_no_gpu(nvidia_smi, monkeypatch):
     nvidia_smi.write_text("#!/bin/sh\necho 'No devices were found'; exit 6\n")
-    assert gpus.devices() == []
+    assert gpus.visible_gpus() == []
     monkeypatch.setenv("PATH", "")
-    assert gpus.devices() == []
+    assert gpus.visible_gpus() == []
 
 
 @pytest.fixture

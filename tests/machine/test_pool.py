@@ -1,3 +1,5 @@
+"""Workers that die, are killed or are left while they work."""
+
 import contextlib
 import os
 import signal

@@ -1,4 +1,8 @@
-"""What every command of this package shares: how it starts, and how it fails."""
+"""What every command of this package shares: its parser, how it starts, how it fails, and checks of its options.
+
+A check makes a value of a word of the command line. It raises argparse.ArgumentTypeError, or ValueError for what is no
+number, and argparse then says so and ends the command with status 2.
+"""
 
 import argparse
 import gc
@@ -16,11 +20,12 @@ class Formatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionH
 
 
 def parser(description: str | None) -> argparse.ArgumentParser:
+    """A parser whose help is this description, as it is, and each option with its default."""
     return argparse.ArgumentParser(description=description, formatter_class=Formatter)
 
 
 def run(main: Callable[[], None]) -> None:
-    """Run a command, turning a failure that is not a bug into one sentence and exit status 1."""
+    """Run a command, and turn a failure that is not a bug into one sentence and exit status 1 (130 after Ctrl-C)."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:  # set while it was imported: see this package's __init__
         signal.signal(signal.SIGINT, signal.default_int_handler)
     gc.freeze()
@@ -87,6 +92,7 @@ def name(text: str) -> str:
 
 
 def boolean(text: str) -> bool:
+    """True or False for true or false, yes or no, 1 or 0; in capitals, too."""
     value = {"true": True, "false": False, "yes": True, "no": False, "1": True, "0": False}.get(text.lower())
     if value is None:
         raise argparse.ArgumentTypeError(f"{text} is neither true nor false")

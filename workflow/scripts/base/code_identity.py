@@ -1,10 +1,13 @@
-"""What the code of a command is: a digest of what the modules that it runs do, and nothing compiled of older ones."""
+"""Which code a command runs: the files, a digest of what they do, and no compiled kernel older than its source.
+
+Needs the sources of this package, which it reads without importing them.
+"""
 
 import ast
 import contextlib
 import functools
 import hashlib
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 SCRIPTS = Path(__file__).parents[1]
 PACKAGE = "workflow.scripts"
@@ -13,11 +16,10 @@ SCOPES = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 @functools.cache
 def code_digest(*modules: str, late: bool = False) -> str:
-    """Digest of what a command runs: the modules named (``a`` or ``a/b``) and all of this package that they import.
+    """Digest of what a command runs: the files of `code_files`.
 
     It is a job's parameter, so that a change of the code reruns the jobs that run it and no others. Comments,
-    docstrings and layout are left out. So is what a function imports when it is called, but for a job that calls such
-    functions (``late``).
+    docstrings and layout are left out.
     """
     digest = hashlib.sha256()
     for path in code_files(*modules, late=late):
@@ -26,7 +28,16 @@ def code_digest(*modules: str, late: bool = False) -> str:
 
 
 def code_files(*modules: str, late: bool = False) -> list[Path]:
-    """Files of the modules named and of all that they import from this package, sorted."""
+    """Files of this package that Python runs when it imports the modules named, sorted.
+
+    These are the modules themselves, all that they import in turn, and the ``__init__.py`` of every package that one of
+    them is in, however deep. What is imported by a name that only the running job knows, such as an architecture, is
+    not found: name it, too.
+
+    Args:
+        modules: each as ``a`` or ``a/b``.
+        late: whether to add what a function imports when it is called, for a job that calls such functions.
+    """
     found: dict[str, Path] = {}
     queue = list(modules)
     while queue:
@@ -35,6 +46,7 @@ def code_files(*modules: str, late: bool = False) -> list[Path]:
             path = SCRIPTS / f"{name}.py"
             found[name] = path if path.exists() else SCRIPTS / name / "__init__.py"
             queue += imports_of(found[name], late)
+            queue += [package.as_posix() for package in PurePosixPath(name).parents]  # up to ".", which is ours
     return sorted(found.values())
 
 
@@ -47,7 +59,9 @@ def imports_of(path: Path, late: bool) -> list[str]:
     """Modules of this package that a file imports as it is loaded, or also ``late``, as ``a`` or ``a/b``."""
     names = []
     for node in ast.walk(tree_of(path)) if late else tree_of(path).body:
-        if not isinstance(node, ast.ImportFrom) or not f"{node.module}.".startswith(f"{PACKAGE}."):
+        if not isinstance(node, ast.ImportFrom) or not node.module:
+            continue
+        if not f"{node.module}.".startswith(f"{PACKAGE}."):
             continue
         parent = node.module.removeprefix(PACKAGE).lstrip(".").replace(".", "/")
         if parent:
@@ -59,6 +73,7 @@ def imports_of(path: Path, late: bool) -> list[str]:
 
 @functools.cache
 def module_digest(path: Path) -> str:
+    """Digest of what one file does: without its comments, docstrings and layout."""
     return hashlib.sha256(plain(tree_of(path)).encode()).hexdigest()
 
 
@@ -82,9 +97,9 @@ def plain(node: object) -> str:
 
 
 def drop_stale_kernels(folder: Path = SCRIPTS) -> None:
-    """Remove what numba compiled before the last edit of a module that it compiles.
+    """Remove what numba compiled before the last edit of any module that uses numba.
 
-    By itself numba looks at the file of a function, and not at those of the functions that this one calls.
+    By itself numba compares its result with the file of a function, and not with those of the functions that it calls.
     """
     kernels = list(folder.rglob("__pycache__/*.nbc"))
     modules = [path for path in folder.rglob("*.py") if b"numba" in path.read_bytes()] if kernels else []

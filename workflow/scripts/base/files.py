@@ -1,4 +1,7 @@
-"""Files that are whole or absent: write beside the target, flush to disk, then rename over it."""
+"""Files that are whole or absent, locks on files, and what files hold: JSON and digests.
+
+A file is written beside its target, flushed to disk and then renamed over it.
+"""
 
 import contextlib
 import errno
@@ -9,6 +12,7 @@ import os
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal, overload
 
 from workflow.scripts.base.errors import InputError
 
@@ -17,7 +21,11 @@ from workflow.scripts.base.errors import InputError
 def atomic_path(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path in the target's folder; rename it to ``path`` if the block succeeds.
 
-    Whatever goes wrong inside (an exception, a full disk, a kill) leaves ``path`` as it was.
+    Whatever goes wrong inside (an exception, a full disk, a kill) leaves ``path`` as it was. Folders that are missing
+    on the way to it are made.
+
+    Raises:
+        IsADirectoryError: there is a folder of that name.
     """
     path = Path(path)
     if path.is_dir():
@@ -34,10 +42,20 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def lock(path: str | Path, exclusive: bool, wait: bool = False) -> int | None:
-    """Lock a file until this process ends, however it ends; None if another's lock is in the way.
+@overload
+def lock(path: str | Path, exclusive: bool, wait: Literal[True]) -> int: ...
 
-    Returns the descriptor that carries the lock: closing it ends the lock.
+
+@overload
+def lock(path: str | Path, exclusive: bool, wait: bool = False) -> int | None: ...
+
+
+def lock(path: str | Path, exclusive: bool, wait: bool = False) -> int | None:
+    """Lock a file until this process ends, however it ends.
+
+    Returns:
+        The descriptor that carries the lock: closing it ends the lock. None if another's lock is in the way, and we do
+        not ``wait`` for its end.
     """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)  # NFS locks only what is open for writing
     try:
@@ -49,19 +67,24 @@ def lock(path: str | Path, exclusive: bool, wait: bool = False) -> int | None:
 
 
 def write_text(path: str | Path, text: str) -> None:
+    """Write UTF-8 with LF line ends, atomically."""
     with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="\n")
 
 
 def write_together(folder: Path, contents: dict[str, bytes]) -> None:
-    """Write several files; none is replaced until all are on disk. Then they are, from the last to the first."""
+    """Write several files. None is replaced until all are on disk; then all are, from the last to the first."""
     with contextlib.ExitStack() as stack:
         for name, content in contents.items():
             stack.enter_context(atomic_path(folder / name)).write_bytes(content)
 
 
 def to_json(value: object) -> str:
-    """Strict JSON: a NaN or an infinity is a bug upstream and raises ValueError."""
+    """Strict JSON, with a line end.
+
+    Raises:
+        ValueError: there is a NaN or an infinity in it, which is a bug of whoever made the value.
+    """
     return json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
@@ -70,6 +93,12 @@ def write_json(path: str | Path, value: object) -> None:
 
 
 def read_json(path: str | Path) -> dict:
+    """The object that a JSON file holds.
+
+    Raises:
+        InputError: it holds something else.
+        OSError: it cannot be read.
+    """
     try:
         value = json.loads(Path(path).read_text(encoding="utf-8"))
     except ValueError as error:

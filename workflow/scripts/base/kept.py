@@ -1,8 +1,7 @@
-"""Keep a finished result where nothing that fails later takes it along.
+"""Keep a finished result safe from whatever fails later, and put it back when it is asked for again.
 
 Snakemake deletes the outputs of a job before the job starts, and again if it fails. What took hours is therefore kept
-a second time, under names that no rule declares: as hard links, which take no space. If the same result is asked for
-again, it is put back instead of being made again.
+a second time, under names that no rule declares: as hard links, which take no space.
 """
 
 import os
@@ -20,9 +19,10 @@ MARK = "kept.json"
 def keep(folder: Path, names: Iterable[str], fingerprint: str) -> None:
     """Keep files of ``folder``, in place of whatever was kept there.
 
-    Where the system will not (a full disk, no permission), a sentence says so: the files themselves are no less there.
+    If the system refuses (a full disk, no permission), a printed warning says so and nothing is kept; the files stay.
 
     Args:
+        names: of the files, in ``folder``.
         fingerprint: of all that the files depend on.
     """
     names, kept, fresh = list(names), folder / KEPT, folder / f"{KEPT}.new"
@@ -41,7 +41,7 @@ def keep(folder: Path, names: Iterable[str], fingerprint: str) -> None:
 
 
 def give_back(folder: Path, fingerprint: str) -> bool:
-    """Put back the files that were kept under this fingerprint; False, and nothing is touched, if there are none."""
+    """Put back the files that were kept under this fingerprint. If one is missing, touch nothing and return False."""
     kept = folder / KEPT
     try:
         mark = read_json(kept / MARK)

@@ -1,4 +1,4 @@
-"""Read a table that somebody may have edited."""
+"""Tables in and out: CSV that somebody may have edited, and Markdown for a page."""
 
 from pathlib import Path
 
@@ -26,5 +26,6 @@ def read_csv(path: str | Path, *columns: str) -> pd.DataFrame:
 
 
 def table(header: list[str], rows: list[list[str]]) -> str:
+    """A table in Markdown, without a line end after its last row."""
     lines = [header, ["---"] * len(header), *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)

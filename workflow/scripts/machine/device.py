@@ -1,4 +1,4 @@
-"""Where a job computes and in what precision."""
+"""Where a job computes and in what precision. Needs torch; `machine.options` has the flags, and needs none."""
 
 import contextlib
 import ctypes
@@ -14,19 +14,20 @@ from workflow.scripts.machine.gpus import claim_gpus
 from workflow.scripts.machine.ranks import Ranks
 from workflow.scripts.machine.torch_private import has_native_bfloat16
 
-PRECISIONS = ("auto", "float32", "bfloat16")
 # Parameters of glibc's mallopt, from its malloc.h.
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_MMAP_MAX, M_ARENA_MAX = -1, -3, -4, -8
 
 
 def set_up_cpu(threads: int) -> None:
-    """Compute with so many threads, and keep the memory that tensors free for those to come.
+    """Compute with so many threads, and keep the memory that tensors free for later tensors.
 
-    By default glibc gives large pieces back to the system at once, which then clears them page by page when
-    the next step asks for them again: a sixth of the time of a step at a width of 128. What a process holds
-    at its peak, by which memory is planned, stays the same. Under a limit of address space (ulimit -v) no large
-    piece is kept: when it runs out, code that is compiled for smaller tensors must find room outside of the heap. And
-    no thread reserves 64 MB for itself, as one does, where they happen to fit, to hold a few kilobytes.
+    By default glibc gives large pieces back to the system at once. The system then clears them page by page when the
+    next step asks for them again, which takes a sixth of the time of a step at a width of 128. What a process holds at
+    its peak, by which memory is planned, stays the same.
+
+    Under a limit of address space (ulimit -v) no large piece is kept: when memory runs out, code that is compiled for
+    smaller tensors must find room outside of the heap. And all threads share one heap: each thread's own
+    would reserve 64 MB where they fit, to hold a few kilobytes.
     """
     torch.set_num_threads(threads)
     if platform.libc_ver()[0] != "glibc":
@@ -41,7 +42,7 @@ def set_up_cpu(threads: int) -> None:
 
 
 def give_back_memory(device: torch.device) -> None:
-    """Let go of what is kept for later tensors: once memory has run out, others need it."""
+    """Give the system what is kept for later tensors: once memory has run out, something else needs it."""
     if device.type == "cuda":
         torch.cuda.empty_cache()
     elif platform.libc_ver()[0] == "glibc":
@@ -57,10 +58,14 @@ def peak_memory_mb(device: torch.device) -> int:
 
 
 def pick_device(name: str, vram_mb: int = 0, ranks: Ranks | None = None) -> torch.device:
-    """'auto' is CUDA where there is one, else the CPU; each of the ``ranks`` gets a GPU of its own.
+    """The device of this process; each of the ``ranks`` gets a GPU of its own.
 
-    GPUs are claimed before CUDA starts, ``vram_mb`` of one or, where that is 0, whole ones; one named by
-    its number ('cuda:1') is taken without asking.
+    GPUs are claimed before CUDA starts, and the command waits until they are free.
+
+    Args:
+        name: "auto" is a GPU where there is one, else the CPU. A GPU named by its number ("cuda:1") is taken without a
+            claim.
+        vram_mb: how much of one GPU to claim, in MB of 2**20 bytes; 0 claims whole ones.
 
     Raises:
         InputError: the device is not on this machine.
@@ -70,7 +75,7 @@ def pick_device(name: str, vram_mb: int = 0, ranks: Ranks | None = None) -> torc
         claim = claim_gpus(ranks.world, vram_mb or None) if ranks.is_first else None
         if visible := ranks.from_first(claim and claim.visible):
             os.environ["CUDA_VISIBLE_DEVICES"] = visible.split(",")[ranks.rank]
-        elif ranks.world > 1 and torch.cuda.is_available():  # GPUs that nvidia-smi does not tell of
+        elif ranks.world > 1 and torch.cuda.is_available():  # GPUs that nvidia-smi does not list
             torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
         if claim and claim.memory_fraction < 1:
             torch.cuda.set_per_process_memory_fraction(claim.memory_fraction)
@@ -85,7 +90,10 @@ def pick_device(name: str, vram_mb: int = 0, ranks: Ranks | None = None) -> torc
 
 
 def pick_precision(name: str, device: torch.device) -> str:
-    """'auto' is bfloat16 where the hardware multiplies it natively; benchmarks/ says at which widths that pays."""
+    """The precision of that name; "auto" is bfloat16 where the hardware multiplies it natively, else float32.
+
+    benchmarks/ says at which widths bfloat16 pays.
+    """
     if name != "auto":
         return name
     if device.type == "cuda":
@@ -94,6 +102,7 @@ def pick_precision(name: str, device: torch.device) -> str:
 
 
 def autocast(device: torch.device, precision: str) -> contextlib.AbstractContextManager:
+    """The context in which torch takes matrix products in this precision."""
     if precision == "float32":
         return contextlib.nullcontext()
     return torch.autocast(device.type, dtype=torch.bfloat16)

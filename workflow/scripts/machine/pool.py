@@ -37,11 +37,12 @@ def serve(pipe: Connection) -> None:
     with contextlib.suppress(EOFError, ConnectionError):
         while True:
             function, task = pipe.recv()
+            result, failure = None, None
             try:
-                answer = function(*task), None
+                result = function(*task)
             except Exception as error:
-                answer = None, portable(error)
-            pipe.send(answer)
+                failure = portable(error)
+            pipe.send((result, failure))
 
 
 def portable(error: Exception) -> Exception:
@@ -58,7 +59,8 @@ def portable(error: Exception) -> Exception:
 class Pool:
     """Workers for one command; they start when there is something to do, and one that dies is replaced.
 
-    Use as a context: leaving it ends the workers, whatever they are doing.
+    Use as a context: leaving it ends the workers, whatever they are doing. A function and its tasks are pickled on
+    their way to a worker, and so are results on their way back.
     """
 
     def __init__(self, workers: int):
@@ -83,7 +85,7 @@ class Pool:
         worker.pipe.close()
 
     def _start(self, function: Callable, task: tuple) -> Worker:
-        """The worker that was given a task."""
+        """Give a task to an idle worker, or to a new one; the worker that has it."""
         while self._idle:
             worker = self._idle.pop()
             try:
@@ -127,18 +129,19 @@ class Pool:
                 nor the system's; without it, that ends the run.
 
         Raises:
-            InputError: a worker died.
+            InputError: a worker died, and there is no ``on_failure``.
+            Exception: whatever the function raised, likewise; InputError and OSError always.
         """
         drawn = enumerate(tasks)
         following = next(drawn, None)  # drawn while the workers work
-        busy: dict[Connection, tuple[Worker, int, tuple]] = {}
+        busy: dict[int, tuple[Worker, tuple]] = {}  # by the task's number
         done: dict[int, object] = {}
         at = 0
         try:
             while True:
                 while following and len(busy) < self.workers and len(done) < WAITING * self.workers:
-                    worker = self._start(function, following[1])
-                    busy[worker.pipe] = worker, *following
+                    number, task = following
+                    busy[number] = self._start(function, task), task
                     following = next(drawn, None)
                 if at in done:
                     yield done.pop(at)
@@ -146,25 +149,33 @@ class Pool:
                     continue
                 if not busy:
                     return
-                for pipe in wait(busy):
-                    worker, number, task = busy.pop(pipe)
-                    try:
-                        done[number] = self._result(worker)
-                    except (InputError, OSError):
-                        raise
-                    except Exception as error:
-                        if on_failure is not None:
-                            done[number] = on_failure(task)
-                        elif isinstance(error, WorkerDiedError):
-                            raise InputError(f"a worker died ({error}); is there too little memory?") from error
-                        else:
-                            raise
+                ready = wait([worker.pipe for worker, _ in busy.values()])
+                for number in [number for number, (worker, _) in busy.items() if worker.pipe in ready]:
+                    worker, task = busy.pop(number)
+                    done[number] = self._result_or(worker, task, on_failure)
         finally:
-            for worker, *_ in busy.values():
+            for worker, _ in busy.values():
                 self._end(worker)
 
+    def _result_or(self, worker: Worker, task: tuple, on_failure: Callable[[tuple], object] | None) -> object:
+        """A worker's result, or what ``on_failure`` gives for its task; see `map`."""
+        try:
+            return self._result(worker)
+        except (InputError, OSError):
+            raise
+        except Exception as error:
+            if on_failure is not None:
+                return on_failure(task)
+            if isinstance(error, WorkerDiedError):
+                raise InputError(f"a worker died ({error}); is there too little memory?") from error
+            raise
+
     def failure(self, function: Callable, task: tuple) -> tuple[str, str] | None:
-        """(reason, detail) why a task cannot be done, or None if it was."""
+        """(reason, detail) of why one task cannot be done, or None if it was.
+
+        Raises:
+            InputError, OSError: from the function.
+        """
         try:
             self._result(self._start(function, task))
         except (InputError, OSError):

@@ -1,11 +1,13 @@
-"""Several processes that train one model together, started by torchrun; or one process alone.
+"""The processes that train one model together, started by torchrun; or one process alone.
 
-Each process holds the whole model and reads its own lanes of the global batch; gradients are averaged
-once a step. All take the same decisions at the same step, for the first process speaks for all.
+Each process holds the whole model and reads its own lanes of the global batch. Gradients are averaged once a step. All
+take the same decisions at the same step: those of the first process (`from_first`), and those that a flag of any
+process asks for (`any`).
 """
 
 import os
 from datetime import timedelta
+from typing import TypeVar
 
 import torch
 import torch.distributed as dist
@@ -14,9 +16,17 @@ from torch import Tensor
 from workflow.scripts.base.errors import InputError
 from workflow.scripts.machine.torch_private import divide_each_
 
+T = TypeVar("T")
+
 
 class Ranks:
-    """This process's place among its fellows, and what they tell each other."""
+    """One process's place among those that train one model, and what these exchange.
+
+    Attributes:
+        rank: number of this process, from 0.
+        world: how many there are; one alone exchanges nothing.
+        gradients: the process group that gradients go through; None of one process.
+    """
 
     def __init__(self, rank: int = 0, world: int = 1):
         self.rank = rank
@@ -25,10 +35,11 @@ class Ranks:
 
     @classmethod
     def start(cls) -> "Ranks":
-        """Join the others if torchrun started this process, else be alone."""
+        """Join the other processes if torchrun started this one among several, else be one alone."""
         if int(os.environ.get("WORLD_SIZE", "1")) == 1:
             return cls()
-        # For words; gradients on GPUs go through NCCL. The first process may wait long for a GPU or a folder.
+        # Gloo carries what is decided; gradients on GPUs go through NCCL (`use`). The timeout is long, as the first
+        # process may wait for a GPU or a folder while the others wait for it.
         dist.init_process_group("gloo", timeout=timedelta(days=30))
         return cls(dist.get_rank(), dist.get_world_size())
 
@@ -37,7 +48,7 @@ class Ranks:
         return self.rank == 0
 
     def use(self, device: torch.device) -> None:
-        """Say where the gradients will be."""
+        """Prepare to exchange gradients that are on this device."""
         if self.world > 1 and device.type == "cuda":
             self.gradients = dist.new_group(backend="nccl")
 
@@ -45,7 +56,7 @@ class Ranks:
         """The lanes of the global batch that this process reads.
 
         Raises:
-            InputError: they cannot be dealt out evenly.
+            InputError: the processes cannot have equal numbers of them.
         """
         if lanes % self.world:
             raise InputError(f"{lanes} windows a step cannot be shared by {self.world} processes")
@@ -61,15 +72,15 @@ class Ranks:
         divide_each_(tensors, self.world)
 
     def any(self, *flags: bool) -> list[bool]:
-        """For each flag whether it is up in any process."""
+        """For each flag whether it is True in any process."""
         if self.world == 1:
             return list(flags)
         up = torch.tensor(flags, dtype=torch.uint8)
         dist.all_reduce(up, op=dist.ReduceOp.MAX)
         return up.bool().tolist()
 
-    def from_first(self, value: object) -> object:
-        """What the first process gave."""
+    def from_first(self, value: T) -> T:
+        """What the first process gave as ``value``, which must pickle; what the others gave does not matter."""
         if self.world == 1:
             return value
         box = [value]
@@ -77,7 +88,10 @@ class Ranks:
         return box[0]
 
     def gather(self, tensor: Tensor, dim: int) -> Tensor:
-        """The tensors of all processes, in order, joined along ``dim``, on the CPU."""
+        """The tensors of all processes in the order of their ranks, joined along ``dim``, on the CPU.
+
+        All must have the same shape. That of one process alone is returned as it is, wherever it is.
+        """
         if self.world == 1:
             return tensor
         mine = tensor.detach().cpu().contiguous()

@@ -1,4 +1,7 @@
-"""Run other people's programs on text that nobody has vetted: in an empty folder, under limits."""
+"""Run other people's programs on files that nobody has vetted: without an environment, under limits.
+
+Needs `resource.prlimit` and `os.pidfd_open`, which Linux has, to be quick; other systems have a slower way.
+"""
 
 import contextlib
 import os
@@ -11,6 +14,7 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from workflow.scripts.base.errors import InputError
 
@@ -28,7 +32,7 @@ class Outcome:
 
 
 def find_program(name: str) -> str:
-    """Path of a program that the symusic wheel carries, else of one on the PATH.
+    """Path of a program in the wheel of symusic (abc2midi, midi2abc), else of one on the PATH.
 
     Raises:
         InputError: it is in neither place.
@@ -78,11 +82,21 @@ def _set_own(bounds: dict[int, tuple[int, int]]) -> None:
 
 
 def start_limited(
-    command: list[str], folder: Path, bounds: dict[int, tuple[int, int]], **options
+    command: list[str],
+    folder: Path,
+    bounds: dict[int, tuple[int, int]],
+    *,
+    executable: str | None = None,
+    bufsize: int = -1,
+    stdin: int | IO[bytes] = subprocess.DEVNULL,
+    stdout: int | IO[bytes] | None = None,
+    stderr: int | IO[bytes] | None = None,
 ) -> subprocess.Popen[bytes]:
-    """Start a command in ``folder``, in a process group of its own, with no environment and these limits.
+    """Start a command in ``folder``, in a process group of its own, with no environment; end it with `stop`.
 
-    ``options`` go to Popen; without ``stdin`` among them there is no input. End it with ``stop``.
+    Args:
+        bounds: what `limits` gives.
+        executable, bufsize, stdin, stdout, stderr: as of Popen, but that there is no input by default.
     """
     # A child that inherits no code of ours to run starts by vfork, whatever memory this process holds: with
     # preexec_fn a start takes three times as long. It then runs for some microseconds before its limits are set, or
@@ -95,7 +109,11 @@ def start_limited(
         start_new_session=True,
         close_fds=not from_outside,  # what Python opens is closed on exec all the same
         preexec_fn=None if from_outside else lambda: _set_own(bounds),
-        **{"stdin": subprocess.DEVNULL, **options},
+        executable=executable,
+        bufsize=bufsize,
+        stdin=stdin,
+        stdout=stdout,
+        stderr=stderr,
     )
     if from_outside:
         try:
@@ -108,7 +126,11 @@ def start_limited(
 
 
 def stop(process: subprocess.Popen[bytes]) -> int:
-    """Kill what is left of a process and its group, and reap it; its exit status, negative for a signal."""
+    """Kill what is left of a process and its group, and reap it.
+
+    Returns:
+        Its exit status; negative if a signal ended it.
+    """
     if process.returncode is None:  # not reaped, so its number cannot have passed to another group
         with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS: a group of the dead is EPERM
             os.killpg(process.pid, signal.SIGKILL)
@@ -124,14 +146,14 @@ def killed_by(code: int) -> str:
 
 
 def ready(descriptor: int, end: float) -> bool:
-    """Wait until there is something to read; False if ``end`` (of the monotonic clock) comes first."""
+    """Wait until there is something to read; False if ``end`` (in seconds of `time.monotonic`) comes first."""
     poll = select.poll()
     poll.register(descriptor, select.POLLIN)
     return bool(poll.poll(max(0, (end - time.monotonic()) * 1000)))
 
 
 def ended(process: subprocess.Popen[bytes], end: float) -> bool:
-    """Wait for the end of a process, which is left to reap; False if ``end`` (of the monotonic clock) comes first."""
+    """Wait for the end of a process; False if ``end`` (in seconds of `time.monotonic`) comes first. `stop` reaps it."""
     if hasattr(os, "pidfd_open"):  # Popen.wait with a timeout sleeps between looks, for longer than many programs run
         descriptor = os.pidfd_open(process.pid)
         try:
@@ -146,7 +168,11 @@ def ended(process: subprocess.Popen[bytes], end: float) -> bool:
 
 
 def run_limited(command: list[str], folder: Path, seconds: float) -> Outcome:
-    """Run a command in ``folder`` with no environment and no input; never raises for what it does."""
+    """Run a command in ``folder`` with no environment and no input; whatever it does, nothing is raised.
+
+    Args:
+        seconds: of wall time and, rounded up, of CPU time.
+    """
     with tempfile.TemporaryFile(dir=folder) as log:  # has no name there, so that the folder holds what it held
         process = start_limited(command, folder, limits(seconds), stdout=log, stderr=subprocess.STDOUT)
         try:
