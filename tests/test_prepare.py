@@ -1,40 +1,22 @@
 """The command as a user runs it."""
 
-import csv
 import json
 import os
 import re
 import tarfile
-from collections import Counter
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tests.conftest import ROOT, command
+from tests.corpus.conftest import contents, tables
 from workflow.scripts import prepare
 from workflow.scripts.base.errors import InputError
-from workflow.scripts.base.kept import KEPT
 from workflow.scripts.corpus.dataset import SPLITS, Corpus
-from workflow.scripts.corpus.options import Source
+from workflow.scripts.corpus.options import Options, Source
 from workflow.scripts.prepare import source_of
 
 ENOUGH = ("--val_fraction", 0.2, "--test_fraction", 0.2, "--workers", 1)
-
-
-def tables(folder: Path) -> tuple[list[dict], list[dict]]:
-    with open(folder / "tunes.tsv", encoding="utf-8", newline="") as file:
-        kept = list(csv.DictReader(file, delimiter="\t"))
-    with open(folder / "quarantine.csv", encoding="utf-8", newline="") as file:
-        lost = list(csv.DictReader(file))
-    report = json.loads((folder / "corpus.json").read_text())
-    assert Counter(row["reason"] for row in lost) == report["rejected"]
-    assert len(kept) == report["tunes"]
-    return kept, lost
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir() if path.name != KEPT}
 
 
 # Words
@@ -135,6 +117,12 @@ def test_every_option_reaches_the_corpus(tmp_path, monkeypatch):
     found = {**vars(options.rules.cleaning), **vars(options.rules), **vars(options)}
     del found["rules"], found["cleaning"]
     assert {name: str(value).lower() for name, value in found.items()} == {k: str(v) for k, v in flags.items()}
+
+
+def test_without_flags_the_options_are_the_defaults():
+    """To the letter, as the key of a corpus is of what they print as."""
+    _, options = prepare.recipe(prepare.arguments().parse_args([]))
+    assert repr(options) == repr(Options())
 
 
 # Runs

@@ -13,9 +13,9 @@ import zstandard
 from workflow.scripts.corpus import audit
 from workflow.scripts.corpus.audit import OUTLIERS, Survey, add, commonest, count_chars, histogram, plain_key, survey
 from workflow.scripts.corpus.measure import build
-from workflow.scripts.corpus.options import Rules
+from workflow.scripts.corpus.options import Cleaning, Rules
 from workflow.scripts.corpus.sources import Piece, read_pieces
-from workflow.scripts.notation.clean import Cleaning, clean, find_tunes
+from workflow.scripts.notation.clean import clean, find_tunes
 
 
 @pytest.fixture(scope="module")

@@ -1,3 +1,5 @@
+"""MIDI becomes what the bare program makes of it, and what a hostile file or a broken program costs is bounded."""
+
 import os
 import pickle
 import resource

@@ -6,7 +6,7 @@ import re
 import pytest
 
 from workflow.scripts.corpus import pieces
-from workflow.scripts.corpus.pieces import cut
+from workflow.scripts.corpus.pieces import cut, decode, whole_text
 
 TUNE = "X:1\nT:One\nK:G\nGABc d2e2|\n"
 
@@ -30,7 +30,7 @@ def decode_whole(data: bytes) -> str:
 
 
 def check_places(data: bytes) -> list[pieces.Cut]:
-    """Assert that every piece stands where it says, and that no tune is cut; return the pieces."""
+    """Assert that every piece is where it says, and that no tune is cut; return the pieces."""
     text = decode_whole(data)
     pieces = list(cut(io.BytesIO(data)))
     ends = [piece.offset for piece in pieces[1:]] + [len(text)]
@@ -110,3 +110,14 @@ def test_an_empty_file_has_no_piece(data):
 def test_a_file_that_fits_is_one_piece_and_a_long_line_does_not_matter():
     text = "% preface\n" + TUNE + "X:2\n" + "A" * 1_000_000 + "|\n"
     assert list(cut(io.BytesIO(text.encode()))) == [(text.encode(), 0, 1, 0)]
+
+
+@pytest.mark.parametrize("eol", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("encoding", ["ascii", "utf-8", "utf-8-sig", "cp1252", "utf-16"])
+def test_a_small_file_is_decoded_as_a_large_one_is_with_its_line_ends_or_without(encoding, eol):
+    text = TUNE.replace("One", "Préludé ’92" if encoding != "ascii" else "One")
+    data = text.replace("\n", eol).encode(encoding)
+    (piece,) = cut(io.BytesIO(data))
+    assert whole_text(data) == piece.data.decode() == text
+    assert decode(data) == text.replace("\n", eol)
+    assert decode(b"") == whole_text(b"") == ""

@@ -1,3 +1,5 @@
+"""Texts come back from their ids, and a vocabulary depends on nothing but the texts."""
+
 import hashlib
 import json
 import re

@@ -1,6 +1,7 @@
 """Sketches, buckets and clusters against sets, on real tunes."""
 
 import itertools
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -184,6 +185,27 @@ def test_a_window_has_one_hash_wherever_it_stands(dtype):
         assert window_hashes(values, i, i + 8, 8, out) == 1
         assert out[0] == whole[i]
     assert window_hashes(values, 0, 5, 8, out) == 1  # a short stream is one window
+
+
+SMAPS = Path("/proc/self/smaps")
+
+
+def resident(path: Path) -> int:
+    """Kilobytes of memory that this process holds of a file that it mapped."""
+    _, here, rest = SMAPS.read_text().partition(f" {path}\n")
+    assert here
+    return int(re.search(r"^Rss: +(\d+) kB", rest, re.MULTILINE)[1])
+
+
+@pytest.mark.skipif(not SMAPS.exists(), reason="needs Linux")
+def test_sketches_that_are_mapped_from_a_file_are_let_go_once_read(tmp_path):
+    path = tmp_path / "sketches"
+    np.ones((4096, N_HASHES), np.uint16).tofile(path)
+    mapped = np.memmap(path, np.uint16, "r", shape=(4096, N_HASHES))
+    for _, block in versions.read_blocks(mapped):
+        assert block.sum() == 4096 * N_HASHES
+        assert resident(path) > 900
+    assert resident(path) == 0
 
 
 def test_no_tunes_make_no_clusters():

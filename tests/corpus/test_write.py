@@ -1,4 +1,7 @@
+"""The vocabulary, the tables, and the files of a corpus: each tune comes back, and the report counts what is there."""
+
 import csv
+import dataclasses
 import json
 from collections import Counter
 
@@ -8,9 +11,10 @@ import pytest
 from workflow.scripts.base.files import sha256
 from workflow.scripts.base.kept import KEPT
 from workflow.scripts.corpus.dataset import SPLITS, Corpus
+from workflow.scripts.corpus.options import Cleaning, Options
 from workflow.scripts.corpus.tokenizer import BEGIN, END
 from workflow.scripts.corpus.write import MAX_VOCABULARY, TUNE_COLUMNS, join, means_music, table, vocabulary
-from workflow.scripts.notation.clean import Cleaning, clean, find_tunes
+from workflow.scripts.notation.clean import clean, find_tunes
 
 # The vocabulary
 
@@ -157,6 +161,16 @@ def test_the_report_counts_what_the_files_hold(corpus_dir, rows):
     assert found == Counter(report["char_counts"]) + became
     files = [corpus_dir / name for name in ("tokenizer.json", "train.bin", "val.bin", "test.bin")]
     assert report["content_sha256"] == sha256(*files)
+
+
+def test_the_report_says_all_in_its_order(corpus_dir):
+    report = json.loads((corpus_dir / "corpus.json").read_text())
+    assert list(report) == [
+        "input", "files", "tunes", "chars", "distinct_chars", "tokenizer", "vocab_size", "splits", "sources",
+        "rejected", "options", "test_fraction", "clusters", "leakage", "audit", "char_counts", "mapped_chars",
+        "content_sha256",
+    ]  # fmt: skip
+    assert report["options"] == dataclasses.asdict(Options(val_fraction=0.1, test_fraction=0.05))
 
 
 def test_a_corpus_is_its_files_and_no_others(corpus_dir):

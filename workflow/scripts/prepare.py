@@ -25,10 +25,10 @@ from pathlib import Path
 from workflow.scripts.base import cli
 from workflow.scripts.base.errors import InputError
 from workflow.scripts.base.files import read_json
-from workflow.scripts.corpus.build import build
-from workflow.scripts.corpus.options import Options, Rules, Source, source_report
+from workflow.scripts.base.options import add_flags, flags_of, from_args
+from workflow.scripts.corpus.build import build, source_report
+from workflow.scripts.corpus.options import HEADINGS, Cleaning, Options, Rules, Source
 from workflow.scripts.corpus.sources import MUSIC21
-from workflow.scripts.notation.clean import Cleaning
 
 ONE_TUNE = {  # what follows if a split holds no more
     "val": "training is watched by that tune alone",
@@ -45,19 +45,28 @@ def source_of(words: list[str]) -> Source:
     said = " ".join(words)
     if len(words) < 2 or not words[0] or not words[1]:
         raise InputError(f"--source {said}: give a name and a path")
-    options: dict[str, float | int | str] = {}
+    weight, cap, licence = None, None, ""
     for word in words[2:]:
         key, _, value = word.partition("=")
         try:
-            options[key] = {"weight": cli.positive_float, "cap": cli.positive_int, "licence": str}[key](value)
-        except (KeyError, ValueError, argparse.ArgumentTypeError):
+            match key:
+                case "weight":
+                    weight = cli.positive_float(value)
+                case "cap":
+                    cap = cli.positive_int(value)
+                case "licence":
+                    licence = value
+                case _:
+                    raise ValueError(key)
+        except (ValueError, argparse.ArgumentTypeError):
             raise InputError(
                 f"--source {said}: {word} is not weight=<number>, cap=<characters> or licence=<text>"
             ) from None
-    return Source(words[0], words[1], **options)
+    return Source(words[0], words[1], weight, cap, licence)
 
 
 def summary(report: dict) -> str:
+    """What a run prints at its end: the main numbers of corpus.json, and warnings."""
     audit, leak = report["audit"], report["leakage"]
     rows = [
         f"kept     {report['tunes']:>9,} tunes {report['chars']:>13,} characters, {report['distinct_chars']} distinct,"
@@ -95,60 +104,18 @@ def arguments() -> argparse.ArgumentParser:
     where.add_argument("--output_dir", default="data/processed", help="folder to write")
     where.add_argument("--workers", type=cli.positive_int, default=os.cpu_count(), help="processes")
 
-    keep = parser.add_argument_group("cleaning")
-    keep.add_argument("--keep_titles", type=cli.boolean, default=True, help="T: fields")
-    keep.add_argument("--keep_lyrics", type=cli.boolean, default=False, help="w: and W: fields")
-    keep.add_argument("--keep_comments", type=cli.boolean, default=False, help="comments, and fields about a tune")
-    keep.add_argument("--max_chars", type=cli.positive_int, default=100_000, help="longest tune kept, in characters")
-    keep.add_argument("--min_notes", type=cli.positive_int, default=8, help="fewest notes that make a tune")
-    keep.add_argument("--max_voices", type=cli.positive_int, default=32, help="most voices a tune may have")
-    keep.add_argument("--max_rest_share", type=cli.fraction, default=0.8, help="most rests among notes and rests")
-    keep.add_argument(
-        "--max_rest_bars", type=cli.positive_int, default=8, help="longer runs of silent bars become Z<n>"
-    )
-    keep.add_argument(
-        "--max_tune_share",
-        type=cli.fraction,
-        default=0.05,
-        help="most of the training text that a tune far longer than the others may take",
-    )
-    keep.add_argument("--min_char_count", type=cli.positive_int, default=5, help="rarer characters are mapped out")
-    keep.add_argument("--midi_flags", default="-noly -sr 2", help="of midi2abc")
-    keep.add_argument("--midi_seconds", type=cli.positive_float, default=10, help="time for one MIDI file")
-
-    split = parser.add_argument_group("split")
-    split.add_argument("--val_fraction", type=cli.fraction, default=0.05, help="share of tunes for validation")
-    split.add_argument("--test_fraction", type=cli.fraction, default=0.05, help="share of tunes for the test")
-    split.add_argument(
-        "--min_test_chars",
-        type=cli.non_negative_int,
-        default=2_400_000,
-        help="the test share is raised to hold this many characters, where a tenth of the corpus can",
-    )
-    split.add_argument(
-        "--split_by",
-        choices=("cluster", "md5"),
-        default="cluster",
-        help="md5: by each file's hash, as others do on Lakh",
-    )
-    split.add_argument(
-        "--near_duplicates", type=cli.boolean, default=True, help="find versions of one tune, and the leak"
-    )
-
-    words = parser.add_argument_group("tokens")
-    words.add_argument("--tokenizer", choices=("char", "bpe"), default="char", help="characters, or byte-pair encoding")
-    words.add_argument("--vocab_size", type=cli.positive_int, default=1024, help="of bpe, begin and end included")
+    for heading, parts in HEADINGS.items():
+        under = parser.add_argument_group(heading)
+        for cls, group in parts:
+            add_flags(under, cls, *flags_of(cls, group=group))
     return parser
 
 
 def recipe(args: argparse.Namespace) -> tuple[list[Source], Options]:
     """What a corpus is to be made of, and how."""
     sources = [source_of(words) for words in args.source] if args.source else [Source("", args.input_path)]
-    rules = Rules(
-        cleaning=Cleaning(args.keep_titles, args.keep_lyrics, args.keep_comments),
-        **{name: getattr(args, name) for name in Rules.__dataclass_fields__ if name != "cleaning"},
-    )
-    return sources, Options(rules=rules, **{n: getattr(args, n) for n in Options.__dataclass_fields__ if n != "rules"})
+    rules = from_args(Rules, args, cleaning=from_args(Cleaning, args))
+    return sources, from_args(Options, args, rules=rules)
 
 
 def differences(folder: Path, flags: str) -> list[str]:

@@ -1,7 +1,11 @@
-"""Open compressed files and archives: as streams, without unpacking to disk, within a limit on what comes out."""
+"""Open compressed files and archives as streams: a file on disk -> blocks of bytes, or the members of an archive.
+
+Nothing is unpacked to disk, and what comes out of one file is limited.
+"""
 
 import bz2
 import gzip
+import hashlib
 import lzma
 import os
 import stat
@@ -21,28 +25,39 @@ MAX_TAR_HEADER_BYTES = 1 << 20  # of the long names and extended attributes befo
 
 
 class RefusedError(Exception):
-    """Raised with (reason, detail) for what we will not read."""
+    """Raised with (reason, detail), as of `sources.Rejected`, for what we will not read."""
 
 
 class Budget:
     """How much more one file on disk may unpack to, in bytes."""
 
     def __init__(self, compressed: int) -> None:
+        """``compressed`` is the size of the file on disk."""
         self.limit = self.left = max(MAX_UNPACKED_BYTES, MAX_UNPACKED_RATIO * compressed)
 
     def spend(self, size: int) -> None:
+        """Count bytes that came out.
+
+        Raises:
+            RefusedError: they are more than the rest.
+        """
         self.left -= size
         if self.left < 0:
             raise RefusedError("bomb", f"unpacks to more than {self.limit} bytes")
 
 
 class BlockReader:
-    """A file read in blocks that are full until it ends, within a budget, and hashed if asked."""
+    """A file read in blocks that are full until it ends, within a budget.
+
+    Attributes:
+        md5: of what was read since ``is_hashed`` was set.
+    """
 
     def __init__(self, file: Readable, budget: Budget | None = None) -> None:
         self.file = file
         self.budget = budget
-        self.md5 = None
+        self.is_hashed = False
+        self.md5 = hashlib.md5(usedforsecurity=False)
 
     def read(self, size: int) -> bytes:
         data = self.file.read(size)
@@ -50,7 +65,7 @@ class BlockReader:
             data += more
         if self.budget:
             self.budget.spend(len(data))
-        if self.md5:
+        if self.is_hashed:
             self.md5.update(data)
         return data
 
@@ -62,23 +77,21 @@ class ZstdFile:
 
     def __init__(self, file: BinaryIO) -> None:
         self.file = file
-        self.frame = None
+        self.frame: zstandard.ZstdDecompressionObj | None = None
         self.unused = b""  # read, and behind the end of a frame
         self.ready: list[bytes | memoryview] = []
         self.size = 0  # of what is ready
 
     def read(self, size: int) -> bytes:
         while self.size < size and (chunk := self.unused or self.file.read(self.CHUNK)):
-            self.frame = self.frame or zstandard.ZstdDecompressor().decompressobj()
-            self.ready.append(self.frame.decompress(chunk))
+            frame = self.frame or zstandard.ZstdDecompressor().decompressobj()
+            self.ready.append(frame.decompress(chunk))
             self.size += len(self.ready[-1])
-            self.unused = b""
-            if self.frame.eof:
-                self.unused, self.frame = self.frame.unused_data, None
+            self.frame, self.unused = (None, frame.unused_data) if frame.eof else (frame, b"")
         if self.frame and not self.size:
             raise EOFError("Compressed file ended before the end of a frame")
         self.size -= size
-        rest = []
+        rest: list[bytes | memoryview] = []
         if self.size > 0:
             last = memoryview(self.ready.pop())
             self.ready.append(last[: -self.size])
@@ -87,7 +100,8 @@ class ZstdFile:
         return data
 
 
-# All of them unpack no more than is asked for, which the decompressors in tarfile and zipfile do not all do.
+# By the name that `sources.FORMS` gives a compression. All of them unpack no more than is asked for, which the
+# decompressors in tarfile and zipfile do not all do.
 OPENERS: dict[str, Callable[[BinaryIO], Readable]] = {
     "": lambda file: file,
     "gz": lambda file: gzip.GzipFile(fileobj=file),
@@ -106,6 +120,11 @@ class Member(NamedTuple):
 
 
 def zip_members(file: BinaryIO, budget: Budget) -> Iterator[Member]:
+    """Yield what a zip lists, in its order; a member can be opened until the last was asked for.
+
+    Raises:
+        zipfile.BadZipFile and whatever else zipfile raises for bad data.
+    """
     with zipfile.ZipFile(file) as archive:
         for info in archive.infolist():
 
@@ -124,7 +143,7 @@ class TarHeader(tarfile.TarInfo):
     """A header that says so if it is damaged: tarfile takes one after the first member for the archive's end."""
 
     @classmethod
-    def frombuf(cls, buf: bytes, encoding: str, errors: str) -> "TarHeader":
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> "TarHeader":
         try:
             info = super().frombuf(buf, encoding, errors)
         except tarfile.HeaderError as error:
@@ -138,8 +157,14 @@ class TarHeader(tarfile.TarInfo):
 
 
 def tar_members(stream: BlockReader) -> Iterator[Member]:
+    """Yield what a tar holds, but for folders, in its order; a member can be read until the next is asked for.
+
+    Raises:
+        tarfile.TarError and whatever decompressors raise for bad data.
+    """
     # Blocks of 16 KiB, since the one that meets damage is lost.
-    with tarfile.open(fileobj=stream, mode="r|", tarinfo=TarHeader, bufsize=1 << 14) as archive:
+    # Tarfile only calls read(), while its types ask for a file that can also be written to.
+    with tarfile.open(fileobj=stream, mode="r|", tarinfo=TarHeader, bufsize=1 << 14) as archive:  # type: ignore[call-overload]
         while info := archive.next():
             archive.members.clear()  # tarfile would keep them all
 

@@ -1,4 +1,7 @@
-"""What a corpus is made of: the figures that corpus.json reports, shard by shard and then together."""
+"""What a corpus is made of: the numbers that corpus.json reports, counted shard by shard and then put together.
+
+Needs the shards, and which of their tunes are kept.
+"""
 
 import dataclasses
 import re
@@ -24,12 +27,12 @@ COMMONEST = 40
 class Survey:
     """Counts over the kept tunes of some shards."""
 
-    chars: Counter
-    meters: Counter
-    keys: Counter
-    programs: Counter
-    compressed: Counter  # source -> bits of its text
-    bits: np.ndarray  # (n,) bits a character of each tune by itself, float32
+    chars: Counter[str]
+    meters: Counter[str]
+    keys: Counter[str]
+    programs: Counter[int]
+    compressed: Counter[int]  # number of the source -> bits of its text
+    bits: np.ndarray  # (n,) float32 bits a character of each tune by itself
     extremes: list[tuple[float, str, int, int]]  # (bits a character, file, line, characters)
 
 
@@ -43,7 +46,8 @@ def survey(path: Path, kept: np.ndarray, source: np.ndarray) -> Survey:
     rows = np.flatnonzero(kept)
     bits = np.zeros(len(rows), dtype=np.float32)
     texts: dict[int, list[bytes]] = {}
-    meters, keys = Counter(), Counter()
+    meters: Counter[bytes] = Counter()
+    keys: Counter[bytes] = Counter()
     for k, i in enumerate(rows.tolist()):
         tune = data[shard.bounds[i] : shard.bounds[i + 1]]
         texts.setdefault(int(source[i]), []).append(tune)
@@ -72,13 +76,15 @@ def survey(path: Path, kept: np.ndarray, source: np.ndarray) -> Survey:
 
 @njit(cache=True)
 def count_bytes(text):
+    """(256,) how often each value occurs."""
     counts = np.zeros(256, dtype=np.int64)
     for byte in text:
         counts[byte] += 1
     return counts
 
 
-def count_chars(text: bytes) -> Counter:
+def count_chars(text: bytes) -> Counter[str]:
+    """How often each character of a text in UTF-8 occurs."""
     if not text.isascii():
         return Counter(text.decode())
     counts = count_bytes(np.frombuffer(text, np.uint8))
@@ -98,6 +104,7 @@ def plain_key(text: str) -> str:
 
 
 def add(one: Survey, other: Survey) -> Survey:
+    """The counts of both together; of the extremes the outermost stay."""
     extremes = sorted({*one.extremes, *other.extremes})
     if len(extremes) > 2 * OUTLIERS:
         extremes = extremes[:OUTLIERS] + extremes[-OUTLIERS:]
@@ -122,6 +129,7 @@ def commonest(counts: Counter) -> dict:
 
 
 def quantiles(values: np.ndarray) -> dict[str, float]:
+    """Quantiles by their names in corpus.json, rounded to 3 decimals."""
     points = {
         "min": 0,
         "1%": 0.01,
@@ -138,6 +146,7 @@ def quantiles(values: np.ndarray) -> dict[str, float]:
 
 
 def histogram(values: np.ndarray, edges: np.ndarray) -> dict[str, list]:
+    """Counts between n + 1 edges, as plain lists."""
     return {"edges": [round(float(e), 4) for e in edges], "counts": np.histogram(values, edges)[0].tolist()}
 
 

@@ -1,12 +1,13 @@
-"""The stages of a corpus: read, measure, select, survey, encode, check for leaks, and put in place.
+"""The stages of a corpus: read, measure, select, survey, check for leaks, encode, report, and put in place.
 
-Workers turn the input into shards on disk; what is decided about all tunes together is decided here, on a few
-numbers a tune; then workers encode the shards. So memory is bounded by the number of tunes, some 200 bytes each,
-not by their text.
+Needs the input as `sources` finds it; makes the folder that `prepare` describes. Workers turn the input into shards on
+disk. What depends on all tunes together is decided here, on a few numbers a tune. Then workers encode the shards. So
+memory is bounded by the number of tunes, some 200 bytes each, and not by their text.
 """
 
 import collections
 import dataclasses
+import functools
 import hashlib
 import re
 from collections.abc import Iterator
@@ -16,25 +17,26 @@ import numpy as np
 
 from workflow.scripts.base.code_identity import code_digest
 from workflow.scripts.base.errors import InputError, UnusableError
-from workflow.scripts.base.files import read_json
+from workflow.scripts.base.files import read_json, write_json
 from workflow.scripts.base.kept import KEPT, MARK, give_back, keep
 from workflow.scripts.base.progress import Progress
 from workflow.scripts.corpus import audit, selection, versions
 from workflow.scripts.corpus.leakage import leak
 from workflow.scripts.corpus.measure import build_file
-from workflow.scripts.corpus.options import Options, Source, source_report
+from workflow.scripts.corpus.options import Options, Source
 from workflow.scripts.corpus.selection import REASONS, TRAIN
 from workflow.scripts.corpus.shards import Shard, key_of
-from workflow.scripts.corpus.sources import Piece, Rejected, input_bytes, read_pieces, require_files, text_of
-from workflow.scripts.corpus.tunes import Tunes, gather, load_tunes
-from workflow.scripts.corpus.work_folder import workplace
-from workflow.scripts.corpus.write import FILES, write
+from workflow.scripts.corpus.sources import MUSIC21, Piece, Rejected, input_bytes, read_pieces, require_files, text_of
+from workflow.scripts.corpus.tunes import Tunes, count_files, gather, load_tunes
+from workflow.scripts.corpus.work_folder import work_folder
+from workflow.scripts.corpus.write import FILES, REPORT, Encoded, put_in_place, write
 from workflow.scripts.machine.pool import Pool
 
 SHARD_BYTES = 8 << 20  # of text in a shard
 MIDI_WEIGHT = 128 << 10  # what a MIDI file counts for: its conversion takes as long as cleaning this much text
 PROBE = "probe.npz"
 MAX_CUTS = 100  # of the pieces of a shard, to find the tunes that workers die of
+LICENCE = {MUSIC21: "as distributed with music21, partly for non-commercial use only: see data/README.md"}
 
 
 def batches(sources: list[Source], want_md5: bool, progress: Progress) -> Iterator[tuple[int, list[Piece | Rejected]]]:
@@ -55,7 +57,7 @@ def batches(sources: list[Source], want_md5: bool, progress: Progress) -> Iterat
 
 
 def shard_key(items: list[Piece | Rejected], salt: str) -> str:
-    """What a shard depends on: its input, byte for byte, and ``salt``."""
+    """Digest of what a shard depends on: its input, byte for byte, and ``salt``."""
     digest = hashlib.blake2b(salt.encode())
     for item in items:
         fields = dataclasses.asdict(item)
@@ -90,7 +92,7 @@ class Reader:
 
     def shares(self, progress: Progress) -> Iterator[tuple[list[Piece | Rejected], str]]:
         """Yield (items, key of the shard that they become)."""
-        salt = repr((self.options.rules, code_digest("corpus/shards")))
+        salt = repr((self.options.rules, code_digest("corpus/measure")))
         for number, items in batches(self.sources, self.options.split_by == "md5", progress):
             key = shard_key(items, salt)
             md5 = {(number, item.path): item.md5 for item in items if isinstance(item, Piece) and item.md5}
@@ -105,7 +107,7 @@ class Reader:
 
 
 def made_by(sources: list[Source], options: Options) -> str:
-    """What a corpus depends on beside its input: where that is, the options and the code."""
+    """Digest of what a corpus depends on beside its input: where that is, the options and the code."""
     return hashlib.blake2b(repr((sources, options, code_digest("prepare"))).encode(), digest_size=16).hexdigest()
 
 
@@ -128,7 +130,7 @@ def taken_back(output: Path, sources: list[Source], options: Options) -> dict | 
     if not give_back(output, reader.corpus_key()):
         return None
     print(f"put back what was made before of the same input, options and code, from {output / KEPT}", flush=True)
-    return read_json(output / "corpus.json")
+    return read_json(output / REPORT)
 
 
 def build_shards(reader: Reader, work: Path, pool: Pool) -> list[Path]:
@@ -165,7 +167,7 @@ def build_shards(reader: Reader, work: Path, pool: Pool) -> list[Path]:
 
 
 def select(tunes: Tunes, sources: list[Source], options: Options, work: Path) -> selection.Selection:
-    """Decide which tunes are kept and where each stands."""
+    """Decide which tunes are kept, and in which split each is; ``work`` takes the sketches."""
     n = len(tunes)
     fate, because = np.full(n, TRAIN), np.full(n, -1)
     first = selection.first_with_digest(tunes.digest)
@@ -203,11 +205,42 @@ def select(tunes: Tunes, sources: list[Source], options: Options, work: Path) ->
     return selection.Selection(fate, because, anchor, val_fraction, test_fraction)
 
 
-def build(sources: list[Source], output_dir: str, options: Options, workers: int) -> dict:
+def build(sources: list[Source], output_dir: str | Path, options: Options, workers: int) -> dict:
     """Make a corpus in ``output_dir``; returns its report, which is corpus.json.
 
     Raises:
-        InputError: the input or the options cannot give a corpus; whatever stood in the folder stays.
+        InputError: the input or the options cannot give a corpus; whatever was in the folder stays.
+    """
+    require_possible(sources, options)
+    shown = shown_input(sources)
+    output = Path(output_dir)
+    with work_folder(output) as work, Pool(workers) as pool:
+        if report := taken_back(output, sources, options):
+            return report
+        reader = Reader(sources, options)
+        paths = build_shards(reader, work, pool)
+        tunes = load_tunes(sources, paths, reader.origin, reader.md5 if options.split_by == "md5" else None)
+        rejected = collections.Counter(item.reason for path in paths for item in Shard.load_rejected(path))
+        if not len(tunes):
+            said = ", ".join(f"{reason} {count}" for reason, count in rejected.most_common())
+            raise UnusableError(f"{shown} holds no usable tune ({said})")
+        chosen = select(tunes, sources, options, work)
+        selection.require_all_splits(chosen, shown)
+        found = survey(tunes, chosen.fate >= 0, pool)
+        leaks = leak(tunes, chosen, work, pool) if options.rules.near_duplicates else {}
+        encoded = write(tunes, chosen, found.chars, options, work, pool)
+        report = report_of(sources, options, tunes, chosen, rejected, found, leaks, encoded)
+        write_json(encoded.folder / REPORT, report)
+        put_in_place(encoded.folder, output)
+        keep(output, FILES, reader.corpus_key())
+        return report
+
+
+def require_possible(sources: list[Source], options: Options) -> None:
+    """Refuse what can be seen to give no corpus before anything is read.
+
+    Raises:
+        InputError: the options contradict each other, or a source holds no file.
     """
     if options.split_by == "cluster":
         if options.val_fraction + options.test_fraction >= 1:
@@ -223,48 +256,72 @@ def build(sources: list[Source], output_dir: str, options: Options, workers: int
         raise InputError("either every source has a weight or none has")
     for source in sources:
         require_files(source.path)
-    shown = ", ".join(text_of(source.path) for source in sources)
-    output = Path(output_dir)
-    with workplace(output) as work, Pool(workers) as pool:
-        if report := taken_back(output, sources, options):
-            return report
-        reader = Reader(sources, options)
-        paths = build_shards(reader, work, pool)
-        tunes = load_tunes(sources, paths, reader.origin, reader.md5 if options.split_by == "md5" else None)
-        rejected = collections.Counter(item.reason for path in paths for item in Shard.load_rejected(path))
-        if not len(tunes):
-            said = ", ".join(f"{reason} {count}" for reason, count in rejected.most_common())
-            raise UnusableError(f"{shown} holds no usable tune ({said})")
-        chosen = select(tunes, sources, options, work)
-        selection.require_all_splits(chosen, shown)
-        for code, count in zip(*np.unique(chosen.fate[chosen.fate < 0], return_counts=True), strict=True):
-            rejected[REASONS[int(code)]] += int(count)
 
-        kept = chosen.fate >= 0
-        with Progress("survey", len(paths), "shards") as progress:
-            found = None
-            tasks = ((path, kept[part], tunes.source[part]) for path, part in tunes.shards())
-            for one in pool.map(audit.survey, tasks):
-                found = one if found is None else audit.add(found, one)
-                progress.update(1)
-        report = {
-            "input": shown,
-            "sources": [source_report(source) for source in sources],
-            "rejected": dict(sorted(rejected.items())),
-            "options": dataclasses.asdict(options),
-            "test_fraction": chosen.test_fraction,
-            "clusters": cluster_report(chosen),
-            "leakage": leak(tunes, chosen, work, pool) if options.rules.near_duplicates else {},
-            "audit": audit.report(
-                found,
-                {name: getattr(tunes, name)[kept] for name in ("chars", "notes", "rests", "voices")},
-                tunes.source[kept],
-                tunes.names,
-            ),
-        }
-        report = write(tunes, chosen, found.chars, options, report, work, output, pool)
-        keep(output, FILES, reader.corpus_key())
-        return report
+
+def survey(tunes: Tunes, kept: np.ndarray, pool: Pool) -> audit.Survey:
+    """Counts over all the tunes that are ``kept``, (n,) bool."""
+    parts = []
+    with Progress("survey", len(tunes.paths), "shards") as progress:
+        for one in pool.map(audit.survey, ((path, kept[part], tunes.source[part]) for path, part in tunes.shards())):
+            parts.append(one)
+            progress.update(1)
+    return functools.reduce(audit.add, parts)
+
+
+def report_of(
+    sources: list[Source],
+    options: Options,
+    tunes: Tunes,
+    chosen: selection.Selection,
+    rejected: collections.Counter[str],
+    found: audit.Survey,
+    leaks: dict,
+    encoded: Encoded,
+) -> dict:
+    """What corpus.json says, in its order.
+
+    Args:
+        rejected: files and texts that are no tunes, by reason; tunes that were left out are counted here.
+    """
+    kept = chosen.fate >= 0
+    left_out = collections.Counter(REASONS[code] for code in chosen.fate[~kept].tolist())
+    counts, chars = found.chars, encoded.tokenizer.chars
+    return {
+        "input": shown_input(sources),
+        "files": count_files(tunes, kept),
+        "tunes": int(kept.sum()),
+        "chars": sum(size["chars"] for size in encoded.sizes.values()),
+        "distinct_chars": len(chars),
+        "tokenizer": options.tokenizer,
+        "vocab_size": encoded.tokenizer.vocab_size,
+        "splits": encoded.sizes,
+        "sources": [source_report(source) for source in sources],
+        "rejected": dict(sorted((rejected + left_out).items())),
+        "options": dataclasses.asdict(options),
+        "test_fraction": chosen.test_fraction,
+        "clusters": cluster_report(chosen),
+        "leakage": leaks,
+        "audit": audit.report(
+            found,
+            {name: getattr(tunes, name)[kept] for name in ("chars", "notes", "rests", "voices")},
+            tunes.source[kept],
+            tunes.names,
+        ),
+        "char_counts": {char: counts[char] for char in sorted(chars, key=lambda char: (-counts[char], char))},
+        "mapped_chars": {char: {"count": counts[char], "becomes": new} for char, new in encoded.mapped.items()},
+        "content_sha256": encoded.content_sha256,
+    }
+
+
+def shown_input(sources: list[Source]) -> str:
+    """The paths of all sources as text."""
+    return ", ".join(text_of(source.path) for source in sources)
+
+
+def source_report(source: Source) -> dict:
+    """What corpus.json says of a source."""
+    licence = source.licence or LICENCE.get(source.path, "")
+    return dataclasses.asdict(source) | {"path": text_of(source.path), "licence": licence}
 
 
 def cluster_report(chosen: selection.Selection) -> dict:

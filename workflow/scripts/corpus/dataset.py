@@ -1,4 +1,4 @@
-"""Read a prepared corpus: its tokens, tune by tune."""
+"""Read a prepared corpus: the folder that `prepare` wrote -> its tokenizer and its tokens, tune by tune."""
 
 import csv
 from dataclasses import dataclass
@@ -15,11 +15,11 @@ SPLITS = ("train", "val", "test")
 
 @dataclass(frozen=True)
 class Split:
-    """Tokens of one split and where its tunes start.
+    """The tokens of one split, and where its tunes start.
 
     Attributes:
-        tokens: (n_tokens,) ids, memory-mapped.
-        starts: (n_tunes + 1,) int64 start of each tune, then n_tokens.
+        tokens: (n_tokens,) ids of `Tokenizer.dtype`, memory-mapped: each tune as begin, its text, end.
+        starts: (n_tunes + 1,) int64 start of each tune in them, then n_tokens.
     """
 
     tokens: np.ndarray
@@ -30,15 +30,18 @@ class Split:
         return len(self.starts) - 1
 
     def tune(self, i: int) -> np.ndarray:
+        """The ids of tune i, from 0 on."""
         return self.tokens[self.starts[i] : self.starts[i + 1]]
 
 
 @dataclass(frozen=True)
 class Corpus:
-    """A folder that `prepare` wrote.
+    """A folder that `prepare` wrote; see `load`.
 
-    Raises:
-        InputError: from `load`, when the folder is not a complete corpus.
+    Attributes:
+        folder: has corpus.json, tokenizer.json, tunes.tsv, and <split>.bin and <split>.idx of each of `SPLITS`.
+        tokenizer: makes the ids in it.
+        info: what corpus.json says.
     """
 
     folder: Path
@@ -47,6 +50,11 @@ class Corpus:
 
     @classmethod
     def load(cls, folder: str | Path) -> "Corpus":
+        """The corpus in a folder; tokens are read when they are used.
+
+        Raises:
+            InputError: the folder is not a complete corpus.
+        """
         folder = Path(folder)
         if not (folder / "corpus.json").exists():
             raise InputError(f"{folder} is not a prepared corpus (no corpus.json): run workflow.scripts.prepare first")
@@ -57,9 +65,16 @@ class Corpus:
 
     @property
     def content_sha256(self) -> str:
+        """Hex digest of tokenizer.json and the tokens of all splits."""
         return self.info["content_sha256"]
 
     def split(self, name: str) -> Split:
+        """One of `SPLITS`.
+
+        Raises:
+            InputError: its files are not of one corpus, or cut short.
+            OSError: it has none.
+        """
         starts = np.fromfile(self.folder / f"{name}.idx", dtype=np.uint64).astype(np.int64)
         path = self.folder / f"{name}.bin"
         if len(starts) < 2 or starts[-1] * self.tokenizer.dtype.itemsize != path.stat().st_size:
@@ -67,7 +82,7 @@ class Corpus:
         return Split(np.memmap(path, dtype=self.tokenizer.dtype, mode="r"), starts)
 
     def listed(self, split: str) -> list[dict[str, str]] | None:
-        """The rows of tunes.tsv about a split, in its order; None without that table.
+        """What tunes.tsv says of the tunes of a split, by column, in their order; None without that table.
 
         Raises:
             InputError: the table is of another corpus.

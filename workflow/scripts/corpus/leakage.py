@@ -1,7 +1,8 @@
 """How many test tunes have a relative among the training tunes: an exact count, to check the clustering by.
 
-Independent of `near_duplicates`: no sketches, no buckets, no clusters. The sets of windows of the test tunes are
-held in full, every training tune is compared with all of them, and the Jaccard index is exact.
+Needs the shards and the split of every tune. Independent of `versions`: no sketches, no buckets, no clusters. The sets
+of windows of the test tunes are held in full, every training tune is compared with all of them, and the Jaccard index
+is exact.
 """
 
 import itertools
@@ -12,7 +13,7 @@ import numpy as np
 from numba import njit
 
 from workflow.scripts.base.progress import Progress
-from workflow.scripts.corpus import leakage, selection
+from workflow.scripts.corpus import selection
 from workflow.scripts.corpus.selection import TEST, TRAIN
 from workflow.scripts.corpus.shards import load_part
 from workflow.scripts.corpus.tunes import Tunes
@@ -28,7 +29,10 @@ FILTER_BITS = 27
 
 @njit(cache=True)
 def window_values(stream, a, b, width, out):
-    """Write the FNV-1a hash of every window of [a, b) to ``out``; returns how many. A shorter stream is one window."""
+    """Write the FNV-1a hash (RFC 9923) of every window of [a, b) to ``out``; returns how many.
+
+    A shorter stream is one window.
+    """
     width = min(width, b - a)
     if width == 0:
         return 0
@@ -116,6 +120,7 @@ def mark_relatives(stream, bounds, width, trains, index, first, owners, sizes, s
 
 
 def streams(text: np.ndarray, bounds: np.ndarray) -> dict[str, Ragged]:
+    """What windows are taken over, by feature; steps as bytes, so that both are compiled as one type."""
     music = listen(text, bounds)
     return {name: Ragged(getattr(music, name).values.view(np.uint8), getattr(music, name).bounds) for name in WIDTHS}
 
@@ -138,15 +143,11 @@ def search(path: Path, trains: np.ndarray, queries: dict[str, Path]) -> dict[str
     marks = {}
     for feature, (stream, bounds) in streams(load_part(path, "text"), load_part(path, "bounds")).items():
         with np.load(queries[feature]) as file:
-            marks[feature] = np.zeros(len(file["sizes"]), dtype=np.bool_)
-            mark_relatives(
-                stream,
-                bounds,
-                WIDTHS[feature],
-                trains,
-                *(file[name] for name in ("index", "first", "owners", "sizes", "scheme")),
-                marks[feature],
-            )
+            index, first, owners = file["index"], file["first"], file["owners"]
+            sizes, scheme = file["sizes"], file["scheme"]
+        found = np.zeros(len(sizes), dtype=np.bool_)
+        mark_relatives(stream, bounds, WIDTHS[feature], trains, index, first, owners, sizes, scheme, found)
+        marks[feature] = found
     return marks
 
 
@@ -181,7 +182,7 @@ def measure(
         schemes: name -> (n,) TRAIN, TEST or other for every tune.
         order: (n,) uniform numbers that test tunes are drawn by, where there are more than MAX_QUERIES.
         scratch: folder for the windows of the test tunes.
-        progress: told of each shard done, of twice as many as there are.
+        progress: is called with 1 for each shard that is done; each is done twice.
 
     Returns:
         name -> tunes looked at, and the shares with a relative by ``notes``, by ``steps`` and by ``either``.
@@ -220,7 +221,7 @@ def measure(
 
 
 def leak(tunes: Tunes, chosen: selection.Selection, work: Path, pool: Pool) -> dict:
-    """How much the split in force leaks, and how much two simpler ones would."""
+    """`measure` of the split in force, and of two simpler ones: what corpus.json says of leakage."""
     val, test = chosen.val_fraction, chosen.test_fraction
     whole = tunes.digest[:, 0] ^ np.arange(len(tunes), dtype=np.uint64)
     schemes = {
@@ -234,4 +235,4 @@ def leak(tunes: Tunes, chosen: selection.Selection, work: Path, pool: Pool) -> d
     }
     order = selection.uniform(whole, "cap")
     with Progress("measure leaks", 2 * len(tunes.paths), "shards") as progress:
-        return leakage.measure(pool, tunes, schemes, order, work, progress.update)
+        return measure(pool, tunes, schemes, order, work, progress.update)

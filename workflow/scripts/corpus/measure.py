@@ -1,27 +1,72 @@
 """Pieces of the input -> one shard: what a worker of `prepare` does.
 
-Finds the tunes, cleans them, measures and sketches each, and lists those that are none with the reason.
+Needs ABC and MIDI as `sources` reads them. Finds the tunes, cleans them, measures and sketches each, and lists what is
+no tune with the reason.
 """
 
 import contextlib
+import dataclasses
 import hashlib
 import itertools
 import multiprocessing
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from workflow.scripts.corpus.midi_to_abc import ConversionError, Converter
-from workflow.scripts.corpus.options import Rules
+from workflow.scripts.corpus.options import Cleaning, Rules
 from workflow.scripts.corpus.pieces import to_utf8
 from workflow.scripts.corpus.shards import TUNE, Shard
 from workflow.scripts.corpus.sources import Piece, Rejected
 from workflow.scripts.corpus.versions import FEATURES, KEY_WIDTH, sketch, window_key
-from workflow.scripts.notation.clean import clean, find_tunes
+from workflow.scripts.notation.clean import CHARS, FIRST_CHAR, FLAGS, HAS_NUL, LINE, clean, find_tunes
 from workflow.scripts.notation.rests import longest_rests, shorten_rests
 from workflow.scripts.notation.sound import HAS_KEY, NOTES, RESTS, VOICES, Music, Ragged, listen
 
-NUL = 2  # flag of `find_tunes`
+ABC_PER_CHAR = 8  # bytes of ABC taken from a MIDI file for each character that a clean tune may have
+
+
+@dataclasses.dataclass
+class Draft:
+    """The clean tunes of some pieces, before they are measured, and what was rejected on the way."""
+
+    places: list[np.ndarray] = dataclasses.field(default_factory=list)  # of TUNE, the columns on the input alone
+    texts: list[np.ndarray] = dataclasses.field(default_factory=list)  # UTF-8
+    lengths: list[np.ndarray] = dataclasses.field(default_factory=list)  # of each tune in bytes
+    files: list[str] = dataclasses.field(default_factory=list)
+    rejected: list[Rejected] = dataclasses.field(default_factory=list)
+
+    def add(self, piece: Piece, abc: bytes, cleaning: Cleaning) -> None:
+        """Take in the tunes of a piece, whose text is ``abc``."""
+        found = find_tunes(np.frombuffer(abc, np.uint8))
+        if not len(found) and not piece.offset:
+            self.rejected.append(Rejected(piece.path, 0, "no_tune", "no line starts with X:"))
+        has_nul = found[:, FLAGS] & HAS_NUL != 0
+        for line in found[has_nul, LINE].tolist():
+            self.rejected.append(Rejected(piece.path, piece.line + line - 1, "nul", "a NUL character: this is no text"))
+        found = found[~has_nul]
+        if not len(found):
+            return
+        text, bounds = clean(abc, found, cleaning)
+        self.texts.append(text)
+        self.lengths.append(np.diff(bounds))
+        if not self.files or self.files[-1] != piece.path:
+            self.files.append(piece.path)
+        places = np.zeros(len(found), dtype=TUNE)
+        places["file"] = len(self.files) - 1
+        places["line"] = piece.line + found[:, LINE] - 1 if piece.line else 0
+        places["offset"] = piece.offset + found[:, FIRST_CHAR]
+        places["raw_chars"] = found[:, CHARS]
+        self.places.append(places)
+
+    def joined(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Of all n tunes: (n,) TUNE, their text, and (n + 1,) where each begins in it."""
+        return (
+            np.concatenate([np.zeros(0, TUNE), *self.places]),
+            np.concatenate([np.zeros(0, np.uint8), *self.texts]),
+            np.cumsum(np.concatenate([np.zeros(1, np.int64), *self.lengths])),
+        )
 
 
 def build_file(items: list[Piece | Rejected], rules: Rules, path: Path, key: str) -> None:
@@ -34,50 +79,58 @@ def build_file(items: list[Piece | Rejected], rules: Rules, path: Path, key: str
 
 def build(items: list[Piece | Rejected], rules: Rules) -> Shard:
     """Turn pieces of input into a shard; what was rejected before is passed on."""
-    files: list[str] = []
-    rejected: list[Rejected] = []
-    rows: list[np.ndarray] = []
-    texts: list[np.ndarray] = []
-    lengths: list[np.ndarray] = []
-    has_midi = any(isinstance(item, Piece) and item.kind == "midi" for item in items)
-    converter = Converter(rules.midi_flags, rules.midi_seconds, max_bytes=8 * rules.max_chars) if has_midi else None
-    with converter or contextlib.nullcontext():
+    draft = draft_of(items, rules)
+    tunes, text, bounds = draft.joined()
+    text, bounds = shorten(text, bounds, rules.max_rest_bars)
+    music = listen(text, bounds)
+    fill_in(tunes, text, bounds, music)
+    good, rejected = judge(tunes, music.counts, draft.files, rules)
+    return Shard(
+        tunes[good],
+        text[np.repeat(good, np.diff(bounds))],
+        np.concatenate(([0], np.cumsum(np.diff(bounds)[good]))),
+        sketches_of(music, good) if rules.near_duplicates else {},
+        draft.files,
+        draft.rejected + rejected,
+    )
+
+
+def draft_of(items: list[Piece | Rejected], rules: Rules) -> Draft:
+    """The clean tunes of some pieces; MIDI is made ABC first."""
+    draft = Draft()
+    with converter_for(items, rules) as converter:
         for item in items:
             if isinstance(item, Rejected):
-                rejected.append(item)
+                draft.rejected.append(item)
                 continue
-            data = item.data
-            if item.kind == "midi":
-                try:
-                    data, _ = to_utf8(converter.convert(data))
-                except ConversionError as error:
-                    rejected.append(Rejected(item.path, 0, error.reason, error.detail))
-                    continue
-            found = find_tunes(np.frombuffer(data, np.uint8))
-            if not len(found) and not item.offset:
-                rejected.append(Rejected(item.path, 0, "no_tune", "no line starts with X:"))
-            spoilt = found[:, 5] & NUL != 0
-            for line in found[spoilt, 4].tolist():
-                rejected.append(Rejected(item.path, item.line + line - 1, "nul", "a NUL character: this is no text"))
-            found = found[~spoilt]
-            if not len(found):
-                continue
-            text, bounds = clean(data, found, rules.cleaning)
-            texts.append(text)
-            lengths.append(np.diff(bounds))
-            if not files or files[-1] != item.path:
-                files.append(item.path)
-            part = np.zeros(len(found), dtype=TUNE)
-            part["file"] = len(files) - 1
-            part["line"] = item.line + found[:, 4] - 1 if item.line else 0
-            part["offset"] = item.offset + found[:, 2]
-            part["raw_chars"] = found[:, 3]
-            rows.append(part)
-    tunes = np.concatenate(rows) if rows else np.zeros(0, dtype=TUNE)
-    text = np.concatenate(texts) if texts else np.zeros(0, np.uint8)
-    bounds = np.concatenate(([0], np.cumsum(np.concatenate(lengths)))) if lengths else np.zeros(1, np.int64)
-    text, bounds = shorten(text, bounds, rules.max_rest_bars)
-    return measured(tunes, text, bounds, listen(text, bounds), files, rejected, rules)
+            try:
+                abc = abc_of(item, converter)
+            except ConversionError as error:
+                draft.rejected.append(Rejected(item.path, 0, error.reason, error.detail))
+            else:
+                draft.add(item, abc, rules.cleaning)
+    return draft
+
+
+def converter_for(
+    items: list[Piece | Rejected], rules: Rules
+) -> contextlib.AbstractContextManager[Converter | None, None]:
+    """What makes ABC of the MIDI among the items, if there is any."""
+    if any(isinstance(item, Piece) and item.kind == "midi" for item in items):
+        return Converter(rules.midi_flags, rules.midi_seconds, max_bytes=ABC_PER_CHAR * rules.max_chars)
+    return contextlib.nullcontext()
+
+
+def abc_of(piece: Piece, converter: Converter | None) -> bytes:
+    """The text of a piece as UTF-8; ``converter`` may be None if it is no MIDI.
+
+    Raises:
+        ConversionError: as from `Converter.convert`.
+    """
+    if piece.kind != "midi":
+        return piece.data
+    assert converter is not None
+    return to_utf8(converter.convert(piece.data))[0]
 
 
 def shorten(text: np.ndarray, bounds: np.ndarray, max_rest_bars: int) -> tuple[np.ndarray, np.ndarray]:
@@ -92,38 +145,50 @@ def shorten(text: np.ndarray, bounds: np.ndarray, max_rest_bars: int) -> tuple[n
     return np.frombuffer(b"".join(parts), np.uint8), np.cumsum([0, *map(len, parts)])
 
 
+def fill_in(tunes: np.ndarray, text: np.ndarray, bounds: np.ndarray, music: Music) -> None:
+    """Write what was measured of the tunes into their columns."""
+    tunes["chars"] = lengths_in_chars(text, bounds)
+    for name, column in (("notes", NOTES), ("rests", RESTS), ("voices", VOICES)):
+        tunes[name] = music.counts[:, column]
+    tunes["digest"] = digests(music.heard)
+    melody = window_key(*wide(music.contour), KEY_WIDTH)
+    tunes["key"] = np.where(np.diff(music.contour.bounds) > 0, melody, tunes["digest"][:, 0])
+
+
+def lengths_in_chars(text: np.ndarray, bounds: np.ndarray) -> np.ndarray:
+    """(n,) characters of each tune, of which some may take more than one byte."""
+    chars = np.diff(bounds)
+    if len(text) and text.max() >= 0x80:
+        follows = np.concatenate(([0], np.cumsum(text & 0xC0 == 0x80)))  # bytes that continue a character
+        chars = chars - np.diff(follows[bounds])
+    return chars
+
+
+def digests(heard: Ragged) -> np.ndarray:
+    """(n, 2) uint64 BLAKE2b of what is heard of each tune."""
+    sounds = heard.values.tobytes()
+    found = b"".join(
+        hashlib.blake2b(sounds[a:b], digest_size=16).digest() for a, b in itertools.pairwise(heard.bounds.tolist())
+    )
+    return np.frombuffer(found, "<u8").reshape(-1, 2)
+
+
 def wide(stream: Ragged) -> Ragged:
     """A stream of bytes or of steps as one type, so that what reads both is compiled but once."""
     return Ragged(stream.values.astype(np.int16), stream.bounds)
 
 
-def measured(
-    tunes: np.ndarray,
-    text: np.ndarray,
-    bounds: np.ndarray,
-    music: Music,
-    files: list[str],
-    rejected: list[Rejected],
-    rules: Rules,
-) -> Shard:
-    """Fill in the tunes' measures, drop what is no tune, and sketch the rest."""
-    counts = music.counts
-    tunes["chars"] = np.diff(bounds)
-    if len(text) and text.max() >= 0x80:
-        follows = np.concatenate(([0], np.cumsum(text & 0xC0 == 0x80)))  # bytes that continue a character
-        tunes["chars"] -= np.diff(follows[bounds])
-    tunes["notes"], tunes["rests"], tunes["voices"] = counts[:, NOTES], counts[:, RESTS], counts[:, VOICES]
-    sounds = music.heard.values.tobytes()
-    digests = b"".join(
-        hashlib.blake2b(sounds[a:b], digest_size=16).digest()
-        for a, b in itertools.pairwise(music.heard.bounds.tolist())
-    )
-    tunes["digest"] = np.frombuffer(digests, "<u8").reshape(-1, 2)
-    melody = window_key(*wide(music.contour), KEY_WIDTH)
-    tunes["key"] = np.where(np.diff(music.contour.bounds) > 0, melody, tunes["digest"][:, 0])
+def sketches_of(music: Music, good: np.ndarray) -> dict[str, np.ndarray]:
+    """Feature -> (n, N_HASHES) sketches of the n tunes that are good."""
+    return {name: sketch(*wide(getattr(music, name)), feature.width)[good] for name, feature in FEATURES.items()}
 
+
+def judge(
+    tunes: np.ndarray, counts: np.ndarray, files: Sequence[str], rules: Rules
+) -> tuple[np.ndarray, list[Rejected]]:
+    """(n,) True for what is a tune by the rules, and of each other the first rule that it breaks."""
     rests = counts[:, RESTS] / np.maximum(counts[:, RESTS] + counts[:, NOTES], 1)
-    verdicts = [
+    verdicts: list[tuple[str, np.ndarray, Callable[[int], str]]] = [
         ("no_key", counts[:, HAS_KEY] == 0, lambda i: "no K: field ends the header"),
         (
             "no_notes",
@@ -139,18 +204,9 @@ def measured(
         ("mostly_rests", rests > rules.max_rest_share, lambda i: f"{rests[i]:.0%} of notes and rests are rests"),
     ]
     good = np.ones(len(tunes), dtype=bool)
+    rejected = []
     for reason, bad, detail in verdicts:
         for i in np.flatnonzero(bad & good).tolist():
             rejected.append(Rejected(files[tunes["file"][i]], int(tunes["line"][i]), reason, detail(i)))
         good &= ~bad
-    kept = np.repeat(good, np.diff(bounds))
-    return Shard(
-        tunes[good],
-        text[kept],
-        np.concatenate(([0], np.cumsum(np.diff(bounds)[good]))),
-        {name: sketch(*wide(getattr(music, name)), feature.width)[good] for name, feature in FEATURES.items()}
-        if rules.near_duplicates
-        else {},
-        files,
-        rejected,
-    )
+    return good, rejected

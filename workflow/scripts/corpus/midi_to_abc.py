@@ -1,4 +1,7 @@
-"""Turn MIDI that nobody has vetted into ABC with the program midi2abc, at about the speed of the bare program."""
+"""Turn MIDI that nobody has vetted into ABC, by the program midi2abc and at about its bare speed.
+
+Needs midi2abc, which comes with symusic. Gives the bytes of one tune for those of one file, or a `ConversionError`.
+"""
 
 import os
 import re
@@ -19,9 +22,10 @@ GAVE_UP = (
 )
 HAS_NOTE = re.compile(rb"^(?![A-Za-z]:|%)[^%\n]*[A-Ga-g]", re.MULTILINE)
 
-# What midi2abc 3.64 prints with exit status 0 where it went wrong. A copyright notice in a later track becomes a meter,
-# filled up from memory it never set, so that 'M: 32764/-1966631680' comes out otherwise at each run. And it reads the
-# last byte of a meter as signed, so that 161 gives a negative tempo, and rests of negative length for notes.
+# What midi2abc 3.64 prints with exit status 0 where it went wrong. It takes a copyright notice in a later track for a
+# meter and completes it from memory that it never set, so that each run prints another one, such as
+# 'M: 32764/-1966631680'. And it reads the last byte of a meter as signed, so that 161 gives a negative tempo, and rests
+# of negative length for notes.
 BAD_METER = re.compile(rb"^M:(?! [1-9]\d{0,2}/(?:1|2|4|8|16|32|64|128)$)|^Q:1/4=(?![1-9])", re.MULTILINE)
 
 
@@ -31,7 +35,7 @@ class ConversionError(Exception):
     ``not_midi``: no MIDI header; the program was not run.
     ``midi_smpte``: timed in seconds, not in beats, which midi2abc does not know; the program was not run.
     ``midi_timeout``: no end within the time allowed.
-    ``midi_memory``: the program said that memory ran out. Where it dies of that unsaid, it counts as a crash.
+    ``midi_memory``: the program said that memory ran out. If it dies of that without a word, it counts as a crash.
     ``midi_crash``: killed by a signal, named in the detail.
     ``midi_failed``: an exit status other than 0, and what the program said of it.
     ``midi_empty``: no note.
@@ -40,7 +44,7 @@ class ConversionError(Exception):
     """
 
     def __init__(self, reason: str, detail: str):
-        super().__init__(reason, detail)  # both as arguments, so that it survives the way out of a worker process
+        super().__init__(reason, detail)  # both as arguments, or it could not be pickled by a worker process
         self.reason = reason
         self.detail = detail
 
@@ -57,7 +61,13 @@ class Converter:
     def __init__(
         self, flags: str = "-noly -sr 2", seconds: float = 10, memory_bytes: int = 1 << 30, max_bytes: int = 1 << 20
     ):
-        """``seconds`` bounds wall time and, rounded up, CPU time; ``max_bytes`` is the most ABC taken.
+        """Find the program.
+
+        Args:
+            flags: of midi2abc, beside the name of its input.
+            seconds: bounds wall time and, rounded up, CPU time.
+            memory_bytes: bounds the program's address space.
+            max_bytes: the most ABC that is taken.
 
         Raises:
             InputError: midi2abc is not installed.
@@ -107,7 +117,11 @@ class Converter:
         return abc
 
     def _run(self, most: int) -> bytes:
-        """All that the program wrote on the file."""
+        """What the program prints of the file, in at most so many bytes.
+
+        Raises:
+            ConversionError: as from `convert`.
+        """
         end = time.monotonic() + self.seconds
         process = start_limited(
             self.command,
@@ -118,9 +132,12 @@ class Converter:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         )
+        stdout, stderr = process.stdout, process.stderr
+        assert stdout is not None  # as it is a pipe
+        assert stderr is not None
         output = bytearray()
         try:
-            pipe = process.stdout.fileno()
+            pipe = stdout.fileno()
             whole = False
             while not whole and ready(pipe, end):
                 block = os.read(pipe, 1 << 16)
@@ -133,10 +150,20 @@ class Converter:
         finally:
             code = stop(process)
             # One read: it writes only to say why it exits, and a pipe holds more than that.
-            os.set_blocking(process.stderr.fileno(), False)
-            said = process.stderr.read(200) or b""
-            process.stdout.close()
-            process.stderr.close()
+            os.set_blocking(stderr.fileno(), False)
+            said = stderr.read(200) or b""
+            stdout.close()
+            stderr.close()
+        self._check_end(code, said)
+        return bytes(output)
+
+    def _check_end(self, code: int, said: bytes) -> None:
+        """Refuse a file of which the program died, or with which it found fault.
+
+        Args:
+            code: the exit status, or a negative signal.
+            said: the beginning of what the program wrote to stderr.
+        """
         if code == -signal.SIGXCPU:
             raise ConversionError("midi_timeout", f"over {self.seconds:g} s of CPU time")
         if code < 0:
@@ -147,10 +174,9 @@ class Converter:
             reason = "midi_memory" if said.startswith(b"Out of memory") else "midi_failed"
             line = said.partition(b"\n")[0].decode("ascii", "replace")
             raise ConversionError(reason, f"exit status {code}" + (f": {line}" if line else ""))
-        return bytes(output)
 
 
 def _tune(output: bytes) -> bytes:
-    """Cut what midi2abc prints before the tune and the title that it makes of the file's name."""
+    """The tune in what midi2abc printed: what comes before it is cut, and so is the title that names the file."""
     start = re.search(rb"^X:", output, re.MULTILINE)
     return output[start.start() :].replace(b"\nT: from " + NAME.encode() + b"\n", b"\n", 1) if start else b""

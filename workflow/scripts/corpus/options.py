@@ -1,10 +1,16 @@
-"""What a corpus is to be made of, and how: its sources, the rules that make a text a tune, and how tunes are split."""
+"""What a corpus is to be made of, and how: its sources, and the options of `prepare`, each defined once.
 
-import dataclasses
-from dataclasses import dataclass
+From the fields of `Cleaning`, `Rules` and `Options` come the parser of `prepare`, the values that it works with, and
+the keys of a study's config that are passed on to it. The Snakefile loads this module for every job, so it imports
+nothing that takes long to load.
+"""
 
-from workflow.scripts.corpus.sources import MUSIC21, text_of
-from workflow.scripts.notation.clean import Cleaning
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from workflow.scripts.base import cli
+from workflow.scripts.base.options import flags_of, option
 
 
 @dataclass(frozen=True)
@@ -18,39 +24,94 @@ class Source:
     licence: str = ""
 
 
-@dataclasses.dataclass(frozen=True)
+def of_corpus(
+    default: object,
+    help: str,
+    kind: Callable[[str], object] = str,
+    *,
+    group: str,
+    in_config: bool = True,
+    **said: object,
+) -> Any:
+    """An option of `prepare`.
+
+    Args:
+        group: what `HEADINGS` puts under a heading of the help together.
+        in_config: whether config.yaml sets it under the same name.
+        said: as of `base.options.option`.
+    """
+    return option(default, help, kind, group=group, in_config=in_config, **said)
+
+
+@dataclass(frozen=True)
+class Cleaning:
+    """What `notation.clean` keeps beside the music.
+
+    Attributes:
+        keep_titles: T: fields.
+        keep_lyrics: w: and W: fields.
+        keep_comments: %-comments, layout directives, and the fields about a tune (composer, source, notes, ...).
+    """
+
+    keep_titles: bool = of_corpus(True, "T: fields", group="cleaning")
+    keep_lyrics: bool = of_corpus(False, "w: and W: fields", group="cleaning")
+    keep_comments: bool = of_corpus(False, "comments, and fields about a tune", group="cleaning")
+
+
+@dataclass(frozen=True)
 class Rules:
-    """What makes a text a tune to learn from."""
+    """What makes a text a tune to learn from: all that a shard depends on beside its input and the code."""
 
-    cleaning: Cleaning = dataclasses.field(default_factory=Cleaning)
-    max_chars: int = 100_000
-    min_notes: int = 8
-    max_voices: int = 32
-    max_rest_share: float = 0.8
-    max_rest_bars: int = 8
-    midi_flags: str = "-noly -sr 2"
-    midi_seconds: float = 10.0
-    near_duplicates: bool = True
-
-
-LICENCE = {MUSIC21: "as distributed with music21, partly for non-commercial use only: see data/README.md"}
+    cleaning: Cleaning = field(default_factory=Cleaning)
+    max_chars: int = of_corpus(100_000, "longest tune kept, in characters", cli.positive_int, group="cleaning")
+    min_notes: int = of_corpus(8, "fewest notes that make a tune", cli.positive_int, group="cleaning")
+    max_voices: int = of_corpus(32, "most voices a tune may have", cli.positive_int, group="cleaning")
+    max_rest_share: float = of_corpus(0.8, "most rests among notes and rests", cli.fraction, group="cleaning")
+    max_rest_bars: int = of_corpus(8, "longer runs of silent bars become Z<n>", cli.positive_int, group="cleaning")
+    midi_flags: str = of_corpus("-noly -sr 2", "of midi2abc", group="midi")
+    midi_seconds: float = of_corpus(10, "time for one MIDI file", cli.positive_float, group="midi", in_config=False)
+    near_duplicates: bool = of_corpus(True, "find versions of one tune, and the leak", group="split")
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclass(frozen=True)
 class Options:
     """How a corpus is made, beside its input."""
 
-    rules: Rules = dataclasses.field(default_factory=Rules)
-    val_fraction: float = 0.05
-    test_fraction: float = 0.05
-    min_test_chars: int = 2_400_000
-    split_by: str = "cluster"
-    max_tune_share: float = 0.05
-    min_char_count: int = 5
-    tokenizer: str = "char"
-    vocab_size: int = 1024
+    rules: Rules = field(default_factory=Rules)
+    val_fraction: float = of_corpus(0.05, "share of tunes for validation", cli.fraction, group="split")
+    test_fraction: float = of_corpus(0.05, "share of tunes for the test", cli.fraction, group="split")
+    min_test_chars: int = of_corpus(
+        2_400_000,
+        "the test share is raised to hold this many characters, where a tenth of the corpus can",
+        cli.non_negative_int,
+        group="split",
+    )
+    split_by: str = of_corpus(
+        "cluster",
+        "md5: by each file's hash, as others do on Lakh",
+        group="split",
+        parse={"choices": ("cluster", "md5")},
+    )
+    max_tune_share: float = of_corpus(
+        0.05,
+        "most of the training text that a tune far longer than the others may take",
+        cli.fraction,
+        group="cleaning",
+    )
+    min_char_count: int = of_corpus(5, "rarer characters are mapped out", cli.positive_int, group="cleaning")
+    tokenizer: str = of_corpus(
+        "char", "characters, or byte-pair encoding", group="tokens", parse={"choices": ("char", "bpe")}
+    )
+    vocab_size: int = of_corpus(1024, "of bpe, begin and end included", cli.positive_int, group="tokens")
 
 
-def source_report(source: Source) -> dict:
-    licence = source.licence or LICENCE.get(source.path, "")
-    return dataclasses.asdict(source) | {"path": text_of(source.path), "licence": licence}
+# The headings of `prepare --help`, and under each the groups of options of these classes, in order.
+HEADINGS: dict[str, tuple[tuple[type, str], ...]] = {
+    "cleaning": ((Cleaning, "cleaning"), (Rules, "cleaning"), (Options, "cleaning"), (Rules, "midi")),
+    "split": ((Options, "split"), (Rules, "split")),
+    "tokens": ((Options, "tokens"),),
+}
+# What config.yaml says of the corpus, under the names of the flags and in their order.
+CONFIG_OPTIONS = [
+    name for parts in HEADINGS.values() for cls, group in parts for name in flags_of(cls, group=group, in_config=True)
+]

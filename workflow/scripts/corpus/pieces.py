@@ -10,6 +10,8 @@ MAX_TUNE_BYTES = 32 << 20  # from one X: line to the next; more than PIECE_BYTES
 
 
 class Readable(Protocol):
+    """A file of bytes, open for reading: what `cut` needs of one."""
+
     def read(self, size: int, /) -> bytes:
         """Exactly ``size`` bytes; fewer only where the file ends."""
 
@@ -86,9 +88,19 @@ def with_lf(blocks: Iterable[bytes]) -> Iterator[bytes]:
     yield held.replace(b"\r", b"\n")
 
 
-def whole_text(data: bytes) -> bytes:
-    """All of a small file as UTF-8 with LF line ends and no byte order mark, whatever encoding it has."""
-    return to_utf8(b"".join(with_lf(read_blocks(io.BytesIO(data)))))[0]
+def decode(data: bytes) -> str:
+    """The text of a small file whatever encoding it has, without a byte order mark; its line ends are kept."""
+    return to_utf8(b"".join(read_blocks(io.BytesIO(data))))[0].decode()
+
+
+def to_lf(text: str) -> str:
+    """The same text with CRLF and lone CR as LF."""
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def whole_text(data: bytes) -> str:
+    """The text of a small file as `cut` reads a large one: in any encoding, with LF line ends."""
+    return to_lf(decode(data))
 
 
 def cut(stream: Readable) -> Iterator[Cut]:

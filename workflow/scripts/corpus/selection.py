@@ -1,4 +1,4 @@
-"""Which tunes are kept, and in which split each stands: decided from what `shards` measured.
+"""Which tunes are kept, and in which split each is: decided from what `measure` found of them.
 
 Each tune has a split of its own, from a hash of its melody, which no other tune can change. A cluster of versions of
 one tune takes the split of its anchor; members whose own split is another are left out. So a cluster never
@@ -35,7 +35,7 @@ class Selection:
     Attributes:
         fate: (n,) TRAIN, VAL, TEST or why it was left out (< 0).
         because: (n,) the tune that a duplicate or a crossing tune was left out for, else -1.
-        anchor: (n,) the tune that stands for its cluster; itself if it has no relative.
+        anchor: (n,) the tune by which its cluster's split is chosen; itself if it has no relative.
         val_fraction, test_fraction: the shares of tunes, once raised to the floor and so that no split is empty.
     """
 
@@ -139,7 +139,7 @@ def leave_none_empty(u: np.ndarray, val_fraction: float, test_fraction: float) -
 
 
 def anchors(cluster: np.ndarray, digests: np.ndarray) -> np.ndarray:
-    """(n,) the member with the least digest of each tune's cluster: any member is as likely as another."""
+    """(n,) the member with the least digest of each tune's cluster; any member is as likely as another to have it."""
     order = np.lexsort((digests[:, 1], digests[:, 0], cluster))
     starts = np.concatenate(([True], np.diff(cluster[order]) != 0))
     return first_of_run(order, starts)

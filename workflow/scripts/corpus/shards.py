@@ -1,7 +1,7 @@
-"""A share of the input -> its clean tunes, measured and sketched, in one file: what a worker of `prepare` does.
+"""A shard: the clean tunes of a share of the input, measured and sketched, kept in one file by `prepare`.
 
-A shard holds text, counts and sketches of every tune that could be kept, and lists the others with the reason.
-Whether a tune is kept depends on all the others, so that is decided later (`selection`).
+`measure` makes it. It holds text, counts and sketches of every tune that could be kept, and lists the others with the
+reason. Whether a tune is kept depends on all the others, so that is decided later (`selection`).
 """
 
 import dataclasses
@@ -25,18 +25,18 @@ TUNE = np.dtype(
         ("rests", "<i4"),
         ("voices", "<i4"),
         ("digest", "<u8", 2),  # of what is heard
-        ("key", "<u8"),  # of its melody: what its own split hangs on
+        ("key", "<u8"),  # of its melody: what its own split depends on
     ]
 )
 
 
 @dataclasses.dataclass
 class Shard:
-    """What `build` made of some pieces; `save` and `load` keep it in one file."""
+    """The n tunes of some pieces; `save` and `load` keep it in one file."""
 
     tunes: np.ndarray  # (n,) TUNE
     text: np.ndarray  # UTF-8 of the clean tunes, one after another
-    bounds: np.ndarray  # (n + 1,) where each stands in text
+    bounds: np.ndarray  # (n + 1,) where each begins in text
     sketches: dict[str, np.ndarray]  # feature -> (n, N_HASHES)
     files: list[str]
     rejected: list[Rejected]
@@ -45,14 +45,16 @@ class Shard:
         return self.text[self.bounds[i] : self.bounds[i + 1]].tobytes().decode()
 
     def save(self, path: Path, key: str) -> None:
+        """Write the file, whole or not at all; ``key`` says what it was made of."""
         said = {"key": key, "files": self.files, "rejected": [dataclasses.astuple(item) for item in self.rejected]}
         arrays = {"tunes": self.tunes, "text": self.text, "bounds": self.bounds}
         arrays |= {f"sketch_{name}": array for name, array in self.sketches.items()}
         with atomic_path(path) as temporary:
-            np.savez(temporary, said=np.frombuffer(json.dumps(said).encode(), np.uint8), **arrays)
+            np.savez(temporary, allow_pickle=False, said=np.frombuffer(json.dumps(said).encode(), np.uint8), **arrays)
 
     @classmethod
     def load(cls, path: Path, sketches: bool = False) -> "Shard":
+        """Read the file, without the sketches unless they are asked for."""
         with np.load(path) as file:
             said = json.loads(file["said"].tobytes())
             names = [name for name in file.files if name.startswith("sketch_")] if sketches else []

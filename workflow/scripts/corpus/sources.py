@@ -1,7 +1,8 @@
 """Read whatever a user's input holds: ABC and MIDI files in folders, compressed files and archives.
 
-Takes a file, a folder (any depth) or the name of the corpus inside the music21 package. Nothing is
-unpacked to disk, memory is bounded, and the order of what is read depends on nothing but the input.
+Needs a file, a folder (of any depth) or the name of the corpus inside the music21 package. Gives `Piece`s, and a
+`Rejected` for each thing that was not used. Nothing is unpacked to disk, memory is bounded, and the order of what is
+read depends on nothing but the input.
 
 Why something was not used (``Rejected.reason``):
   unreadable      the system would not let us read it: permissions, a broken link, a file that vanished
@@ -14,18 +15,17 @@ Why something was not used (``Rejected.reason``):
   nested_archive  an archive or a compressed file inside an archive
   no_abc          an archive without ABC or MIDI
   too_large       a MIDI file of more than MAX_MIDI_BYTES
-  too_long        text of more than text_pieces.MAX_TUNE_BYTES in which no line starts with X:
+  too_long        text of more than pieces.MAX_TUNE_BYTES in which no line starts with X:
 """
 
-import hashlib
 import importlib.util
+import io
 import os
 import re
 import stat
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
 
 from workflow.scripts.base.errors import InputError
 from workflow.scripts.corpus.archives import (
@@ -116,7 +116,7 @@ def walk(root: Path) -> Iterator[tuple[Path, str, str]]:
                 regular = item.is_file() or stat.S_ISREG(item.stat().st_mode)  # a broken link raises here
                 yield (Path(item), "", "") if regular else (Path(item), "not_a_file", "a FIFO, socket or device")
         except OSError as error:
-            yield Path(item), "unreadable", error.strerror
+            yield Path(item), "unreadable", error.strerror or str(error)
 
 
 def list_files(root: Path) -> list[Path]:
@@ -142,7 +142,12 @@ def require_files(input_path: str) -> None:
 
 
 def read_archive(shown: str, members: Iterable[Member], fatal: set[str], want_md5: bool) -> Iterator[Piece | Rejected]:
-    """Yield what the members hold; nothing can be read after one that was rejected for a ``fatal`` reason."""
+    """Yield what the members hold; nothing can be read after one that was rejected for a ``fatal`` reason.
+
+    Args:
+        shown: the archive's path, relative to the input.
+        want_md5: as of `read_pieces`.
+    """
     found = False
     for member in members:
         if not (form := form_of(member.name)):
@@ -169,9 +174,13 @@ def read_archive(shown: str, members: Iterable[Member], fatal: set[str], want_md
 def read_member(
     path: str, kind: str, open_stream: Callable[[], BlockReader], want_md5: bool
 ) -> Iterator[Piece | Rejected]:
-    """Yield one MIDI file, or the pieces of one ABC file with their places; the last piece carries the hash."""
+    """Yield one MIDI file, or the pieces of one ABC file with their places; the last piece carries the hash.
+
+    Raises:
+        RefusedError, OSError and whatever decompressors and archives raise for bad data.
+    """
     stream = open_stream()
-    stream.md5 = hashlib.md5(usedforsecurity=False) if want_md5 else None
+    stream.is_hashed = want_md5
     held: list[Piece | Rejected] = []  # a piece is the last one if only rejected stretches follow
     try:
         for item in read_midi(path, stream) if kind == "midi" else read_abc(path, stream):
@@ -182,12 +191,13 @@ def read_member(
     except Exception:
         yield from held
         raise
-    if stream.md5 and held and isinstance(held[0], Piece):
+    if want_md5 and held and isinstance(held[0], Piece):
         held[0] = replace(held[0], md5=stream.md5.hexdigest())
     yield from held or [Rejected(path, 0, "empty", "")]
 
 
 def read_abc(path: str, stream: BlockReader) -> Iterator[Piece | Rejected]:
+    """Yield the pieces of one ABC file, yet without a hash."""
     for data, offset, line, dropped in cut(stream):
         if dropped:
             yield Rejected(path, line, "too_long", f"{dropped} bytes in which no line starts with X:")
@@ -196,6 +206,7 @@ def read_abc(path: str, stream: BlockReader) -> Iterator[Piece | Rejected]:
 
 
 def read_midi(path: str, stream: BlockReader) -> Iterator[Piece | Rejected]:
+    """Yield one MIDI file, yet without a hash; nothing of an empty one."""
     data = stream.read(MAX_MIDI_BYTES + 1)
     if len(data) > MAX_MIDI_BYTES:
         yield Rejected(path, 0, "too_large", f"MIDI of more than {MAX_MIDI_BYTES} bytes")
@@ -204,7 +215,7 @@ def read_midi(path: str, stream: BlockReader) -> Iterator[Piece | Rejected]:
 
 
 def guarded(path: str, items: Iterable[Piece | Rejected]) -> Iterator[Piece | Rejected]:
-    """Pass ``items`` on; an error becomes a ``Rejected`` at the line up to which the file was read."""
+    """Pass on what is read of ``path``; an error becomes a `Rejected` at the line up to which it was read."""
     last = None
     try:
         for last in items:
@@ -214,7 +225,7 @@ def guarded(path: str, items: Iterable[Piece | Rejected]) -> Iterator[Piece | Re
         if isinstance(error, RefusedError):
             reason, detail = error.args
         elif isinstance(error, OSError) and error.errno is not None:
-            reason, detail = "unreadable", error.strerror
+            reason, detail = "unreadable", error.strerror or str(error)
         elif isinstance(error, NotImplementedError):
             reason = "unsupported"
         line = 0
@@ -224,19 +235,17 @@ def guarded(path: str, items: Iterable[Piece | Rejected]) -> Iterator[Piece | Re
         yield Rejected(path, line, reason, detail)
 
 
-class Watched:
-    """A file that tells how many bytes are read from it."""
+class Watched(io.BufferedReader):
+    """A file that says how many bytes each `read` has given."""
 
-    def __init__(self, file: BinaryIO, told: Callable[[int], object]):
-        self._file, self._told = file, told
+    def __init__(self, file: io.FileIO, on_bytes: Callable[[int], object]):
+        super().__init__(file)
+        self._on_bytes = on_bytes
 
-    def read(self, size: int = -1) -> bytes:
-        data = self._file.read(size)
-        self._told(len(data))
+    def read(self, size: int | None = -1, /) -> bytes:
+        data = super().read(size)
+        self._on_bytes(len(data))
         return data
-
-    def __getattr__(self, name: str):
-        return getattr(self._file, name)
 
 
 def read_file(path: Path, shown: str, want_md5: bool, on_bytes: Callable[[int], object]) -> Iterator[Piece | Rejected]:
@@ -246,9 +255,9 @@ def read_file(path: Path, shown: str, want_md5: bool, on_bytes: Callable[[int], 
         RefusedError, OSError and whatever decompressors and archives raise for bad data.
     """
     # Since it was listed, a FIFO may have taken its place: opening that would wait for a writer.
-    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as opened:
-        file = Watched(opened, on_bytes)
-        status = os.fstat(opened.fileno())
+    opened = io.FileIO(path, opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK))
+    with Watched(opened, on_bytes) as file:
+        status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode):
             raise RefusedError("not_a_file", "no longer a regular file")
         if not status.st_size:
@@ -267,7 +276,7 @@ def read_file(path: Path, shown: str, want_md5: bool, on_bytes: Callable[[int], 
 
 
 def text_of(path: str) -> str:
-    """A path as text for people and reports; its own bytes need not be any."""
+    """A path as text for people and reports; a name on disk need not be UTF-8."""
     return os.fsencode(path).decode("utf-8", "replace")
 
 
@@ -279,9 +288,12 @@ def input_bytes(input_path: str) -> int:
 def read_pieces(
     input_path: str, want_md5: bool = False, on_bytes: Callable[[int], object] = lambda count: None
 ) -> Iterator[Piece | Rejected]:
-    """Yield all ABC and MIDI under an input, sorted by path, and a ``Rejected`` for each thing not used.
+    """Yield all ABC and MIDI under an input, sorted by path, and a `Rejected` for each thing not used.
 
-    ``on_bytes`` is told of bytes read from disk, for a progress bar.
+    Args:
+        input_path: of a file or folder, or `MUSIC21`.
+        want_md5: whether the last piece of each file, or member of an archive, gets the hash of all its bytes.
+        on_bytes: called with the number of bytes of each read from disk, for a progress bar.
 
     Raises:
         InputError: there is no such file or folder.

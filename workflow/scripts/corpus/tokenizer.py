@@ -1,6 +1,7 @@
-"""Text <-> ids: one token a character, or byte-pair encoding; plus one token before and one after each tune.
+"""Text <-> ids: one token a character, or byte-pair encoding (Sennrich 2016), and one token before and after each tune.
 
-Both kinds give losses a character (`Tokenizer.chars_per_token`), so that models of either can be compared.
+Ids are 0 (`BEGIN`), 1 (`END`), then the characters, then what merges make. Both kinds know how many characters each
+token stands for (`Tokenizer.chars_per_token`), so that losses a character of models of either kind can be compared.
 """
 
 import json
@@ -9,31 +10,38 @@ from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
 
 from workflow.scripts.base.errors import InputError
 from workflow.scripts.base.files import read_json, write_json
 
-BEGIN, END = 0, 1  # begin-of-tune and end-of-tune ids; characters follow, then merges
-BLOCK = 1 << 16  # ids or characters looked up at a time: what the lookup makes stays in the processor's cache
+if TYPE_CHECKING:  # the library for merges is loaded where it is needed, for the sake of those who use only characters
+    from tokenizers.models import BPE
 
-# What byte-pair encoding merges within: a group of notes with the blank, bar line and line end that close it.
-# So a token may end with one of these but never goes on past it. Against lines or whole measures, training
-# takes half the time and tokens hold about as many characters (2.7 of 512 tokens, 3.1 of 1024, 3.9 of 4096).
-# (U+0000 and U+0001 stand for begin and end of tune.)
+BEGIN, END = 0, 1  # the ids before and after each tune
+BLOCK = 1 << 16  # ids or characters looked up at a time: what the lookup makes stays in the processor's cache
+TUNES_AT_A_TIME = 256  # joined for one lookup: many for speed, not all for memory
+MOST_GROUPS = 1 << 19  # whose ids are kept: some 100 MB
+
+# What byte-pair encoding merges within: a group of notes with the blank, bar line and line end that close it. So a
+# token may end with one of these but never goes on past it. Compared with merging within lines or whole measures,
+# training takes half the time, and a token has about as many characters: 2.7 with 512 tokens, 3.1 with 1024, 3.9 with
+# 4096.
+# (U+0000 and U+0001 are the begin and the end of a tune.)
 GROUP = re.compile(r"[^ |\n\x00\x01]*(?: |\|[|:\]]*)+\n?|[^ |\n\x00\x01]+\n?|[\n\x00\x01]")
 
 
 class Tokenizer:
-    """What both kinds share.
+    """What both kinds share: `CharTokenizer` and `BpeTokenizer`.
 
     Attributes:
+        kind: "char" or "bpe".
         chars: the characters known, whose ids are 2, 3, ... in this order.
-        tokens: text of each id; begin and end of tune have none.
-        chars_per_token: (vocab_size,) int64 characters of each id: begin of tune 0; end of tune 1, as it
-            is predicted like a character.
+        tokens: text of each id; BEGIN and END have none.
+        chars_per_token: (vocab_size,) int64 characters of each id: 0 of BEGIN; 1 of END, which a model has to predict
+            like a character.
     """
 
     kind: str
@@ -53,14 +61,14 @@ class Tokenizer:
         return np.dtype(np.uint8 if self.vocab_size <= 256 else np.uint16 if self.vocab_size <= 65536 else np.uint32)
 
     def _look_up(self, text: str) -> np.ndarray:
-        """Ids of a text in which U+0000 stands for BEGIN and U+0001 for END.
+        """(n_tokens,) ids of a text in which U+0000 is BEGIN and U+0001 is END.
 
-        An unknown character is an id below 2 as well, or raises InputError.
+        An unknown character gets an id below 2 as well, or raises InputError.
         """
         raise NotImplementedError
 
     def encode(self, text: str) -> np.ndarray:
-        """(n_tokens,) ids of a text, without begin and end of tune.
+        """(n_tokens,) ids of a text, of `dtype`, without BEGIN and END.
 
         Raises:
             InputError: the text holds a character that the vocabulary does not.
@@ -71,14 +79,17 @@ class Tokenizer:
         return ids
 
     def encode_tunes(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-        """Ids of tunes one after the other, each as begin, ids, end; and their lengths (n_tunes,) int64.
+        """Tunes one after the other, each as BEGIN, its ids, END.
+
+        Returns:
+            (n_tokens,) ids of `dtype`, and (n_tunes,) int64 lengths of the tunes in them.
 
         Raises:
             InputError: as from `encode`.
         """
         parts = [np.empty(0, dtype=self.dtype)]
-        for at in range(0, len(texts), 256):  # many at once for speed, not all for memory
-            some = texts[at : at + 256]
+        for at in range(0, len(texts), TUNES_AT_A_TIME):
+            some = texts[at : at + TUNES_AT_A_TIME]
             parts.append(self._look_up("".join(f"\x00{text}\x01" for text in some)))
             if np.count_nonzero(parts[-1] < 2) != 2 * len(some):
                 self._refuse("".join(some))
@@ -86,22 +97,24 @@ class Tokenizer:
         return tokens, np.diff(np.flatnonzero(tokens == BEGIN), append=len(tokens))
 
     def _refuse(self, text: str) -> NoReturn:
+        """Say which character of a text is the first that is not known."""
         unknown = next(char for char in text if char not in self.chars)
         raise InputError(f"character {unknown!r} is not in the model's vocabulary")
 
     def decode(self, ids: Iterable[int]) -> str:
-        """Text of ids; begin and end of tune print as nothing."""
+        """Text of ids; BEGIN and END are nothing in it."""
         return "".join(map(self.tokens.__getitem__, ids.tolist() if isinstance(ids, np.ndarray) else ids))
 
     def count_chars(self, ids: np.ndarray) -> int:
-        """Characters of ids; the end of a tune counts as one."""
+        """Characters of ids; END counts as one."""
         return sum(int(self.chars_per_token[ids[at : at + BLOCK]].sum()) for at in range(0, len(ids), BLOCK))
 
     def to_dict(self) -> dict:
-        """All there is to know, ready for JSON; `from_dict` takes it back."""
+        """All there is to know, ready for JSON; `from_dict` makes a tokenizer of it again."""
         return {"kind": self.kind, "begin": BEGIN, "end": END, "chars": list(self.chars)}
 
     def save(self, path: Path) -> None:
+        """Write tokenizer.json; `load` reads it."""
         write_json(path, self.to_dict())
 
     def __eq__(self, other: object) -> bool:
@@ -109,23 +122,24 @@ class Tokenizer:
 
 
 class CharTokenizer(Tokenizer):
-    """Bijection between characters and ids.
-
-    Raises:
-        InputError: from the constructor, when ``chars`` cannot be a vocabulary.
-    """
+    """Bijection between characters and ids."""
 
     kind = "char"
 
     def __init__(self, chars: str):
+        """Know these characters, by ids in their order.
+
+        Raises:
+            InputError: one comes twice, or is U+0000 or U+0001.
+        """
         if len(set(chars)) != len(chars):
             raise InputError("a tokenizer lists a character twice")
         if not set(chars).isdisjoint("\x00\x01"):
             raise InputError("a tokenizer cannot list the control characters 0 and 1")
         super().__init__(list(chars), chars)
         codes = np.array([ord(char) for char in chars], dtype=np.int64)
-        # Id of each code point; code points past the end are clipped to the last entry. Every character that
-        # is not known is a BEGIN, and so is U+0000; U+0001 is END: none of these is the id of a character.
+        # Id of each code point; those past the end are clipped to the last entry. A character that is not known is
+        # BEGIN, and so is U+0000; U+0001 is END. None of these is the id of a character.
         self._ids = np.full(int(codes.max(initial=1)) + 2, BEGIN, dtype=self.dtype)
         self._ids[1] = END
         self._ids[codes] = np.arange(2, 2 + len(chars))
@@ -141,20 +155,26 @@ class CharTokenizer(Tokenizer):
 class BpeTokenizer(Tokenizer):
     """Byte-pair encoding over characters: ids of the characters, then of the texts that merges make.
 
-    Args:
-        chars: as of `CharTokenizer`.
-        merges: pairs of tokens to join, the one to apply first first; each of a character or an earlier merge.
-
-    Raises:
-        InputError: from the constructor, when these cannot be a vocabulary.
+    Attributes:
+        merges: pairs of tokens to join, in the order in which they are applied.
     """
 
     kind = "bpe"
 
     def __init__(self, chars: str, merges: Iterable[Sequence[str]]):
+        """Know these characters and merges.
+
+        Args:
+            chars: as of `CharTokenizer`.
+            merges: pairs, the one to apply first first; each of characters or what earlier merges make.
+
+        Raises:
+            InputError: these cannot be a vocabulary.
+            ValueError: a merge is not of two tokens.
+        """
         self._chars = CharTokenizer(chars)
         self.merges = [(left, right) for left, right in merges]
-        tokens = dict.fromkeys(chars)  # keeps the order; two merges may make the same text
+        tokens = dict.fromkeys(chars)  # an ordered set, as two merges may make the same text
         for left, right in self.merges:
             if left not in tokens or right not in tokens:
                 raise InputError(f"a tokenizer merges {left!r} and {right!r}, of which one is not a token before")
@@ -168,15 +188,14 @@ class BpeTokenizer(Tokenizer):
 
         Args:
             texts: tunes, read once.
-            vocab_size: of the result, begin and end of tune included; the result is smaller if the texts
-                have no more pairs that occur twice.
-            chars: the characters to know, if the texts are a sample of what is to be encoded; by default
-                those that occur, sorted.
+            vocab_size: of the result, BEGIN and END included. The result is smaller if no more pairs occur twice in
+                the texts.
+            chars: the characters to know, if the texts are a sample of what is to be encoded; by default those that
+                occur, sorted.
 
         Raises:
             InputError: the characters alone are more than ``vocab_size``, or the texts hold others.
         """
-        # Here for the sake of those who need only characters.
         from tokenizers import Tokenizer as Trainee
         from tokenizers import models, pre_tokenizers, trainers
 
@@ -200,7 +219,8 @@ class BpeTokenizer(Tokenizer):
         return cls(chars, json.loads(trainee.to_str())["model"]["merges"])
 
     @cached_property
-    def _model(self):
+    def _model(self) -> "BPE":
+        """The library's encoder, which knows BEGIN and END as U+0000 and U+0001."""
         from tokenizers.models import BPE
 
         ids = {token: i for i, token in enumerate(["\x00", "\x01", *self.tokens[2:]])}
@@ -208,7 +228,7 @@ class BpeTokenizer(Tokenizer):
 
     def _look_up(self, text: str) -> np.ndarray:
         groups = GROUP.findall(text)
-        if len(self._encoded) > 1 << 19:  # ~100 MB
+        if len(self._encoded) > MOST_GROUPS:
             self._encoded = {}
         # The same groups come again and again: each is encoded once and its ids are kept, as bytes.
         new = [group for group in dict.fromkeys(groups) if group not in self._encoded]

@@ -1,4 +1,4 @@
-"""What is known of every tune of a corpus at once: a few numbers each, read from the shards."""
+"""What is known of all tunes of a corpus at once: a few numbers for each, read from the shards."""
 
 import itertools
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from workflow.scripts.corpus.shards import Shard, load_part
 
 @dataclass
 class Tunes:
-    """What is known of the n valid tunes of all shards, in input order."""
+    """What is known of the n tunes of all shards, in input order; arrays are (n,) where nothing else is said."""
 
     paths: list[Path]  # of the shards
     parts: list[slice]  # the tunes of each
@@ -24,9 +24,9 @@ class Tunes:
     voices: np.ndarray
     digest: np.ndarray  # (n, 2)
     key: np.ndarray
-    source: np.ndarray  # number of the source in names
+    source: np.ndarray  # number of its source in names
     names: list[str]
-    md5_split: np.ndarray | None  # by the file's hash, if asked for
+    md5_split: np.ndarray | None  # its split by its file's hash, if asked for
 
     def __len__(self) -> int:
         return len(self.chars)
@@ -36,8 +36,15 @@ class Tunes:
         return zip(self.paths, self.parts, strict=True)
 
 
-def load_tunes(sources: list[Source], paths: list[Path], origin: list[int], md5: dict | None) -> Tunes:
-    """Numbers about every tune of the shards; ``md5`` of the files if the split hangs on it, by (source, path)."""
+def load_tunes(
+    sources: list[Source], paths: list[Path], origin: list[int], md5: dict[tuple[int, str], str] | None
+) -> Tunes:
+    """Read the numbers of all tunes.
+
+    Args:
+        paths: of the shards, in input order; ``origin`` is the number of each one's source.
+        md5: hex digests of the files by (number of the source, path), if the split depends on them.
+    """
     names: dict[str, int] = {source.name: i for i, source in enumerate(sources) if len(sources) > 1 or source.name}
     columns: dict[str, list[np.ndarray]] = {name: [] for name in ("chars", "notes", "rests", "voices", "digest", "key")}
     source, split, sizes = [], [], []
@@ -69,7 +76,7 @@ def load_tunes(sources: list[Source], paths: list[Path], origin: list[int], md5:
 
 
 def part_of(path: str, root_is_file: bool) -> str:
-    """What part of a single input a file belongs to: its first folder, or the input's own name.
+    """Name of the part of a single input that a file belongs to: its first folder, or the input's own name.
 
     An archive's one folder at the top mostly says no more than its name, so there the next one counts.
     """
@@ -80,11 +87,27 @@ def part_of(path: str, root_is_file: bool) -> str:
 
 
 def gather(tunes: Tunes, feature: str, wanted: np.ndarray, work: Path) -> np.ndarray:
-    """(wanted.sum(), N_HASHES) sketches, mapped from a file so that they need no memory of ours."""
+    """(wanted.sum(), N_HASHES) uint16 sketches of the tunes that are wanted.
+
+    They are mapped from a file in ``work``, so that they need no memory of ours.
+    """
     path = work / f"sketches-{feature}"
     with open(path, "wb") as file:
         for shard, part in tunes.shards():
             # ndarray.tofile would not say why it failed
-            file.write(np.ascontiguousarray(load_part(shard, f"sketch_{feature}")[wanted[part]]))
+            file.write(np.ascontiguousarray(load_part(shard, f"sketch_{feature}")[wanted[part]]).data)
     shape = int(wanted.sum()), versions.N_HASHES
     return np.memmap(path, dtype=np.uint16, mode="r", shape=shape) if shape[0] else np.zeros(shape, np.uint16)
+
+
+def count_files(tunes: Tunes, kept: np.ndarray) -> int:
+    """Files that gave at least one of the tunes that are ``kept``, (n,) bool."""
+    total, last = 0, None
+    for path, part in tunes.shards():
+        mine = kept[part]
+        numbers = np.unique(load_part(path, "tunes")["file"][mine])
+        if len(numbers):
+            names, source = Shard.load_said(path)["files"], int(tunes.source[part][mine][0])
+            total += len(numbers) - ((source, names[numbers[0]]) == last)  # a large file goes on in the next shard
+            last = int(tunes.source[part][mine][-1]), names[numbers[-1]]
+    return total

@@ -3,6 +3,8 @@
 Two tunes are relatives if the sets of windows over their notes, or over their melodic contours, overlap by a
 Jaccard index of at least a threshold. Sketches estimate that index (Broder 1997), and buckets of equal parts of
 sketches propose the pairs to look at (Indyk and Motwani 1998), so the work grows with the tunes, not their pairs.
+
+Needs the streams of `notation.sound`; makes a number of the cluster for each tune.
 """
 
 import mmap
@@ -14,7 +16,7 @@ from numba import njit
 
 
 class Feature(NamedTuple):
-    """A view of a tune: windows of ``width`` values of one stream of `music`, alike from ``threshold`` on."""
+    """A view of a tune: windows of ``width`` values of one stream of `Music`, alike from ``threshold`` on."""
 
     width: int
     threshold: float
@@ -44,7 +46,7 @@ BASE = np.uint64(0x9E3779B97F4A7C15)
 
 @njit(cache=True, inline="always")
 def mix(h):
-    """Spread a 64-bit hash over 32 bits (the finaliser of MurmurHash3)."""
+    """Spread a 64-bit hash over 32 bits (the finaliser of Appleby's MurmurHash3)."""
     h ^= h >> np.uint64(33)
     h *= np.uint64(0xFF51AFD7ED558CCD)
     h ^= h >> np.uint64(33)
@@ -117,6 +119,7 @@ def window_key(stream, bounds, width):
 
 @njit(cache=True)
 def find(parent, i):
+    """The root of ``i`` in the forest ``parent``; the way to it is made shorter for the next time."""
     while parent[i] != i:
         parent[i] = parent[parent[i]]
         i = parent[i]
@@ -125,6 +128,7 @@ def find(parent, i):
 
 @njit(cache=True)
 def agreement(sketches, i, j):
+    """Hashes that the sketches of two tunes have in common."""
     same = 0
     for k in range(sketches.shape[1]):
         same += sketches[i, k] == sketches[j, k]
@@ -160,7 +164,7 @@ def join_buckets(keys, order, sketches, least_agreement, parent):
 
 
 def read_blocks(sketches: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
-    """The sketches block by block, in memory no longer than a block is looked at if they are mapped from a file."""
+    """Yield (which, sketches) block by block; if they are mapped from a file, a block is let go of after its turn."""
     for first in range(0, len(sketches), BLOCK):
         part = slice(first, min(first + BLOCK, len(sketches)))
         yield part, sketches[part]
@@ -185,8 +189,8 @@ def join(sketches: np.ndarray, threshold: float, parent: np.ndarray) -> Iterator
 
 def release(array: np.ndarray) -> None:
     """Let go of the memory that reading a mapped file took; it is read again when needed."""
-    if isinstance(array, np.memmap) and hasattr(mmap, "MADV_DONTNEED"):
-        array._mmap.madvise(mmap.MADV_DONTNEED)
+    if isinstance(array.base, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+        array.base.madvise(mmap.MADV_DONTNEED)
 
 
 def clusters(sketches: dict[str, np.ndarray], progress: Callable[[int], object] = lambda band: None) -> np.ndarray:
@@ -201,6 +205,7 @@ def clusters(sketches: dict[str, np.ndarray], progress: Callable[[int], object] 
 
 @njit(cache=True)
 def roots(parent):
+    """(n,) the root of each in the forest ``parent``."""
     out = np.empty_like(parent)
     for i in range(len(parent)):
         out[i] = find(parent, i)

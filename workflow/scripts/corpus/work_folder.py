@@ -1,4 +1,4 @@
-"""The folder beside a corpus where what is not finished stands, for one process at a time."""
+"""The folder inside a corpus's own that holds what is not finished, for one process at a time."""
 
 import contextlib
 import os
@@ -9,16 +9,19 @@ from pathlib import Path
 from workflow.scripts.base.errors import InputError, UnusableError
 from workflow.scripts.base.files import lock
 
-WORK = ".prepare"
-LOCK = "lock"
+WORK = ".prepare"  # in the folder that the corpus is written to
+LOCK = "lock"  # held by the process that works there
 
 
 @contextlib.contextmanager
-def workplace(output: Path) -> Iterator[Path]:
-    """The folder for what is not finished, for one process at a time.
+def work_folder(output: Path) -> Iterator[Path]:
+    """The folder for what is not finished of the corpus in ``output``; both are made if need be.
 
-    Of a run that fails or is interrupted, the finished shards stay there for the next, except where the input
+    Of a run that fails or is interrupted, the finished shards stay there for the next run, except where the input
     turned out to be useless. Where nothing stays, the folders that were made for it go too.
+
+    Raises:
+        InputError: another process works there.
     """
     made = [folder for folder in (output, *output.parents) if not folder.exists()]
     work = output / WORK
@@ -41,7 +44,7 @@ def workplace(output: Path) -> Iterator[Path]:
 
 
 def occupy(work: Path) -> int:
-    """The lock on a folder, which is made if need be.
+    """Lock a folder, which is made if need be; returns the descriptor that carries the lock.
 
     Raises:
         InputError: another process has it.
@@ -60,6 +63,7 @@ def occupy(work: Path) -> int:
 
 
 def clear(work: Path, keep_shards: bool) -> None:
+    """Remove all but the lock, and but the shards if they are to be kept."""
     for path in work.iterdir():
         if path.is_dir():
             shutil.rmtree(path)

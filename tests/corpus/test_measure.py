@@ -1,3 +1,5 @@
+"""Pieces of input made shards: every tune is where it says, measured, or rejected with the reason."""
+
 import dataclasses
 import itertools
 import multiprocessing
@@ -6,13 +8,12 @@ import re
 import numpy as np
 import pytest
 
-from workflow.scripts.corpus import measure
 from workflow.scripts.corpus.measure import build, build_file
-from workflow.scripts.corpus.options import Rules
+from workflow.scripts.corpus.options import Cleaning, Rules
 from workflow.scripts.corpus.shards import Shard, key_of, load_part
 from workflow.scripts.corpus.sources import Piece, Rejected, read_pieces
 from workflow.scripts.corpus.versions import FEATURES, N_HASHES
-from workflow.scripts.notation.clean import Cleaning
+from workflow.scripts.notation.clean import FLAGS, HAS_NUL, find_tunes
 
 TUNE = "X:1\nT:One\nM:4/4\nL:1/8\nK:G\nGABc defg|gfed cBAG|\n"
 
@@ -237,7 +238,5 @@ def test_rules_that_are_not_met_at_once_are_given_once():
 
 
 def test_the_flag_of_nul_is_that_of_find_tunes():
-    from workflow.scripts.notation.clean import find_tunes
-
-    assert find_tunes(np.frombuffer(b"X:1\nK:C\nA\0\n", np.uint8))[0, 5] & measure.NUL
-    assert not find_tunes(np.frombuffer("X:1\nK:C\né\n".encode(), np.uint8))[0, 5] & measure.NUL
+    assert find_tunes(np.frombuffer(b"X:1\nK:C\nA\0\n", np.uint8))[0, FLAGS] & HAS_NUL
+    assert not find_tunes(np.frombuffer("X:1\nK:C\né\n".encode(), np.uint8))[0, FLAGS] & HAS_NUL
