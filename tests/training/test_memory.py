@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from workflow.scripts.machine.gpus import CONTEXT_MB
+from workflow.scripts.machine.options import CONTEXT_MB
 from workflow.scripts.models import ModelConfig, gpt, module_for
 from workflow.scripts.training.memory import ACTIVATIONS, micro_batch_for, vram_mb
 

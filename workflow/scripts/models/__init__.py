@@ -1,10 +1,12 @@
 """The architectures: each is one module here that offers `Model`, `count_params` and `flops_per_token`.
 
-Adding one takes a file in this folder and an entry with its name as ``arch`` in config.yaml.
+To add one, put a file into this folder and name it as ``arch`` of a model in config.yaml. `Model` is a
+`language_model.LanguageModel`; ``layers/`` has what architectures are built of.
 """
 
 import importlib
 import pkgutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -12,10 +14,10 @@ from typing import TYPE_CHECKING
 from workflow.scripts.base.errors import InputError
 
 if TYPE_CHECKING:  # a study is planned from the names alone, without the seconds that torch takes to load
-    from torch import nn
+    from torch import Tensor
 
 PARAMETRIZATIONS = ("mup", "standard")
-SHARED = ("layers", "stored")  # what is in this folder and is no architecture
+SHARED = ("language_model", "layers", "stored")  # what is in this folder and is no architecture
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class ParamGroup:
     As in AdamW, a step shrinks a weight by rate x decay: ``decay_scale`` 1 / ``lr_scale`` keeps that product.
     """
 
-    params: "list[nn.Parameter]"
+    params: "Sequence[Tensor]"
     lr_scale: float = 1.0
     decay_scale: float = 1.0
     eps_scale: float = 1.0
@@ -56,6 +58,11 @@ def names() -> list[str]:
 
 
 def check(arch: str) -> None:
+    """Refuse an architecture that there is not.
+
+    Raises:
+        InputError: names those that there are.
+    """
     if arch not in names():
         raise InputError(f"unknown arch {arch!r}: choose one of {', '.join(names())}")
 

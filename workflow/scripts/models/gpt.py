@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from workflow.scripts.base.errors import InputError
 from workflow.scripts.models import ModelConfig, ParamGroup
+from workflow.scripts.models.language_model import LanguageModel
 from workflow.scripts.models.layers.attention import CausalAttention, Heads, rotate
 from workflow.scripts.models.layers.kv_cache import Cache
 
@@ -35,6 +36,13 @@ def flops_per_token(config: ModelConfig) -> int:
 
 
 class Block(nn.Module):
+    """One layer: attention, then a two-layer perceptron, each added to the residual stream.
+
+    Args:
+        logit_scale: what a product of a query and a key is multiplied by.
+        branch_scale: what each branch is multiplied by before it is added.
+    """
+
     def __init__(self, n_embd: int, n_head: int, logit_scale: float, branch_scale: float):
         super().__init__()
         self.n_head = n_head
@@ -52,6 +60,7 @@ class Block(nn.Module):
         return torch.add(x, self.mlp_out(self.activate(self.mlp_in(norm(x)))), alpha=self.branch_scale)
 
     def activate(self, x: Tensor) -> Tensor:
+        """The nonlinearity of the perceptron (GELU, Hendrycks and Gimpel 2016)."""
         return F.gelu(x)
 
     def sized(self, x: Tensor, dim: int) -> Tensor:
@@ -59,13 +68,14 @@ class Block(nn.Module):
         return x
 
     def attend(self, x: Tensor, cos: Tensor, sin: Tensor, cache: Cache | None, layer: int, first: int = 0) -> Tensor:
+        """What each position from ``first`` on takes from those up to it, (B, T - first, C), of normed x (B, T, C)."""
         B, T, C = x.shape
         H, D, Q = self.n_head, C // self.n_head, T - first
         if cache is None and is_on_cpu(x):
             # Time comes last: heads, and halves of heads, are then whole rows of one product.
             q, k, v = Heads.apply((self.qkv.weight @ x.view(B * T, C).T).view(3, H, D, B, T), cos, sin)
             q = q[..., first:] if first else q
-            y = CausalAttention.apply(self.sized(q, -2), self.sized(k, -2), v, self.logit_scale)
+            y: Tensor = CausalAttention.apply(self.sized(q, -2), self.sized(k, -2), v, self.logit_scale)
             return y.view(B, H, D, Q).permute(1, 2, 0, 3).reshape(C, B * Q).T.view(B, Q, C)
         qk, v = self.qkv(x).view(B, T, 3, H, D).permute(2, 0, 3, 1, 4).split((2, 1))
         q, k, v = *self.sized(rotate(qk, cos, sin), -1), v[0]
@@ -79,16 +89,26 @@ class Block(nn.Module):
 
 
 def is_on_cpu(x: Tensor) -> bool:
+    """Whether our own kernels for CPUs apply."""
     return x.device.type == "cpu"
 
 
 def norm(x: Tensor) -> Tensor:
+    """Layer norm over the last dimension, without gain or bias (Ba et al. 2016)."""
     return F.layer_norm(x, x.shape[-1:])
 
 
-class Model(nn.Module):
+class Model(LanguageModel):
+    """The Transformer. Its state is a cache of keys and values.
+
+    Raises:
+        InputError: the heads would not be of even size.
+    """
+
     carries_state = False  # a training window starts with no memory of the one before it
     block = Block
+    cos: Tensor
+    sin: Tensor
 
     def __init__(self, config: ModelConfig):
         super().__init__()
@@ -101,14 +121,15 @@ class Model(nn.Module):
         self.depth = L / BASE_DEPTH if mup else 1.0
         logit_scale = BASE_HEAD**0.5 / (C // H) if mup else (C // H) ** -0.5
         self.wte = nn.Embedding(config.vocab_size, C)
-        self.blocks = nn.ModuleList(self.block(C, H, logit_scale, 1 / self.depth) for _ in range(L))
+        blocks = [self.block(C, H, logit_scale, 1 / self.depth) for _ in range(L)]
+        self.blocks = nn.ModuleList(blocks)
         half = C // H // 2
         angles = torch.outer(torch.arange(T), 10000.0 ** (-torch.arange(half) / half))
         self.register_buffer("cos", angles.cos(), persistent=False)
         self.register_buffer("sin", angles.sin(), persistent=False)
 
         nn.init.normal_(self.wte.weight, std=(C / self.width) ** -0.5)
-        for block in self.blocks:
+        for block in blocks:
             for linear in (block.qkv, block.mlp_in):
                 nn.init.normal_(linear.weight, std=linear.in_features**-0.5)
             for linear in (block.attn_out, block.mlp_out):  # 2L of these add up in the residual stream
@@ -149,4 +170,5 @@ class Model(nn.Module):
         return Cache.empty(c.n_layer, batch, c.n_head, c.block_size, c.n_embd // c.n_head, like=self.wte.weight)
 
     def is_full(self, state: Cache) -> bool:
+        """Whether the cache holds a whole context."""
         return state.length == self.config.block_size

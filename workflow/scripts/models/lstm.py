@@ -5,6 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from workflow.scripts.models import ModelConfig, ParamGroup
+from workflow.scripts.models.language_model import LanguageModel
 
 BASE_WIDTH = 80  # at which "mup" is "standard"
 # Measured at the base, where each matters by 0.02 to 0.15 nats: without a norm, embeddings of unit length
@@ -28,7 +29,9 @@ def flops_per_token(config: ModelConfig) -> int:
     return 6 * hidden + 6 * config.vocab_size * config.n_embd
 
 
-class Model(nn.Module):
+class Model(LanguageModel):
+    """The LSTM. Its state is the hidden and the cell state."""
+
     carries_state = True  # a training window goes on from the state that the one before it ended with
 
     def __init__(self, config: ModelConfig):
@@ -44,7 +47,7 @@ class Model(nn.Module):
             else:
                 gain = RECURRENT_GAIN if "_hh_" in name else 1.0 if name.endswith("_l0") else UPPER_GAIN
                 nn.init.normal_(weight, std=gain * config.n_embd**-0.5)
-        with torch.no_grad():  # gates stand in the order input, forget, cell, output
+        with torch.no_grad():  # the gates are in the order input, forget, cell, output
             for layer in range(config.n_layer):  # an open forget gate remembers from the first step (Jozefowicz 2015)
                 getattr(self.lstm, f"bias_ih_l{layer}")[config.n_embd : 2 * config.n_embd] = 1.0
 
@@ -56,19 +59,20 @@ class Model(nn.Module):
     def recur(self, x: Tensor, state: State | None) -> tuple[Tensor, State]:
         """Outputs and last state of the LSTM, in the precision of autocast.
 
-        Cast here, since autocast would have cuDNN compute in float16, whatever it was told, and float16
+        We cast here, since autocast has cuDNN compute in float16, whatever precision it is asked for, and float16
         loses small gradients.
         """
         kind = x.device.type
         if not torch.is_autocast_enabled(kind):
-            return self.lstm(x, state)
+            y, state = self.lstm(x, state)
+            return y, state
         dtype = torch.get_autocast_dtype(kind)
         state = self.empty_state(len(x)) if state is None else state
         weights = {name: weight.to(dtype) for name, weight in self.lstm.named_parameters()}
         with torch.autocast(kind, enabled=False):
             inputs = x.to(dtype), tuple(part.to(dtype) for part in state)
-            y, state = torch.func.functional_call(self.lstm, weights, inputs)
-        return y, tuple(part.to(x.dtype) for part in state)
+            y, (hidden, cell) = torch.func.functional_call(self.lstm, weights, inputs)
+        return y, (hidden.to(x.dtype), cell.to(x.dtype))
 
     def param_groups(self) -> list[ParamGroup]:
         """Rates of matrices fall with width, those of biases and the embedding stay (Yang 2022, table 8)."""
@@ -90,4 +94,5 @@ class Model(nn.Module):
         return zeros, zeros.clone()
 
     def is_full(self, state: State) -> bool:
+        """Never: a state of fixed size takes any number of tokens."""
         return False

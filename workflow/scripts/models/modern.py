@@ -17,6 +17,8 @@ LOGIT_GAIN = 2.0
 
 
 class Block(gpt.Block):
+    """A layer of gpt.py with squared ReLU, and with queries and keys of one size."""
+
     def __init__(self, n_embd: int, n_head: int, logit_scale: float, branch_scale: float):
         super().__init__(n_embd, n_head, LOGIT_GAIN * logit_scale, branch_scale)
 
@@ -30,6 +32,8 @@ class Block(gpt.Block):
 
 
 class Model(gpt.Model):
+    """The Transformer of these blocks, its matrices trained by Muon."""
+
     block = Block
 
     def param_groups(self) -> list[ParamGroup]:

@@ -8,7 +8,6 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
-from torch import nn
 
 from workflow.scripts.base import cli
 from workflow.scripts.base.errors import InputError
@@ -16,17 +15,18 @@ from workflow.scripts.base.files import read_json, to_json, write_together
 from workflow.scripts.base.files import sha256 as file_sha256
 from workflow.scripts.corpus.tokenizer import Tokenizer, from_dict
 from workflow.scripts.models import ModelConfig, module_for
+from workflow.scripts.models.language_model import LanguageModel
 
 WEIGHTS = "model.safetensors"
 
 
-def save_model(folder: Path, model: nn.Module, tokenizer: Tokenizer, training: dict, history: str) -> None:
+def save_model(folder: Path, model: LanguageModel, tokenizer: Tokenizer, training: dict, history: str) -> None:
     """Write weights, training history and the config that makes the weights usable, all or none.
 
     ``training`` is recorded as it is. The config holds the weights' hash and is replaced first, so that
     a kill in between cannot pair one run's config with another's weights.
     """
-    weights = save({name: t.detach().cpu().contiguous() for name, t in model.state_dict().items()})
+    weights = save(model.weights())
     config = {
         "model": asdict(model.config),
         "tokenizer": tokenizer.to_dict(),
@@ -36,7 +36,7 @@ def save_model(folder: Path, model: nn.Module, tokenizer: Tokenizer, training: d
     write_together(folder, {WEIGHTS: weights, "history.csv": history.encode(), "config.json": to_json(config).encode()})
 
 
-def load_model(path: str | Path, device: torch.device) -> tuple[nn.Module, Tokenizer, dict]:
+def load_model(path: str | Path, device: torch.device) -> tuple[LanguageModel, Tokenizer, dict]:
     """(model in evaluation mode, its tokenizer, its training record) from a folder or a weights file.
 
     Of the record, ``model_name``, ``data_dir`` and ``corpus`` (a content hash) are there for sure.

@@ -23,6 +23,7 @@ class TokenStream:
         self.epoch = -1
 
     def open_epoch(self, epoch: int) -> None:
+        """Draw the order of the tunes in an epoch, unless it is the one at hand."""
         if epoch != self.epoch:
             self.epoch = epoch
             self.order = np.random.default_rng((self.seed, epoch)).permutation(self.split.n_tunes)

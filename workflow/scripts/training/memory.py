@@ -1,8 +1,8 @@
-"""How much GPU memory a training job will take, told from its shape."""
+"""How much GPU memory a training job will take, from its shape: an estimate, not yet compared with a GPU."""
 
 import math
 
-from workflow.scripts.machine.gpus import CONTEXT_MB
+from workflow.scripts.machine.options import CONTEXT_MB
 from workflow.scripts.models import ModelConfig, module_for
 
 MB = 1 << 20  # as nvidia-smi counts

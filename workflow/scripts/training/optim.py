@@ -1,7 +1,5 @@
 """AdamW and Muon over groups of parameters."""
 
-import functools
-
 import torch
 from torch import Tensor
 
@@ -20,26 +18,42 @@ class Optimizer:
     """Updates each group of parameters by its own rule, with the rate, decay and epsilon times the group's."""
 
     def __init__(self, groups: list[ParamGroup], weight_decay: float, beta1: float = 0.9):
-        rules = {"adamw": functools.partial(AdamW, beta1=beta1), "muon": Muon}
-        self.rules = [rules[group.rule](group, weight_decay * group.decay_scale) for group in groups]
+        """``weight_decay`` is each group's to scale, and ``beta1`` is AdamW's alone."""
+        self.rules: list[AdamW | Muon] = []
+        for group in groups:
+            decay = weight_decay * group.decay_scale
+            self.rules.append(Muon(group, decay) if group.rule == "muon" else AdamW(group, decay, beta1))
 
     @torch.no_grad()
     def step(self, learning_rate: float) -> None:
+        """Update every parameter by its gradient, at this rate times its group's."""
         for rule in self.rules:
             rule.step(learning_rate * rule.group.lr_scale)
 
     def zero_grad(self) -> None:
+        """Drop all gradients."""
         for rule in self.rules:
-            for p in rule.group.params:
+            for p in rule.params:
                 p.grad = None
 
     def state_dict(self) -> dict[str, list[list[Tensor]]]:
+        """What the rules remember of earlier steps, with the tensors themselves."""
         return {"rules": [rule.state for rule in self.rules]}
 
     def load_state_dict(self, state: dict[str, list[list[Tensor]]]) -> None:
+        """Remember what `state_dict` gave."""
         for rule, saved in zip(self.rules, state["rules"], strict=True):
             for kept, tensor in zip(rule.state, saved, strict=True):
                 kept.copy_(tensor)
+
+
+def gradients(params: list[Tensor]) -> list[Tensor]:
+    """The gradient of each parameter: a backward pass reaches them all."""
+    found = []
+    for p in params:
+        assert p.grad is not None
+        found.append(p.grad)
+    return found
 
 
 class AdamW:
@@ -51,6 +65,7 @@ class AdamW:
 
     def __init__(self, group: ParamGroup, weight_decay: float, beta1: float):
         self.group = group
+        self.params = list(group.params)
         self.weight_decay = weight_decay
         self.beta1 = beta1
         self.first = [torch.zeros_like(p) for p in group.params]
@@ -59,10 +74,11 @@ class AdamW:
         self.state = [*self.first, *self.second, *self.steps]
 
     def step(self, learning_rate: float) -> None:
+        """Update the group's parameters."""
         add_each_(self.steps, 1)
         fused_adamw_(
-            self.group.params,
-            [p.grad for p in self.group.params],
+            self.params,
+            gradients(self.params),
             self.first,
             self.second,
             [],
@@ -86,6 +102,7 @@ class Muon:
 
     def __init__(self, group: ParamGroup, weight_decay: float):
         self.group = group
+        self.params = list(group.params)
         self.weight_decay = weight_decay
         self.state = [torch.zeros_like(p) for p in group.params]
         self.by_shape: dict[tuple[int, ...], list[int]] = {}
@@ -93,14 +110,15 @@ class Muon:
             self.by_shape.setdefault(tuple(p.shape), []).append(i)
 
     def step(self, learning_rate: float) -> None:
-        params, grads = self.group.params, [p.grad for p in self.group.params]
+        """Update the group's matrices."""
+        grads = gradients(self.params)
         lerp_each_(self.state, grads, 1 - MOMENTUM)
         updates = lerp_each(grads, self.state, MOMENTUM)
-        multiply_each_(params, 1 - learning_rate * self.weight_decay)
+        multiply_each_(self.params, 1 - learning_rate * self.weight_decay)
         for (rows, cols), of_shape in self.by_shape.items():  # equal shapes in one product of batches
             stretch = max(1.0, rows / cols) ** 0.5
             for i, update in zip(of_shape, orthogonal(torch.stack([updates[i] for i in of_shape])), strict=True):
-                params[i].add_(update, alpha=-learning_rate * stretch)
+                self.params[i].add_(update, alpha=-learning_rate * stretch)
 
 
 def orthogonal(x: Tensor) -> Tensor:

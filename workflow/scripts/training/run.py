@@ -1,6 +1,5 @@
 """One model and seed on its way through its budgets of tokens: what each run is, and how it is saved and finished."""
 
-import argparse
 import csv
 import io
 from dataclasses import asdict, dataclass, field
@@ -16,13 +15,14 @@ from workflow.scripts.base.kept import give_back, keep
 from workflow.scripts.corpus.dataset import Corpus
 from workflow.scripts.evaluation.scoring import score_tunes
 from workflow.scripts.machine.device import peak_memory_mb, pick_device, pick_precision
-from workflow.scripts.machine.gpus import CONTEXT_MB
+from workflow.scripts.machine.options import CONTEXT_MB
 from workflow.scripts.machine.ranks import Ranks
 from workflow.scripts.models import ModelConfig
 from workflow.scripts.models.stored import WEIGHTS, is_whole, save_model
 from workflow.scripts.training.batches import Batches, sample_tunes
 from workflow.scripts.training.memory import micro_batch_for
 from workflow.scripts.training.optim import Optimizer
+from workflow.scripts.training.options import TrainingOptions
 from workflow.scripts.training.schedule import Schedule, check_branches
 from workflow.scripts.training.state import fingerprint, load_state, save_state
 from workflow.scripts.training.stepper import Stepper
@@ -30,13 +30,6 @@ from workflow.scripts.training.stepper import Stepper
 HISTORY = ("step", "tokens", "flops", "lr", "train_loss", "val_loss", "seconds")
 RESULTS = (WEIGHTS, "history.csv", "config.json")
 STATE = "checkpoint.pt"
-# What a run is, of its options. The others change only where and how it is computed, which may differ between
-# a run and its resumption, or say how long it is. (Another number of threads, processes or windows in a pass
-# rounds sums differently, no more.)
-IDENTITY = (
-    "arch", "n_layer", "n_embd", "n_head", "context_size", "parametrization", "learning_rate", "warmup_steps",
-    "beta1", "weight_decay", "grad_clip", "seed", "compile", "eval_interval", "eval_tokens",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -50,6 +43,7 @@ class Run:
 
     @property
     def state(self) -> Path:
+        """The file from which an unfinished run goes on."""
         return self.folder / STATE
 
     def is_finished(self) -> bool:
@@ -57,6 +51,7 @@ class Run:
         return self.is_there() or (give_back(self.folder, self.fingerprint) and self.is_there())
 
     def is_there(self) -> bool:
+        """Whether the folder holds all results of this run, with weights and config that belong together."""
         if not all((self.folder / name).exists() for name in RESULTS):
             return False
         training = read_json(self.folder / "config.json").get("training", {})
@@ -65,7 +60,7 @@ class Run:
 
 @dataclass
 class TrainingState:
-    """Where a run stands; with the weights and the optimiser it is all that a resumption needs."""
+    """How far a run has come: all that a resumption needs beside the weights and the optimiser."""
 
     step: int = 0
     seconds: float = 0.0
@@ -76,35 +71,35 @@ class TrainingState:
 
 
 class Training:
-    """A model, its optimiser and its data, standing at a step of one of its runs.
+    """A model, its optimiser and its data, at a step of one of its runs.
 
     Attributes:
         runs: ascending by budget. They share their steps up to the cooldown of each.
-        progress: where the model stands.
+        progress: how far the model has come.
     """
 
-    def __init__(self, args: argparse.Namespace, ranks: Ranks):
-        self.args = args
+    def __init__(self, options: TrainingOptions, ranks: Ranks):
+        self.options = options
         self.ranks = ranks
-        self.device = pick_device(args.device, args.vram_mb, ranks)
+        self.device = pick_device(options.device, options.vram_mb, ranks)
         ranks.use(self.device)
-        self.precision = pick_precision(args.precision, self.device)
-        self.corpus = Corpus.load(args.data_dir)
-        self.arch = architectures.module_for(args.arch)
+        self.precision = pick_precision(options.precision, self.device)
+        self.corpus = Corpus.load(options.data_dir)
+        self.arch = architectures.module_for(options.arch)
         self.config = ModelConfig(
-            args.arch, self.corpus.tokenizer.vocab_size, args.context_size, args.n_layer, args.n_embd, args.n_head,
-            args.parametrization,
+            options.arch, self.corpus.tokenizer.vocab_size, options.context_size, options.n_layer,
+            options.n_embd, options.n_head, options.parametrization,
         )  # fmt: skip
-        self.lanes = args.batch_size * args.grad_accum
-        self.tokens_per_step = self.lanes * args.context_size
+        self.lanes = options.windows_per_step
+        self.tokens_per_step = options.tokens_per_step
         self.identity = {
-            "options": {name: getattr(args, name) for name in IDENTITY},
+            "options": options.identity(),
             "windows_per_step": self.lanes,
             "precision": self.precision,
             "device": self.device.type,
             "torch": str(torch.__version__),
             "corpus": self.corpus.content_sha256,
-            "code": code_digest("train", f"models/{args.arch}"),  # as the workflow declares it
+            "code": code_digest("train", f"models/{options.arch}"),  # as the workflow declares it
         }
         self.runs = self.plan()
 
@@ -114,55 +109,53 @@ class Training:
         Raises:
             InputError: a budget is less than a step, or two leave the shared steps at the same one.
         """
-        args = self.args
-        budgets = [args.max_iters * self.tokens_per_step] if args.max_iters else args.tokens
-        folders = args.output_dir or [Path("checkpoints", args.model_name)]
+        options = self.options
         runs = []
-        for tokens, folder in zip(budgets, folders, strict=True):
-            schedule = Schedule.of_budget(tokens, self.tokens_per_step, args.warmup_steps, args.cooldown_fraction)
+        for tokens, folder in zip(options.budgets, options.folders, strict=True):
+            schedule = Schedule.of_budget(tokens, self.tokens_per_step, options.warmup_steps, options.cooldown_fraction)
             if schedule.steps < 1:
                 raise InputError(f"{tokens} tokens are less than half of one step of {self.tokens_per_step}")
-            runs.append(Run(tokens, Path(folder), schedule, fingerprint(self.identity, asdict(schedule))))
+            runs.append(Run(tokens, folder, schedule, fingerprint(self.identity, asdict(schedule))))
         if len(runs) > 1:
             check_branches({run.tokens: run.schedule for run in runs})
         return sorted(runs, key=lambda run: run.tokens)
 
     def build(self) -> None:
         """Make the model and check that the data are enough for it."""
-        args, corpus = self.args, self.corpus
+        options, corpus = self.options, self.corpus
         self.train_split = corpus.split("train")
-        if len(self.train_split.tokens) <= args.context_size:
+        if len(self.train_split.tokens) <= options.context_size:
             raise InputError(
-                f"{args.data_dir}: {len(self.train_split.tokens)} training tokens are too few for a context of"
-                f" {args.context_size}"
+                f"{options.data_dir}: {len(self.train_split.tokens)} training tokens are too few for a context of"
+                f" {options.context_size}"
             )
         self.mine = self.ranks.share_of(self.lanes)
-        torch.manual_seed(args.seed)
+        torch.manual_seed(options.seed)
         self.model = self.arch.Model(self.config).to(self.device)
-        self.optimizer = Optimizer(self.model.param_groups(), args.weight_decay, args.beta1)
+        self.optimizer = Optimizer(self.model.param_groups(), options.weight_decay, options.beta1)
         self.params = self.arch.count_params(self.config)
         self.flops_per_token = self.arch.flops_per_token(self.config)
         sizes = corpus.info["splits"]["train"]
         # Characters a token, begin of tune aside; the end of a tune counts as one.
         self.chars_per_token = (sizes["chars"] + sizes["tunes"]) / (sizes["tokens"] - sizes["tunes"])
-        self.val_tunes = sample_tunes(corpus.split("val"), args.eval_tokens)
+        self.val_tunes = sample_tunes(corpus.split("val"), options.eval_tokens)
         self.val_chars = sum(map(corpus.tokenizer.count_chars, self.val_tunes))
-        self.progress = TrainingState(micro_batch=args.batch_size)
+        self.progress = TrainingState(micro_batch=options.batch_size)
 
     def open(self, run: Run) -> None:
-        """Stand where ``run`` was left, or at its first step, and read the data of what is left of it."""
+        """Go to where ``run`` was left, or to its first step, and read the data for the rest of it."""
         state = self.saved_state(run, "step 0")
         step = state["progress"]["step"] if state else 0
         batches = Batches(
-            self.train_split, self.args.seed, self.lanes, self.args.context_size, self.device, step,
+            self.train_split, self.options.seed, self.lanes, self.options.context_size, self.device, step,
             run.schedule.steps, self.mine,
         )  # fmt: skip
-        micro_batch = state["progress"]["micro_batch"] if state else self.args.batch_size
+        micro_batch = state["progress"]["micro_batch"] if state else self.options.batch_size
         if self.device.type == "cuda":
             micro_batch = min(micro_batch, self.fitting_micro_batch(len(self.mine)))
         self.stepper = Stepper(
-            self.model, self.optimizer, batches, micro_batch, self.device, self.precision, self.args.grad_clip,
-            self.args.compile, self.ranks,
+            self.model, self.optimizer, batches, micro_batch, self.device, self.precision, self.options.grad_clip,
+            self.options.compile, self.ranks,
         )  # fmt: skip
         if state is not None:
             self.take_up(state)
@@ -174,11 +167,11 @@ class Training:
             self.take_up(state)
 
     def return_to(self, run: Run) -> None:
-        """Stand again where ``run`` was left for one that branched off."""
+        """Go back to where ``run`` was left for one that branched off."""
         self.take_up(load_state(run.state, run.fingerprint, self.identity))
 
     def take_up(self, state: dict) -> None:
-        """Stand where a state was saved."""
+        """Go to where a state was saved."""
         self.progress = TrainingState(**state["progress"])
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
@@ -188,7 +181,7 @@ class Training:
 
     def fitting_micro_batch(self, lanes: int) -> int:
         """Windows in one pass for which there should be memory on the GPU."""
-        a = self.args
+        a = self.options
         # The estimate is of a whole job, and the weights, moments and context of this one are on the card by now.
         free_mb = ((torch.cuda.mem_get_info()[0] + torch.cuda.memory_reserved()) >> 20) + CONTEXT_MB
         free_mb = min(free_mb, a.vram_mb or free_mb)
@@ -230,7 +223,7 @@ class Training:
         progress.losses.clear()
 
     def save(self, run: Run) -> None:
-        """Write where the model stands, as a state of ``run``."""
+        """Write the state of ``run``, from which it can go on."""
         carried = self.stepper.carried
         if carried is not None:
             carried = tuple(self.ranks.gather(part, dim=1) for part in carried)
@@ -254,8 +247,8 @@ class Training:
         training = {
             "fingerprint": run.fingerprint,
             **self.identity,
-            "model_name": self.args.model_name,
-            "data_dir": str(self.args.data_dir),
+            "model_name": self.options.model_name,
+            "data_dir": str(self.options.data_dir),
             "steps": run.schedule.steps,
             "tokens": n_tokens,
             "diverged_at_step": diverged_at,
@@ -283,5 +276,6 @@ class Training:
         )
 
     def say(self, text: str) -> None:
+        """Print a line, once for all processes."""
         if self.ranks.is_first:
             print(text, flush=True)

@@ -7,7 +7,7 @@ from workflow.scripts.base.errors import InputError
 
 @dataclass(frozen=True)
 class Schedule:
-    """Warmup-stable-decay in optimiser steps (Hagele 2024, section 3).
+    """Warmup-stable-decay in optimiser steps (Hägele 2024, section 3).
 
     The trunk (warmup, then constant) is the same for every budget of one model; the budget says only where
     the cooldown leaves it. So runs of several budgets share a trunk, and a grid of them costs little more
@@ -31,7 +31,7 @@ class Schedule:
 
     @property
     def never_peaks(self) -> str:
-        """What to tell of a warmup that the cooldown cuts short; empty if it does not."""
+        """A sentence on a warmup that the cooldown cuts short; empty if it does not."""
         if self.warmup <= self.branch:
             return ""
         return (
@@ -40,7 +40,7 @@ class Schedule:
         )
 
     def rate(self, step: int, peak: float) -> float:
-        """Learning rate of 0-based ``step``: linear warmup, constant, then 1 - sqrt to zero (Hagele 2024, eq. 1)."""
+        """Learning rate of 0-based ``step``: linear warmup, constant, then 1 - sqrt to zero (Hägele 2024, eq. 1)."""
         into = max(step - self.branch, 0)
         warm = min((step + 1) / self.warmup, 1.0) if self.warmup else 1.0
         return peak * warm * (1 - (into / self.cooldown) ** 0.5 if into else 1.0)

@@ -41,7 +41,7 @@ def save_state(path: Path, state: dict) -> None:
     try:
         with atomic_path(path) as temporary, open(temporary, "wb") as file:
             hashing = _Hashing(file)
-            torch.save(state, hashing)
+            torch.save(state, hashing)  # type: ignore[arg-type] # it writes and flushes, and asks for no more
             file.write(hashing.digest.digest())
     except (OSError, RuntimeError) as error:  # torch makes a RuntimeError of some failed writes
         kept = "; the last one is kept" if path.exists() else ""

@@ -1,6 +1,7 @@
 """One optimiser step: forward and backward over all lanes of a batch, in as many passes as memory asks for."""
 
 import gc
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
@@ -10,8 +11,9 @@ from workflow.scripts.base.errors import InputError
 from workflow.scripts.corpus.tokenizer import BEGIN
 from workflow.scripts.machine.device import autocast, give_back_memory
 from workflow.scripts.machine.ranks import Ranks
+from workflow.scripts.models.language_model import LanguageModel
 from workflow.scripts.training.batches import Batches
-from workflow.scripts.training.optim import Optimizer
+from workflow.scripts.training.optim import Optimizer, gradients
 
 # How torch says that a CPU has no memory left, and oneDNN that it has no room for a kernel; CUDA; and cuBLAS.
 NO_MEMORY = ("can't allocate memory", "could not create a primitive", "out of memory", "ALLOC_FAILED")
@@ -28,7 +30,7 @@ class Stepper:
 
     def __init__(
         self,
-        model: nn.Module,
+        model: LanguageModel,
         optimizer: Optimizer,
         batches: Batches,
         micro_batch: int,
@@ -39,7 +41,7 @@ class Stepper:
         ranks: Ranks | None = None,
     ):
         self.model = model
-        self.params = list(model.parameters())
+        self.params: list[Tensor] = list(model.parameters())
         self.optimizer = optimizer
         self.batches = batches
         self.lanes = len(batches.lanes)
@@ -52,7 +54,7 @@ class Stepper:
         self.carried = model.empty_state(self.lanes) if model.carries_state else None
         self.forward = self.compiled()
 
-    def compiled(self):
+    def compiled(self) -> Callable:
         """What computes the loss: torch.compile pays on GPUs for models that unroll no time loop.
 
         A small model's step is bound by launches, which a CUDA graph does away with ("reduce-overhead").
@@ -76,7 +78,7 @@ class Stepper:
             self.micro_batch = smaller
             self.make_room()
             self.forward = self.compiled()
-        self.ranks.mean_([loss, *(p.grad for p in self.params)])
+        self.ranks.mean_([loss, *gradients(self.params)])
         norm = nn.utils.clip_grad_norm_(self.params, self.grad_clip)
         self.optimizer.step(learning_rate)
         self.optimizer.zero_grad()
@@ -122,6 +124,7 @@ class Stepper:
         give_back_memory(self.device)
 
     def loss(self, x: Tensor, y: Tensor, state: tuple[Tensor, ...] | None) -> tuple[Tensor, tuple[Tensor, ...] | None]:
+        """Mean cross-entropy in nats a token of inputs and targets (B, T), and the state after them."""
         with autocast(self.device, self.precision):
             logits, state = self.model(x, state)
             return F.cross_entropy(logits.float().flatten(0, 1), y.flatten()), state
@@ -140,4 +143,5 @@ def divisor(n: int, most: int) -> int:
 
 
 def ran_out_of_memory(error: RuntimeError) -> bool:
+    """Whether this is how torch says that memory ran out."""
     return isinstance(error, torch.OutOfMemoryError) or any(said in str(error) for said in NO_MEMORY)

@@ -1,5 +1,7 @@
 """Rotary positions, and causal attention for CPUs, where torch's own kernel gains nothing from bfloat16."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -29,7 +31,7 @@ class Heads(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx, qkv: Tensor, cos: Tensor, sin: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(ctx: Any, qkv: Tensor, cos: Tensor, sin: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         _, H, D, B, T = qkv.shape
         cos, sin = (angles.T.to(qkv.dtype, memory_format=torch.contiguous_format) for angles in (cos, sin))
         ctx.save_for_backward(cos, sin)
@@ -41,7 +43,7 @@ class Heads(torch.autograd.Function):
         return q, k, by_head[2].reshape(B * H, D, T)
 
     @staticmethod
-    def backward(ctx, dq: Tensor, dk: Tensor, dv: Tensor) -> tuple[Tensor, None, None]:
+    def backward(ctx: Any, dq: Tensor, dk: Tensor, dv: Tensor) -> tuple[Tensor, None, None]:
         cos, sin = ctx.saved_tensors
         _, H, D, B, T = ctx.shape
         d_qkv = dq.new_empty(ctx.shape)
@@ -61,12 +63,12 @@ class CausalAttention(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx, q: Tensor, k: Tensor, v: Tensor, scale: float) -> Tensor:
+    def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor, scale: float) -> Tensor:
         T = k.shape[-1]
         first = T - q.shape[-1]
         future = q.new_full((T, T), -torch.inf).triu(1)
         y = torch.empty_like(q)
-        # Of each block of queries, where they stand among themselves, and the end of the last one's keys.
+        # Of each block of queries, their places among the queries, and the end of the last one's keys.
         blocks = [(slice(at - first, at - first + QUERIES), min(at + QUERIES, T)) for at in range(first, T, QUERIES)]
         kept = []
         for at, stop in blocks:
@@ -79,7 +81,7 @@ class CausalAttention(torch.autograd.Function):
         return y
 
     @staticmethod
-    def backward(ctx, dy: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
+    def backward(ctx: Any, dy: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
         q, k, v, *kept = ctx.saved_tensors
         dq, dk, dv = torch.empty_like(q), torch.zeros_like(k), torch.zeros_like(v)
         for (at, stop), p in zip(ctx.blocks, kept, strict=True):

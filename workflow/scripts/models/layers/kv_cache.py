@@ -23,7 +23,8 @@ class Cache:
     @classmethod
     def empty(cls, n_layer: int, batch: int, n_head: int, room: int, head_size: int, like: Tensor) -> "Cache":
         """Room for so many tokens, in the precision and on the device of ``like``."""
-        return cls(*(like.new_zeros(n_layer, batch, n_head, room, head_size) for _ in range(2)))
+        keys = like.new_zeros(n_layer, batch, n_head, room, head_size)
+        return cls(keys, torch.zeros_like(keys))
 
     def plus(self, n: int) -> "Cache":
         """The cache once ``n`` more tokens are written."""
