@@ -4,12 +4,12 @@ import pandas as pd
 import pytest
 
 from workflow.scripts import calc_perplexity
-from workflow.scripts.collect_runs import FIGURES, RATES, read_curve, read_run, read_strata, with_writing
 from workflow.scripts.corpus.dataset import Corpus
+from workflow.scripts.evaluation.runs_table import FIGURES, RATES, read_curve, read_run, read_strata, with_writing
 
 
 def test_a_row_says_what_its_tokens_are(either, tmp_path):
-    """Losses are those of characters, and the characters of a token stand beside them."""
+    """Losses are those of characters, and the row has the characters of a token, too."""
     data, trained = either
     folder = tmp_path / "run"
     shutil.copytree(trained["lstm"], folder)

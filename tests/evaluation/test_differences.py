@@ -10,7 +10,7 @@ from tests.conftest import command
 from workflow.scripts import calc_perplexity, compare
 from workflow.scripts.base.errors import InputError
 from workflow.scripts.base.files import read_json, write_json
-from workflow.scripts.evaluation.differences import TuneLosses, differences, holm
+from workflow.scripts.evaluation.differences import TuneLosses, differences, holm, mean_losses
 
 RNG = np.random.default_rng(5)
 CHARS = RNG.integers(100, 600, 300)
@@ -106,3 +106,19 @@ def test_differences_are_not_told_from_a_few_tunes():
     few = BASE._replace(nats=BASE.nats[:9], chars=BASE.chars[:9])
     with pytest.raises(InputError, match="9 tunes are too few"):
         differences([few, few])
+
+
+def test_tunes_without_text_do_not_count():
+    """Such a table was edited by hand: its errors are of the tunes that have some."""
+    chars = np.where(np.arange(300) < 9, BASE.chars, 0)
+    with pytest.raises(InputError, match="9 tunes are too few"):
+        mean_losses([BASE._replace(chars=chars), BASE._replace(chars=chars)])
+
+
+def test_losses_are_listed_from_the_lowest():
+    worse = BASE._replace(name="b", nats=BASE.nats + CHARS)
+    listed = mean_losses([worse, BASE])
+    assert [row["run"] for row in listed] == ["a", "b"]
+    assert listed[0]["loss"] == pytest.approx(BASE.nats.sum() / CHARS.sum())
+    for row in listed:
+        assert row["ci95"][0] < row["loss"] < row["ci95"][1]

@@ -7,7 +7,7 @@ import pytest
 from workflow.scripts.base.errors import InputError
 from workflow.scripts.base.files import write_json
 from workflow.scripts.collect_transfer import main
-from workflow.scripts.evaluation.learning_rates import optimum, summarise
+from workflow.scripts.evaluation.learning_rates import optimum, read_trials, summarise
 
 RATES = np.array([0.001, 0.002, 0.004, 0.008, 0.016])
 
@@ -92,3 +92,12 @@ def test_from_folders_to_files(tmp_path):
         assert (tmp_path / f"lr_transfer.{suffix}").stat().st_size > 100
     with pytest.raises(InputError, match="--rates names no rate for gpt"):
         main(["--folders", *folders, "--rates", "lstm=0.1", "--table", table])
+
+
+def test_a_trial_of_the_test_split_is_refused(tmp_path):
+    options = {"seed": 2, "learning_rate": 0.004}
+    training = {"model_name": "gpt", "params_non_embedding": 1, "tokens": 1, "options": options}
+    write_json(tmp_path / "config.json", {"model": {"arch": "gpt", "n_layer": 2, "n_embd": 24}, "training": training})
+    write_json(tmp_path / "perplexity_val.json", {"split": "test", "loss": 2.0, "loss_se": 0.01})
+    with pytest.raises(InputError, match="trials must not see the test"):
+        read_trials([str(tmp_path)])

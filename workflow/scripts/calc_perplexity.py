@@ -11,17 +11,16 @@ Examples:
   python -m workflow.scripts.calc_perplexity --checkpoint results/models/gpt_tiny/*
 """
 
-import functools
-import os
 from pathlib import Path
 
 import torch
 
 from workflow.scripts.base import cli
 from workflow.scripts.base.files import write_json, write_text
-from workflow.scripts.corpus.dataset import SPLITS, Corpus
-from workflow.scripts.evaluation.perplexity import Material, evaluate, table_of
+from workflow.scripts.corpus.dataset import SPLITS
+from workflow.scripts.evaluation.perplexity import Evaluator, tunes_csv
 from workflow.scripts.machine.device import pick_device, set_up_cpu
+from workflow.scripts.machine.options import add_machine_flags
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -33,32 +32,26 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--split", default="test", choices=SPLITS, help="which tunes to score")
     parser.add_argument("--output", help="JSON to write, of one model (default: beside the weights)")
     parser.add_argument("--batch_size", type=cli.positive_int, default=16, help="windows in one forward pass")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps")
-    parser.add_argument("--vram_mb", type=cli.non_negative_int, default=0, help="share of a GPU to take; 0: all of it")
-    parser.add_argument("--threads", type=cli.positive_int, default=os.cpu_count(), help="CPU threads")
+    add_machine_flags(parser)
     args = parser.parse_args(argv)
     if args.output and len(args.checkpoint) > 1:
         parser.error("--output takes the result of one --checkpoint")
 
     set_up_cpu(args.threads)
     torch.backends.cuda.matmul.fp32_precision = "tf32"  # as cuDNN's LSTM has by itself; several times as fast
-    device = pick_device(args.device, args.vram_mb)
-
-    @functools.cache
-    def material(data_dir: str) -> Material:
-        return Material.read(Corpus.load(data_dir), args.split)
-
-    for path in args.checkpoint:
-        summary, table = evaluate(
-            path, lambda trained_on: material(args.data_dir or trained_on), args.split, device, args.batch_size
-        )
-        checkpoint = Path(path)
-        folder = checkpoint.parent if checkpoint.is_file() else checkpoint
-        suffix = "" if args.split == "test" else f"_{args.split}"
-        output = Path(args.output or folder / f"perplexity{suffix}.json")
-        write_text(output.with_name(output.stem + "_tunes.csv"), table_of(table))
+    evaluator = Evaluator(args.split, pick_device(args.device, args.vram_mb), args.batch_size, args.data_dir)
+    for checkpoint in args.checkpoint:
+        summary, table = evaluator.evaluate(checkpoint)
+        output = Path(args.output or default_output(Path(checkpoint), args.split))
+        write_text(output.with_name(output.stem + "_tunes.csv"), tunes_csv(table))
         write_json(output, summary)
-        print(f"{path}: {sentence(summary)}", flush=True)
+        print(f"{checkpoint}: {sentence(summary)}", flush=True)
+
+
+def default_output(checkpoint: Path, split: str) -> Path:
+    """The JSON file beside a model's weights, named by the split unless that is the test."""
+    folder = checkpoint.parent if checkpoint.is_file() else checkpoint
+    return folder / f"perplexity{'' if split == 'test' else f'_{split}'}.json"
 
 
 def sentence(summary: dict) -> str:

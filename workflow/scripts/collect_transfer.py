@@ -11,17 +11,16 @@ Example:
 
 from pathlib import Path
 
-import pandas as pd
-
 from workflow.scripts.base import cli
 from workflow.scripts.base.errors import InputError
 from workflow.scripts.base.files import write_json, write_text
-from workflow.scripts.evaluation.learning_rates import read_trial, summarise
-from workflow.scripts.figures.look import save
+from workflow.scripts.evaluation.learning_rates import read_trials, summarise
+from workflow.scripts.figures.save import save
 from workflow.scripts.figures.transfer import draw
 
 
 def rate_of(text: str) -> tuple[str, float]:
+    """An architecture and its rate, of ARCH=RATE."""
     arch, _, rate = text.partition("=")
     return arch, cli.positive_float(rate)
 
@@ -32,14 +31,10 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--rates", required=True, nargs="+", type=rate_of, metavar="ARCH=RATE", help="rates in use")
     parser.add_argument("--table", default="results/lr_transfer.csv", help="table to write; the rest goes beside it")
     args = parser.parse_args(argv)
-    trials = pd.DataFrame([read_trial(Path(folder)) for folder in args.folders])
-    taken = dict(args.rates)
-    if unknown := set(trials["arch"]) - set(taken):
+    trials, rates_in_use = read_trials(args.folders), dict(args.rates)
+    if unknown := set(trials["arch"]) - set(rates_in_use):
         raise InputError(f"--rates names no rate for {', '.join(sorted(unknown))}")
-    order = ["arch", "n_layer", "params_non_embedding", "learning_rate"]
-    trials = trials.sort_values(order, kind="stable")
-    trials["best"] = (trials["val_loss"] == trials.groupby("model")["val_loss"].transform("min")).astype(int)
-    summary = summarise(trials, taken)
+    summary = summarise(trials, rates_in_use)
     table = Path(args.table)
     write_text(table, trials.to_csv(index=False, lineterminator="\n"))
     write_json(table.with_suffix(".json"), summary)

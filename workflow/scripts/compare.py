@@ -9,13 +9,10 @@ Example:
   python -m workflow.scripts.compare results/models/*/1048576-seed0 --json differences.json
 """
 
-import numpy as np
-
 from workflow.scripts.base import cli
 from workflow.scripts.base.errors import InputError
 from workflow.scripts.base.files import write_json
-from workflow.scripts.base.uncertainty import ratio_means
-from workflow.scripts.evaluation.differences import LEVEL, differences, read
+from workflow.scripts.evaluation.differences import LEVEL, differences, mean_losses, read_losses
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -24,20 +21,15 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--json", help="file to write every pair to")
     args = parser.parse_args(argv)
 
-    runs = [read(path) for path in args.runs]
+    runs = [read_losses(path) for path in args.runs]
     if len(runs) < 2:
         raise InputError("a comparison needs two runs at least")
-    found = differences(runs)
-    losses = ratio_means(np.stack([run.nats for run in runs], axis=1), runs[0].chars[:, None])
-    listed = [
-        {"run": run.name, "loss": mean.value, "se": mean.se, "ci95": mean.ci95}
-        for run, mean in sorted(zip(runs, losses, strict=True), key=lambda pair: pair[1].value)
-    ]
+    losses, found = mean_losses(runs), differences(runs)
     if args.json:
-        write_json(args.json, {"tunes": len(runs[0].nats), "level": LEVEL, "losses": listed, "differences": found})
+        write_json(args.json, {"tunes": len(runs[0].nats), "level": LEVEL, "losses": losses, "differences": found})
     width = max(len(run.name) for run in runs)
-    for row in listed:
-        print(f"{row['run']:<{width}}  {row['loss']:.4f} ± {row['se']:.4f} nats a character")
+    for run in losses:
+        print(f"{run['run']:<{width}}  {run['loss']:.4f} ± {run['se']:.4f} nats a character")
     print()
     for row in found:
         low, high = row["ci95"]

@@ -1,8 +1,11 @@
-"""Losses of several models on the same tunes -> which of their differences are real."""
+"""Losses of several models on the same tunes -> their means, and which of their differences are real.
+
+Needs the perplexity.json and perplexity_tunes.csv that `calc_perplexity` wrote of each. Losses are in nats a character.
+"""
 
 import itertools
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypedDict
 
 import numpy as np
 from scipy import stats
@@ -10,9 +13,9 @@ from scipy import stats
 from workflow.scripts.base.errors import InputError
 from workflow.scripts.base.files import read_json
 from workflow.scripts.base.tables import read_csv
-from workflow.scripts.base.uncertainty import FEWEST, ratio_means
+from workflow.scripts.base.uncertainty import FEWEST, Mean, ratio_means
 
-LEVEL = 0.05
+LEVEL = 0.05  # of the corrected p-values: a difference below it is called real
 
 
 class TuneLosses(NamedTuple):
@@ -21,11 +24,32 @@ class TuneLosses(NamedTuple):
     name: str
     nats: np.ndarray
     chars: np.ndarray
-    text: str
+    text_sha256: str
 
 
-def read(path: str) -> TuneLosses:
-    """A run's losses.
+class RunLoss(TypedDict):
+    """The loss of a run, with its standard error and 95% interval over tunes."""
+
+    run: str
+    loss: float
+    se: float
+    ci95: tuple[float, float]
+
+
+class Difference(TypedDict):
+    """How much more the first of two runs loses than the second, and whether that is real."""
+
+    first: str
+    second: str
+    difference: float
+    se: float
+    ci95: tuple[float, float]
+    p_holm: float
+    real: bool
+
+
+def read_losses(path: str) -> TuneLosses:
+    """A run's losses, from its folder or its JSON file.
 
     Raises:
         InputError: there are none, or the two files are not of one evaluation.
@@ -52,33 +76,65 @@ def holm(p: np.ndarray) -> np.ndarray:
     return np.minimum(stepped, 1)[np.argsort(order)]
 
 
-def differences(runs: list[TuneLosses]) -> list[dict]:
-    """Every pair of runs, the most surely different first: how much more the first loses than the second.
+def mean_losses(runs: list[TuneLosses]) -> list[RunLoss]:
+    """The loss of each run, the lowest first.
+
+    Raises:
+        InputError: as from `differences`.
+    """
+    check_comparable(runs)
+    means = ratio_means(np.stack([run.nats for run in runs], axis=1), runs[0].chars[:, None])
+    found: list[RunLoss] = []
+    for run, mean in sorted(zip(runs, means, strict=True), key=lambda pair: pair[1].value):
+        se, ci95 = error_of(mean)
+        found.append({"run": run.name, "loss": mean.value, "se": se, "ci95": ci95})
+    return found
+
+
+def differences(runs: list[TuneLosses]) -> list[Difference]:
+    """Every pair of runs, the most surely different first.
 
     Raises:
         InputError: two are not of the same tunes, or of too few.
     """
-    for run in runs[1:]:
-        if run.text != runs[0].text:
-            raise InputError(f"{runs[0].name} and {run.name} were not measured on the same tunes")
-    if len(runs[0].nats) < FEWEST:
-        raise InputError(f"{len(runs[0].nats)} tunes are too few to tell differences from: {FEWEST} are needed")
+    check_comparable(runs)
     pairs = list(itertools.combinations(runs, 2))
     means = ratio_means(np.stack([a.nats - b.nats for a, b in pairs], axis=1), runs[0].chars[:, None])
-    # As exact as a t-test of that many tunes, where a share of 2000 draws could not be small enough for many pairs.
-    errors = np.array([mean.se for mean in means])
+    errors = np.array([error_of(mean)[0] for mean in means])
     values = np.array([mean.value for mean in means])
     sizes = np.divide(np.abs(values), errors, out=np.where(values == 0, 0, np.inf), where=errors > 0)
+    # As exact as a t-test of that many tunes, where a share of 2000 draws could not be small enough for many pairs.
     p = holm(2 * stats.t.sf(sizes, len(runs[0].nats) - 1))
     return [
         {
             "first": pairs[k][0].name,
             "second": pairs[k][1].name,
             "difference": means[k].value,
-            "se": means[k].se,
-            "ci95": means[k].ci95,
+            "se": error_of(means[k])[0],
+            "ci95": error_of(means[k])[1],
             "p_holm": float(p[k]),
             "real": bool(p[k] < LEVEL),
         }
         for k in np.argsort(-sizes, kind="stable")
     ]
+
+
+def check_comparable(runs: list[TuneLosses]) -> None:
+    """Refuse runs whose losses cannot be compared tune by tune.
+
+    Raises:
+        InputError: two are not of the same tunes, or of too few.
+    """
+    for run in runs[1:]:
+        if run.text_sha256 != runs[0].text_sha256:
+            raise InputError(f"{runs[0].name} and {run.name} were not measured on the same tunes")
+    n_tunes = np.count_nonzero(runs[0].chars)
+    if n_tunes < FEWEST:
+        raise InputError(f"{n_tunes} tunes are too few to tell differences from: {FEWEST} are needed")
+
+
+def error_of(mean: Mean) -> tuple[float, tuple[float, float]]:
+    """(standard error, 95% interval) of a mean over the tunes of runs that `check_comparable` let pass."""
+    assert mean.se is not None  # as FEWEST tunes have text
+    assert mean.ci95 is not None
+    return mean.se, mean.ci95

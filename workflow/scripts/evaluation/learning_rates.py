@@ -1,6 +1,11 @@
-"""Trials of learning rates -> where each model's best rate is, and how far it moves with width and depth."""
+"""Trials of learning rates -> where each model's best rate is, and how far it moves with width and depth.
+
+A trial is the folder of a run: it needs its config.json, and perplexity_val.json, its loss on the validation split in
+nats a character.
+"""
 
 import math
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +14,26 @@ import pandas as pd
 from workflow.scripts.base.errors import InputError
 from workflow.scripts.base.files import read_json
 
+ORDER = ["arch", "n_layer", "params_non_embedding", "learning_rate"]
+
+
+def read_trials(folders: Iterable[str]) -> pd.DataFrame:
+    """A row a trial, by `ORDER`; ``best`` is 1 where no other rate of that model did better.
+
+    Raises:
+        InputError: a trial was not measured on the validation split.
+    """
+    trials = pd.DataFrame([read_trial(Path(folder)) for folder in folders]).sort_values(ORDER, kind="stable")
+    trials["best"] = (trials["val_loss"] == trials.groupby("model")["val_loss"].transform("min")).astype(int)
+    return trials
+
 
 def read_trial(folder: Path) -> dict:
+    """The row of one trial; the loss of one that diverged is infinite.
+
+    Raises:
+        InputError: it was not measured on the validation split.
+    """
     config, perplexity = read_json(folder / "config.json"), read_json(folder / "perplexity_val.json")
     model, training = config["model"], config["training"]
     if perplexity["split"] != "val":
@@ -37,6 +60,9 @@ def optimum(rates: np.ndarray, losses: np.ndarray) -> tuple[float, bool]:
     The vertex of the parabola through the best trial and its neighbours, in the logarithm of the rate. A
     best trial at an end of the range is returned as it is: the optimum may lie beyond. So is one next to a
     trial that diverged, whose loss is infinite: no parabola goes through that.
+
+    Args:
+        rates, losses: (n_trials,) of one model; losses in nats a character.
     """
     i = int(losses.argmin())
     if i in (0, len(rates) - 1):
@@ -48,58 +74,71 @@ def optimum(rates: np.ndarray, losses: np.ndarray) -> tuple[float, bool]:
     return float(rates[i] * np.exp(-slope / (2 * curvature))), True
 
 
-def series(models: pd.DataFrame, varied: str, fixed: str) -> pd.DataFrame:
-    """The models that differ in ``varied`` alone: of those that share a value of ``fixed``, the most numerous."""
-    value = models.groupby(fixed)[varied].nunique().idxmax()
-    return models[models[fixed] == value].sort_values(varied)
+def summarise(trials: pd.DataFrame, rates_in_use: dict[str, float]) -> dict:
+    """The content of lr_transfer.json.
 
-
-def summarise(trials: pd.DataFrame, taken: dict[str, float]) -> dict:
-    """What lr_transfer.json holds; ``taken`` is the rate in use by architecture.
+    Args:
+        trials: from `read_trials`.
+        rates_in_use: the learning rate that the study takes, by architecture.
 
     Raises:
         InputError: every trial of a model diverged.
     """
-    found = []
-    for (name, arch), rows in trials.groupby(["model", "arch"], sort=False):
-        rows = rows.sort_values("learning_rate")
-        rates, losses = rows["learning_rate"].to_numpy(), rows["val_loss"].to_numpy()
-        if not np.isfinite(losses).any():
-            raise InputError(f"every trial of {name} diverged: try rates lower than {rates[0]:g}")
-        rate, bracketed = optimum(rates, losses)
-        used = losses[np.isclose(rates, taken[arch]) & np.isfinite(losses)]
-        found.append(
-            {
-                "model": name,
-                "arch": arch,
-                "n_layer": int(rows["n_layer"].iloc[0]),
-                "n_embd": int(rows["n_embd"].iloc[0]),
-                "trials": len(rows),
-                "diverged": int(np.isinf(losses).sum()),
-                "best_trial": float(rates[losses.argmin()]),
-                "best_loss": float(losses.min()),
-                "optimum": rate,
-                "bracketed": bracketed,
-                "lost_at_rate_in_use": float(used[0] - losses.min()) if used.size else None,
-            }
-        )
+    found = [
+        {"model": name, "arch": arch} | summarise_model(name, rows.sort_values("learning_rate"), rates_in_use[arch])
+        for (name, arch), rows in trials.groupby(["model", "arch"], sort=False)
+    ]
     models = pd.DataFrame(found)
-    archs = {}
-    for arch, rows in models.groupby("arch"):
-        lost = rows["lost_at_rate_in_use"].dropna()
-        archs[arch] = {
-            "rate_in_use": taken[arch],
-            "most_lost_at_rate_in_use": float(lost.max()) if len(lost) == len(rows) else None,
-            "trials": int(rows["trials"].sum()),
-        }
-        for what, varied, fixed in (("width", "n_embd", "n_layer"), ("depth", "n_layer", "n_embd")):
-            line = series(rows, varied, fixed)
-            if len(line) > 1:
-                archs[arch][what] = {
-                    "models": line["model"].tolist(),
-                    "from": int(line[varied].iloc[0]),
-                    "to": int(line[varied].iloc[-1]),
-                    "optimum_moves_by_factor": float(line["optimum"].iloc[-1] / line["optimum"].iloc[0]),
-                    "all_bracketed": bool(line["bracketed"].all()),
-                }
+    archs = {arch: summarise_arch(rows, rates_in_use[arch]) for arch, rows in models.groupby("arch")}
     return {"archs": archs, "models": found}
+
+
+def summarise_model(name: str, rows: pd.DataFrame, rate_in_use: float) -> dict:
+    """What the trials of one model say, in ascending order of their rates.
+
+    Raises:
+        InputError: all diverged.
+    """
+    rates, losses = rows["learning_rate"].to_numpy(), rows["val_loss"].to_numpy()
+    if not np.isfinite(losses).any():
+        raise InputError(f"every trial of {name} diverged: try rates lower than {rates[0]:g}")
+    rate, bracketed = optimum(rates, losses)
+    in_use = losses[np.isclose(rates, rate_in_use) & np.isfinite(losses)]
+    return {
+        "n_layer": int(rows["n_layer"].iloc[0]),
+        "n_embd": int(rows["n_embd"].iloc[0]),
+        "trials": len(rows),
+        "diverged": int(np.isinf(losses).sum()),
+        "best_trial": float(rates[losses.argmin()]),
+        "best_loss": float(losses.min()),
+        "optimum": rate,
+        "bracketed": bracketed,
+        "lost_at_rate_in_use": float(in_use[0] - losses.min()) if in_use.size else None,
+    }
+
+
+def summarise_arch(models: pd.DataFrame, rate_in_use: float) -> dict:
+    """What an architecture's models say: how much the rate in use loses at most, and how far the optimum moves."""
+    lost = models["lost_at_rate_in_use"].dropna()
+    summary: dict[str, object] = {
+        "rate_in_use": rate_in_use,
+        "most_lost_at_rate_in_use": float(lost.max()) if len(lost) == len(models) else None,
+        "trials": int(models["trials"].sum()),
+    }
+    for what, varied, fixed in (("width", "n_embd", "n_layer"), ("depth", "n_layer", "n_embd")):
+        line = models_along(models, varied, fixed)
+        if len(line) > 1:
+            summary[what] = {
+                "models": line["model"].tolist(),
+                "from": int(line[varied].iloc[0]),
+                "to": int(line[varied].iloc[-1]),
+                "optimum_moves_by_factor": float(line["optimum"].iloc[-1] / line["optimum"].iloc[0]),
+                "all_bracketed": bool(line["bracketed"].all()),
+            }
+    return summary
+
+
+def models_along(models: pd.DataFrame, varied: str, fixed: str) -> pd.DataFrame:
+    """The models that differ in ``varied`` alone: of those that share a value of ``fixed``, the most numerous."""
+    value = models.groupby(fixed)[varied].nunique().idxmax()
+    return models[models[fixed] == value].sort_values(varied)

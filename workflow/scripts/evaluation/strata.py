@@ -1,4 +1,7 @@
-"""Kinds of tunes that a loss is told of apart: by source, compressibility, voices and length; and places in a tune."""
+"""Tunes -> strata, kinds of tunes whose losses are reported apart: by source, compressibility, voices and length.
+
+Also the stretches of a tune, by position from its start, whose losses are reported apart.
+"""
 
 import zlib
 from collections import Counter
@@ -8,15 +11,22 @@ import numpy as np
 from workflow.scripts.corpus.dataset import Corpus
 from workflow.scripts.notation.fields import VOICE
 
-MAX_SOURCES = 12  # told apart; the rest are one
+MAX_SOURCES = 12  # reported apart; all others are one stratum
 
 
-def properties(corpus: Corpus, split: str, texts: list[str]) -> dict[str, np.ndarray]:
-    """What the kinds go by, of each tune of a split.
+def tune_properties(corpus: Corpus, split: str, texts: list[str]) -> dict[str, np.ndarray]:
+    """What the strata depend on, of each tune of a split.
+
+    Args:
+        texts: of the tunes, in the order of the split.
 
     Returns:
-        ``bytes`` of UTF-8, the end of a tune counted as one; ``source``; ``voices``; ``deflate``, the bits a byte that
-        zlib makes of the tune by itself, which is less the more the tune repeats; each (n_tunes,).
+        ``bytes`` of UTF-8, the end of a tune counted as one; ``source``, empty where the corpus does not say;
+        ``voices``; ``deflate``, the bits a byte of the tune compressed by itself (DEFLATE, RFC 1951), which are fewer
+        the more the tune repeats; each (n_tunes,).
+
+    Raises:
+        InputError: the corpus lists other tunes than it holds.
     """
     listed = corpus.listed(split) or [{"source": ""}] * len(texts)
     encoded = [text.encode() for text in texts]
@@ -28,41 +38,41 @@ def properties(corpus: Corpus, split: str, texts: list[str]) -> dict[str, np.nda
     }
 
 
-def strata(found: dict[str, np.ndarray], chars: np.ndarray) -> dict[str, dict[str, np.ndarray]]:
-    """Kinds of tunes: by what -> name -> (n_tunes,) bool; each tune is of one kind by each.
+def stratify(found: dict[str, np.ndarray], chars: np.ndarray) -> dict[str, dict[str, np.ndarray]]:
+    """Strata: property -> name of a stratum -> (n_tunes,) bool; by each property a tune is in one stratum.
 
     Args:
-        found: from `properties`.
+        found: from `tune_properties`.
         chars: (n_tunes,) of each tune, its end counted as one.
     """
     return {
-        "source": by_source(found["source"], chars),
-        "compressibility": thirds(found["deflate"], "bits a byte"),
+        "source": largest_sources(found["source"], chars),
+        "compressibility": terciles(found["deflate"], "bits a byte"),
         "voices": {
             "1": found["voices"] == 1,
             "2": found["voices"] == 2,
             "3 or 4": (found["voices"] == 3) | (found["voices"] == 4),
             "5 or more": found["voices"] >= 5,
         },
-        "length": thirds(chars, "characters"),
+        "length": terciles(chars, "characters"),
     }
 
 
-def by_source(source: np.ndarray, chars: np.ndarray) -> dict[str, np.ndarray]:
+def largest_sources(source: np.ndarray, chars: np.ndarray) -> dict[str, np.ndarray]:
     """The sources with most text by name, and all others as one."""
-    sizes = Counter()
+    sizes: Counter[str] = Counter()
     for name, size in zip(source.tolist(), chars.tolist(), strict=True):
         sizes[name] += size
     names = [name for name, _ in sizes.most_common()]
     kept = names if len(names) <= MAX_SOURCES else names[: MAX_SOURCES - 1]
-    kinds = {name: source == name for name in kept}
+    strata = {name: source == name for name in kept}
     if len(kept) < len(names):
-        kinds[f"{len(names) - len(kept)} others"] = ~np.isin(source, kept)
-    return kinds
+        strata[f"{len(names) - len(kept)} others"] = ~np.isin(source, kept)
+    return strata
 
 
-def thirds(values: np.ndarray, unit: str) -> dict[str, np.ndarray]:
-    """Three kinds of as many tunes, or as nearly so as equal values allow."""
+def terciles(values: np.ndarray, unit: str) -> dict[str, np.ndarray]:
+    """Low, middle and high values: three strata of as many tunes, or as nearly so as equal values allow."""
     low, high = np.quantile(values, (1 / 3, 2 / 3), method="higher").tolist()
     return {
         f"under {low:.4g} {unit}": values < low,
@@ -71,10 +81,10 @@ def thirds(values: np.ndarray, unit: str) -> dict[str, np.ndarray]:
     }
 
 
-def places(longest: int) -> np.ndarray:
-    """Edges of stretches of a tune, in tokens from its start: 0, 1, 2, 3, 4, 6, 8, 11, 16, ... to ``longest`` at least.
+def position_edges(longest: int) -> np.ndarray:
+    """Edges of the stretches of a tune, in tokens from its start: 0, 1, 2, 3, 4, 6, 8, 11, ... to ``longest`` at least.
 
-    Each is longer by half an octave: a loss falls with the logarithm of what came before.
+    Each stretch is half an octave, since a loss falls with the logarithm of what came before.
     """
     octaves = np.arange(0, 2 * np.log2(max(longest, 2)) + 2) / 2
     edges = np.concatenate(([0], np.unique(np.round(2**octaves).astype(int))))
