@@ -1,7 +1,17 @@
+"""Folders of tunes are read as they were written; of one file all judges read the same text."""
+
+import codecs
+import itertools
+
 import pytest
 
 from workflow.scripts.base.errors import InputError
-from workflow.scripts.writing.samples import Drawn, read_samples, write_samples
+from workflow.scripts.notation.checker import parse
+from workflow.scripts.notation.rhythm import judge as judge_rhythm
+from workflow.scripts.writing.copying import search
+from workflow.scripts.writing.ladder import evaluate
+from workflow.scripts.writing.samples import MAX_BYTES, Drawn, Sample, read_samples, read_tune, write_samples
+from workflow.scripts.writing.style import describe
 
 TUNES = [Drawn("X:1\nK:G\n", "GABc|", False), Drawn("", "X:1\nK:C\né\n", True)]
 
@@ -63,3 +73,79 @@ def test_what_is_no_table_is_one_sentence(tmp_path):
     (tmp_path / "t.csv").write_bytes(b"file,chars,ended,prompt_chars\n\xff\n")
     with pytest.raises(InputError, match=r"t\.csv is not readable as CSV"):
         read_samples(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def tune(split) -> str:
+    """Of the training text, so a copy; it keeps the grammar and its meter, and its title goes beyond ASCII."""
+    texts = ("X:1\nT:Prélude\n" + text[text.index("M:") :] for text in split("train"))
+    return next(text for text in texts if (found := parse(text)).is_valid and judge_rhythm(found).is_right)
+
+
+AN_ACCENT = "'utf-8' codec can't decode byte 0xe9 in position 8: invalid"
+CASES = {
+    "plain": (lambda text: text.encode(), None),
+    "byte order mark": (lambda text: codecs.BOM_UTF8 + text.encode(), None),
+    "crlf": (lambda text: text.replace("\n", "\r\n").encode(), None),
+    "latin-1": (lambda text: text.encode("latin-1"), AN_ACCENT),
+    "latin-1 after a byte order mark": (lambda text: codecs.BOM_UTF8 + text.encode("latin-1"), AN_ACCENT),
+    "utf-16": (lambda text: text.encode("utf-16"), "'utf-8' codec can't decode byte 0xff in position 0: invalid"),
+    "nul": (lambda text: f"{text}% \0\n".encode(), "a NUL character"),
+    "large": (lambda text: (text + "% é\n" * (MAX_BYTES // 5)).encode(), f" bytes, more than {MAX_BYTES}"),
+    "large with crlf": (
+        lambda text: (text + "% é\n" * (MAX_BYTES // 5)).replace("\n", "\r\n").encode(), f"more than {MAX_BYTES}"
+    ),
+    "large in utf-16": (lambda text: (text + "% 𝄞\n" * (MAX_BYTES // 9)).encode("utf-16"), f"more than {MAX_BYTES}"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_all_judges_read_the_same_text_of_a_file(case, tune, index, tmp_path):
+    """What is no text of ABC passes nothing, is measured all the same, and the prompt ends where it ended."""
+    encoded, problem = CASES[case]
+    found = []
+    for name, data in (("plain.abc", tune.encode()), ("case.abc", encoded(tune))):
+        path = tmp_path / name
+        path.write_bytes(data)
+        text = read_tune(path).text
+        prompt = text.index("K:") + len("K:")
+        (verdict,) = evaluate([path], 10, {"syntax", "rhythm"}, prompt_chars={path: prompt})
+        style, histograms = describe(Sample(path, len(text) - prompt, True, prompt), ("X", "T", "K"))
+        assert (verdict["syntax_valid"], verdict["bars_correct"]) == (style["syntax"], style["rhythm"])
+        found.append((verdict, style, search(path, index), {name: list(h) for name, h in histograms.items()}))
+    (_, plain_style, plain_copy, plain_histograms), (verdict, style, copy, histograms) = found
+    assert verdict["syntax_valid"] == (problem is None)
+    said = [message["message"] for message in verdict["messages"]]
+    assert [message.startswith("not read: ") and problem in message for message in said] == ([True] if problem else [])
+    passes = {"path": "plain.abc", "syntax": True, "rhythm": True}
+    assert style | passes == plain_style
+    assert copy | {"path": "plain.abc"} == plain_copy
+    assert copy["copied"]
+    assert histograms == plain_histograms
+
+
+@pytest.mark.parametrize(
+    ("unit", "encoding"),
+    [
+        *itertools.product(("é", "é|\n", "aé|\r", "aé|\r\n"), ("utf-8", "utf-8-sig", "utf-16", "latin-1")),
+        *itertools.product("𝄞", ("utf-8", "utf-16")),
+    ],
+)
+def test_a_file_too_large_is_cut_at_a_line_end_or_else_between_characters(unit, encoding, tmp_path):
+    for shift in range(4):
+        text = "X:1\nK:C\n" + "a" * shift + unit * MAX_BYTES
+        (tmp_path / "tune.abc").write_bytes(text.encode(encoding))
+        found, problem = read_tune(tmp_path / "tune.abc")
+        assert problem.endswith(f" bytes, more than {MAX_BYTES}")
+        assert text.startswith(found)
+        assert len(unit) == 1 or found.endswith(("\n", "\r"))
+        assert 0 <= MAX_BYTES - len(found.encode(encoding)) < 16
+
+
+def test_a_file_as_large_as_is_looked_at_is_read_whole(tmp_path):
+    text = "X:1\nK:C\n" + "é" * ((MAX_BYTES - 8) // 2)
+    for more, problem in (("", None), ("a", f"{MAX_BYTES + 1} bytes, more than {MAX_BYTES}")):
+        (tmp_path / "tune.abc").write_text(text + more, encoding="utf-8")
+        assert read_tune(tmp_path / "tune.abc")[1] == problem
+    (tmp_path / "tune.abc").write_text(text, encoding="utf-8")
+    assert read_tune(tmp_path / "tune.abc") == (text, None)

@@ -1,246 +1,232 @@
-"""Each measure of style has the value that is worked out by hand, and distances are those of scipy."""
+"""The report on a folder: its schema, what counts in each rate, and what is compared with what."""
 
-import math
-import time
-import warnings
+import json
+from pathlib import Path
+from types import SimpleNamespace
 
+import jsonschema
 import numpy as np
 import pytest
-from scipy.stats import gaussian_kde
 
-from workflow.scripts.notation.checker import parse
-from workflow.scripts.writing.distances import Distances, between, compare, within
-from workflow.scripts.writing.style import LENGTHS, Measures, mean_of, measure
+from tests.conftest import ROOT, command
+from workflow.scripts import draw_real, eval_style
+from workflow.scripts.corpus.dataset import Corpus
+from workflow.scripts.writing.features import LENGTHS
+from workflow.scripts.writing.samples import Drawn, write_samples
+from workflow.scripts.writing.style import MAX_TUNES, mean_of, reference_of
 
+SCHEMA = json.loads((ROOT / "workflow" / "schemas" / "style.schema.json").read_text())
 HEADER = "X:1\nT:a\nM:4/4\nL:1/4\nK:G\n"
 
 
-def measured(music: str, prompt: str = "") -> Measures:
-    prompt = HEADER + prompt if prompt else ""
-    text = prompt + music if prompt else HEADER + music
-    return measure(parse(text, len(prompt)))
+@pytest.fixture
+def report(corpus_dir, tmp_path):
+    """The report on tunes, or on a folder of them; it follows the schema."""
+
+    def write(tunes: list[Drawn] | Path) -> dict:
+        folder, output = tunes, tmp_path / "style.json"
+        if isinstance(tunes, list):
+            folder = tmp_path / "samples"
+            write_samples(folder, "some", tunes)
+        eval_style.main(["--folders", str(folder), "--data_dir", str(corpus_dir), "--output", str(output)])
+        found = json.loads(output.read_text())
+        jsonschema.Draft202012Validator(SCHEMA).validate(found)
+        assert [*found["folders"]] == [folder.name]
+        return found["folders"][folder.name] | {"reference": found["reference"]}
+
+    return write
 
 
+def whole(music: str) -> Drawn:
+    return Drawn("", HEADER + music, True)
+
+
+def counts(found: dict) -> dict:
+    return {name: rate["count"] for name, rate in found["rates"].items() if rate}
+
+
+def test_the_schema_is_one():
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+
+
+def test_real_tunes_are_like_the_reference_and_noise_is_not(report, corpus_dir, tmp_path):
+    drawn = {"data_dir": corpus_dir, "output_dir": tmp_path / "real", "num_samples": 60, "max_new_tokens": 5000}
+    draw_real.main(["--split", "train", *(f"--{name}={value}" for name, value in drawn.items())])
+    real = report(tmp_path / "real")
+    assert counts(real)["ended"] == counts(real)["header_complete"] == real["n"] == 60
+    noise = report([whole("C12C12C12|^C16^C16|" * 9) for _ in range(9)] + [whole("_E9_E9|_E9|")])
+    for name in ("pitch_class", "note_length"):
+        assert real["distances"][name]["overlap"] > 0.8  # of a reference of twenty tunes
+        assert noise["distances"][name]["overlap"] < 0.6
+        assert noise["distances"][name]["kl"] > 10 * real["distances"][name]["kl"]
+    assert real["means"]["in_key"]["mean"] > 0.9
+    assert real["means"]["repetition"]["mean"] > 0.05
+
+
+def test_the_reference_is_the_validation_split(report, corpus_dir):
+    corpus = Corpus.load(corpus_dir)
+    found = report([whole("CDEF|")])
+    assert found["reference"] == {
+        "corpus_sha256": corpus.content_sha256,
+        "split": "val",
+        "tunes": corpus.split("val").n_tunes,
+        "header_fields": ["X", "K", "T", "M", "L"],
+    }
+    split = corpus.split("val")
+    tunes = [corpus.tokenizer.decode(split.tune(i)) for i in range(split.n_tunes)]
+    same = report([Drawn("", tune, True) for tune in tunes])
+    for distance in same["distances"].values():
+        assert distance["samples"] == distance["reference"]
+        assert distance["n"] == split.n_tunes
+
+
+def book_of(tunes: list[str]) -> SimpleNamespace:
+    """What `reference_of` needs of a corpus; remembers which tunes it took."""
+    taken = []
+    split = SimpleNamespace(n_tunes=len(tunes), tune=lambda i: taken.append(i) or tunes[i])
+    tokenizer = SimpleNamespace(decode=lambda text: text)
+    return SimpleNamespace(split=lambda name: split, tokenizer=tokenizer, taken=taken)
+
+
+@pytest.mark.parametrize(("without", "fields"), [(5, ("X", "K", "T", "M", "L")), (6, ("X", "K", "M", "L"))])
+def test_a_complete_header_has_what_nearly_all_real_ones_have(without, fields):
+    bare = HEADER.replace("T:a\n", "")
+    book = book_of([bare + "CDEF|"] * without + [HEADER + "CDEF|"] * (100 - without))
+    assert reference_of(book).fields == fields
+
+
+def test_a_large_reference_is_spread_evenly():
+    book = book_of([HEADER + "CDEF|"] * 1201)
+    assert reference_of(book).n == MAX_TUNES == len(set(book.taken))
+    assert book.taken[:3] == [0, 2, 4]
+    assert book.taken[-1] == 1198
+    book = book_of([HEADER + "CDEF|"] * 7)
+    assert reference_of(book).n == 7
+    assert book.taken == [*range(7)]
+
+
+def test_what_counts_in_each_rate(report):
+    tunes = [
+        whole("CDEF|GABc|]\n"),
+        whole("CDEF|GABc\n"),  # its last bar is open
+        whole("V:1\nCDEF|\nV:2\nCDEF|\n"),
+        whole("V:1\nCDEF|\nV:2\nCDEF\n"),  # that of one voice is
+        Drawn("", HEADER.replace("M:4/4\n", "") + "CDEF|\n", False),
+        Drawn("", "T:a\nM:4/4\nL:1/4\nK:G\nCDEF|\n", True),
+        Drawn("", HEADER.removesuffix("K:G\n"), False),
+    ]
+    found = report(tunes)
+    assert [file["ended"] for file in found["files"]] == [True, True, True, True, False, True, False]
+    assert [file["closed"] for file in found["files"]] == [True, False, True, False, True, True, False]
+    assert [file["header_complete"] for file in found["files"]] == [True] * 4 + [False] * 3
+    assert [file["two_voices"] for file in found["files"]] == [False, False, True, True, False, False, False]
+    assert [file["syntax"] for file in found["files"]] == [True] * 5 + [False] * 2
+    assert [file["rhythm"] for file in found["files"]] == [True] * 4 + [None, True, None]
+    assert counts(found) == {
+        "syntax": 5, "rhythm": 5, "ended": 5, "closed": 4, "header_complete": 4, "two_voices": 2
+    }  # fmt: skip
+    assert found["rates"]["rhythm"]["n"] == 5
+    assert found["rates"]["ended"]["rate"] == 5 / 7
+    assert found["means"]["notes"] == {"mean": round(40 / 7, 4), "ci95": found["means"]["notes"]["ci95"], "n": 7}
+    assert found["means"]["in_key"]["n"] == 6
+    assert found["files"][0]["path"] == "some-000.abc"
+
+
+def test_what_a_prompt_holds_is_not_measured(report):
+    prompt = HEADER + "V:1\nzDEF|GABc|\nV:2\n"
+    (file,) = report([Drawn(prompt, "^CDEF|[K:C]F4|\n", True)])["files"]
+    assert file == {
+        "path": "some-000.abc",
+        "syntax": True,
+        "rhythm": True,
+        "ended": True,
+        "closed": True,
+        "header_complete": True,
+        "two_voices": False,
+        "notes": 5,
+        "in_key": 0.8,
+        "rest_share": 0,
+        "polyphony": 1,
+        "repetition": 0,
+    }
+    file = report([Drawn(prompt, "", True)])["files"][0]
+    assert (file["notes"], file["closed"], file["in_key"], file["repetition"]) == (0, False, None, None)
+    assert (file["syntax"], file["rhythm"]) == (False, False), "the notes of the prompt are not the model's"
+
+
+def test_histograms_are_means_over_tunes(report):
+    found = report([whole("C4|"), whole("D2D2|D4|D4|"), whole("z4|")])["distances"]
+    assert found["pitch_class"]["n"] == 2
+    assert found["pitch_class"]["classes"][:3] == ["C", "C#", "D"]
+    assert found["pitch_class"]["samples"] == [0.5, 0, 0.5] + [0] * 9
+    assert found["note_length"]["classes"] == list(LENGTHS)
+    assert found["note_length"]["samples"] == [0.75, 0.25] + [0] * 10
+
+
+@pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize(
-    ("music", "share"),
-    [
-        ("F^F=FG|_BB^Gc|", 4 / 8),  # an accidental holds until the bar line
-        ("_B2A2|B2A2|", 3 / 4),
-        ("[F=F]4|", 1 / 2),
-        ("K:F\nB_B=BF|[K:C]BF_BF|", 6 / 8),  # the key in force where the note stands
-        ("{=f}G4|", 1),  # a grace note is none
-    ],
+    "texts",
+    [[""], ["", "hello, all\n"], [HEADER], [HEADER + "CDEF|"], [HEADER + "z4|"] * 3, [HEADER + "C|"] * 3, ["\0\ufeff"]],
 )
-def test_notes_in_key(music, share):
-    assert measured(music).in_key == pytest.approx(share)
+def test_folders_with_little_in_them_have_a_report(report, capsys, texts):
+    found = report([Drawn("", text, False) for text in texts])
+    assert len(found["files"]) == found["n"] == len(texts)
+    printed = capsys.readouterr().out
+    assert "nan" not in printed
+    assert len(printed.splitlines()) >= 4
 
 
-@pytest.mark.parametrize(
-    ("music", "share"),
-    [
-        ("C4|D4|", 0),
-        ("C3x|z4|", 5 / 8),
-        ("[CEG]2 z2|", 1 / 2),  # a chord takes its time once
-        ("C4|Z3|", 3 / 4),
-        ("z>C z2|", 3.5 / 4),
-        ("z<C z2|", 2.5 / 4),
-        ("(3CzC z2|", (2 / 3 + 2) / 4),
-        ("V:1\nC4|\nV:2\nz2 E2|", 2 / 8),
-        ("C4&E4|z4|", 1 / 2),
-        ("z4|Z|", 1),
-    ],
-)
-def test_share_of_rests(music, share):
-    assert measured(music).rest_share == pytest.approx(share)
+def test_bytes_that_are_no_text_are_measured(report, tmp_path):
+    folder = tmp_path / "bytes"
+    write_samples(folder, "some", [whole("CDEF|")] * 2)
+    (folder / "some-000.abc").write_bytes(HEADER.encode() + b"CD\xff\xfeEF|\r\n")
+    assert report(folder)["files"][0]["notes"] == 4
 
 
-@pytest.mark.parametrize(
-    ("music", "polyphony"),
-    [
-        ("C4|z4|D4|", 1),
-        ("[CEG]4|C4|", 2),
-        ("V:1\nC4|z4|\nV:2\nE2z2|z2G2|", 8 / 6),
-        ("V:1\nC4|\nV:2\nzE2z|", 6 / 4),  # what begins later may end earlier
-        ("V:1\nC4|\nV:2\nzE2z|\nV:3\nz3G|", 7 / 4),
-        ("C4&E2z2|", 6 / 4),
-    ],
-)
-def test_polyphony(music, polyphony):
-    assert measured(music).polyphony == pytest.approx(polyphony)
+def test_the_table_says_what_the_file_says(corpus_dir, tmp_path):
+    write_samples(tmp_path, "some", [whole("CDEF|CDEF|"), whole("C4|z4|"), whole("GA")])
+    outputs = [tmp_path / "a.json", tmp_path / "b.json"]
+    for output in outputs:
+        done = command("eval_style", "--folders", tmp_path, "--data_dir", corpus_dir, "--output", output)
+        assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    assert outputs[0].read_bytes() == outputs[1].read_bytes()
+    found = json.loads(outputs[0].read_text())["folders"][tmp_path.name]
+    first, *rest = done.stdout.splitlines()
+    assert first == f"{tmp_path.name}:"
+    lines = dict(line.split(maxsplit=1) for line in rest)
+    assert [*lines] == [*found["rates"], *found["means"], *found["distances"]]
+    assert lines["closed"].startswith("2 of 3     66.7%   95% interval ")
+    assert lines["repetition"].startswith("3 tunes    0.167   95% interval 0.000 to 0.500")
+    assert f"overlap {found['distances']['pitch_class']['overlap']:.3f}, KL " in lines["pitch_class"]
 
 
-@pytest.mark.parametrize(
-    ("music", "share"),
-    [
-        ("CDEF|GABc|CDEF|CDE2|C,DEF|[CE]4|[EC]4|z4|z4|CDEF|", 3 / 8),
-        ("zCDE|CzDE|zCDE|", 1 / 3),  # where in the bar
-        ("CDEz|CDE2|", 0),
-        ("|:CDEF|GABc:|", 0),
-        ("|:CDEF|[1GABc:|[2GABc|]", 1 / 3),
-        ("CDEF|Z2|CDEF|", 1 / 2),
-        ("(3CDE F2|(3CDE F2|", 1 / 2),
-        ("C/17D/19E2F|C/17D/19E2F|", 1 / 2),
-        ("C>D E2|C3/2D/E2|", 1 / 2),  # another way to write the same
-        ("C4|^C4|=C4|", 1 / 3),
-        ("A,|CDEF|CDEF|", 1 / 3),
-        ("V:1\nCDEF|G4|\nV:2\nCDEF|G4|", 0),
-        ("V:1\nCDEF|CDEF|\nV:2\nC4|E4|", 1 / 4),
-        ("[V:1]CDEF|[V:2]C4|[V:1]CDEF|[V:2]C4|", 2 / 4),
-        ("C4&E4|[CE]4|", 1 / 2),
-        ("C4|C4", 1 / 2),
-    ],
-)
-def test_repetition(music, share):
-    assert measured(music).repetition == pytest.approx(share)
+def test_each_folder_is_judged_by_itself_and_an_empty_one_left_out(corpus_dir, tmp_path):
+    for name, tunes in (("samples", [whole("CDEF|")]), ("none", []), ("duet", [Drawn(HEADER, "C4|z4|", True)] * 2)):
+        write_samples(tmp_path / name, "some", tunes)
+    folders = [str(tmp_path / name) for name in ("samples", "none", "duet")]
+    output = tmp_path / "style.json"
+    eval_style.main(["--folders", *folders, "--data_dir", str(corpus_dir), "--output", str(output)])
+    found = json.loads(output.read_text())["folders"]
+    assert {name: report["n"] for name, report in found.items()} == {"samples": 1, "duet": 2}
+    assert found["duet"]["means"]["rest_share"]["mean"] == 0.5
 
 
-def test_a_prompt_is_not_measured():
-    found = measured("^G2z2|CDEF|", prompt="CDEF|Z2|GABc|")
-    assert (found.notes, found.in_key, found.rest_share) == (5, 4 / 5, 2 / 8)
-    assert found.repetition == 1 / 2  # of a bar of the prompt
-    assert found.histograms["pitch_class"][[0, 8]].tolist() == [1 / 5, 1 / 5]
-    found = measured("E^F|CDEF|", prompt="CDEF|CD")
-    assert (found.notes, found.repetition) == (6, 1)  # the bar that the prompt begins is not the writer's alone
-    found = measured("[V:2]C4|", prompt="[V:1]z4|[V:2]z4|[V:1]C4|")
-    assert (found.notes, found.voices, found.rest_share, found.polyphony) == (1, 1, 0, 1)
-
-
-def test_voices_are_those_with_notes():
-    assert measured("V:1\nC4|\nV:2\nE4|\nV:3\nz4|").voices == 2
-    assert measured("C4&E4|").voices == 1
-
-
-def test_histograms():
-    found = measured("C,,,,,,4 c2 ^c b3|B,/C/4E3/2G3/4D3/8|(3FFF (3F2F2F2|").histograms
-    counts = dict.fromkeys(range(12), 0) | {0: 3, 1: 1, 11: 2, 4: 1, 7: 1, 2: 1, 6: 6}
-    assert found["pitch_class"] == pytest.approx([counts[k] / 15 for k in range(12)])
-    counts = {"1": 1, "1/2": 1, "1/4": 1, "3/4": 1, "1/8": 1, "1/16": 1, "3/8": 1, "3/16": 1, "3/32": 1}
-    counts |= {"1/6": 3, "1/3": 3, "1/12": 0}
-    assert found["note_length"] == pytest.approx([counts[length] / 15 for length in LENGTHS])
-
-
-def test_a_length_counts_to_the_nearest_class():
-    found = measured("C9 C/8 C/3 C5/4|").histograms["note_length"]
-    assert {length for length, share in zip(LENGTHS, found, strict=True) if share} == {"1", "1/16", "1/12", "1/3"}
-    assert sorted(found)[-4:] == [1 / 4] * 4
-
-
-@pytest.mark.parametrize("text", ["", "% no tune\n", "X:1\n", HEADER, HEADER + "|||\n", HEADER + "{abc}|"])
-def test_where_there_is_nothing_nothing_is_measured(text):
-    assert measure(parse(text)) == Measures(0, 0, None, None, None, None, None)
-
-
-def test_rests_alone_are_all_rest():
-    assert measured("z4|Z|") == Measures(0, 0, None, 1, None, None, None)
-
-
-def test_hostile_tunes_are_measured_in_time(shared):
-    paths = sorted((shared / "abc-cases" / "hostile").glob("*.abc"))
-    assert len(paths) > 50
-    for path in paths:
-        found = parse(path.read_text(encoding="utf-8", errors="replace")[: 1 << 18])
-        start = time.process_time()
-        measures = measure(found)
-        assert time.process_time() - start < 2, path.name  # well under one second, where nothing else runs
-        numbers = [measures.in_key, measures.rest_share, measures.polyphony, measures.repetition]
-        assert all(math.isfinite(number) for number in numbers if number is not None), path.name
-
-
-def test_lengths_of_any_size_are_measured():
-    found = measured("C9999 [c9999e]9999 z9999/9973 d/9967|" * 2000)
-    assert found.notes == 8000
-    assert found.repetition == 1999 / 2000
-
-
-# Distances
-
-
-def some(n: int, seed: int, low: float = 0.3) -> np.ndarray:
-    """(n, 12) histograms."""
-    return np.random.default_rng(seed).dirichlet(np.linspace(low, 2, 12), n)
-
-
-def by_scipy(p: np.ndarray, q: np.ndarray) -> tuple[float, float]:
-    """(overlap, KL(p || q)) of two sets of distances."""
-    p, q = gaussian_kde(p), gaussian_kde(q)
-    grid = np.linspace(-1, 3, 20_000)
-    overlap = np.minimum(p(grid), q(grid)).sum()
-    kl = (p(grid) * (p.logpdf(grid) - q.logpdf(grid))).sum()
-    return overlap * 4 / 20_000, kl * 4 / 20_000
-
-
-def test_distances_are_those_of_each_pair():
-    a, b = some(4, 1), some(3, 2)
-    assert between(a, b) == pytest.approx(np.array([[np.linalg.norm(x - y) for y in b] for x in a]))
-    assert sorted(within(b)) == pytest.approx(sorted(np.linalg.norm(b[i] - b[j]) for i, j in ((0, 1), (0, 2), (1, 2))))
-    one, other = np.eye(12)[:2]
-    assert between(one[None], other[None])[0, 0] == pytest.approx(math.sqrt(2))
-
-
-def test_densities_are_those_of_scipy():
-    distances = within(some(30, 3))
-    found, kde = Distances.of(distances), gaussian_kde(distances)
-    grid = found.grid()
-    assert np.exp(found.log_density(grid)) == pytest.approx(kde(grid), abs=0.01)
-    assert np.trapezoid(np.exp(found.log_density(grid)), grid) == pytest.approx(1, abs=2e-4)
-    assert found.mean == pytest.approx(distances.mean(), abs=1e-3)
-
-
-@pytest.mark.parametrize("low", [0.3, 1, 3])
-def test_overlap_and_divergence_are_those_of_scipy(low):
-    reference, samples = some(25, 4), some(15, 5, low)
-    found = compare(samples, reference)
-    intra, inter = within(reference), between(samples, reference).ravel()
-    overlap, kl = by_scipy(intra, inter)
-    assert found["overlap"] == pytest.approx(overlap, abs=0.002)
-    assert found["kl"] == pytest.approx(kl, abs=0.002)
-    assert (found["intra"], found["inter"]) == pytest.approx((intra.mean(), inter.mean()), abs=1e-3)
-    if low == 3:
-        assert abs(kl - by_scipy(inter, intra)[1]) > 0.02  # so that the direction is told
-
-
-def test_like_sets_overlap_and_unlike_ones_do_not():
-    reference = some(100, 6)
-    like = compare(some(100, 7), reference)
-    assert like["overlap"] > 0.9
-    assert like["kl"] < 0.05
-    mixed = compare(some(100, 7, low=3), reference)
-    assert 0.3 < mixed["overlap"] < like["overlap"]
-    corner = np.zeros((1, 12))
-    corner[0, 0] = 1
-    near = 0.99 * corner + 0.01 * reference
-    far = compare(0.99 * corner[:, ::-1] + 0.01 * some(20, 8), near)
-    assert far["overlap"] < 0.001
-    assert 100 < far["kl"] < math.inf
-
-
-@pytest.mark.parametrize(
-    ("samples", "reference"),
-    [
-        (some(0, 1), some(9, 2)),
-        (some(1, 1), some(9, 2)),
-        (some(9, 1), some(0, 2)),
-        (some(9, 1), some(1, 2)),
-        (some(9, 1), some(2, 2)),  # one distance
-        (some(9, 1), np.tile(some(1, 2), (9, 1))),
-        (np.eye(12)[[0, 0, 0]], np.eye(12)[[1, 2, 3]]),
-        (some(0, 1), some(0, 2)),
-    ],
-)
-def test_where_distances_do_not_differ_there_is_nothing_to_compare(samples, reference):
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        assert set(compare(samples, reference).values()) == {None}
-
-
-def test_few_kinds_of_distances_are_compared():
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        found = compare(np.eye(12)[[0, 0]], np.eye(12)[[0, 0, 1]])
-    # Two of three distances are sqrt(2) within, a third from the samples.
-    assert found["intra"] == pytest.approx(2 * math.sqrt(2) / 3, abs=1e-3)
-    assert found["inter"] == pytest.approx(math.sqrt(2) / 3, abs=1e-3)
-    assert 0.3 < found["overlap"] < 0.9
+def test_what_is_no_folder_of_samples_and_no_corpus_is_refused(corpus_dir, tmp_path):
+    empty, none, whole_one = tmp_path / "empty", tmp_path / "none", tmp_path / "whole"
+    for folder, tunes in ((none, []), (whole_one, [whole("CDEF|")])):
+        write_samples(folder, "some", tunes)
+    empty.mkdir()
+    for folder, data_dir, words in (
+        (empty, corpus_dir, "holds no table of samples"),
+        (none, corpus_dir, "list no tunes"),
+        (whole_one, empty, "is not a prepared corpus"),
+    ):
+        done = command("eval_style", "--folders", folder, "--data_dir", data_dir, "--output", tmp_path / "style.json")
+        assert done.returncode == 1
+        assert words in done.stderr
+        assert len(done.stderr.splitlines()) == 1
+    assert not (tmp_path / "style.json").exists()
 
 
 def test_means_have_the_interval_of_the_bootstrap():

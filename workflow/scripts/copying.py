@@ -19,7 +19,7 @@ Example:
 
 from workflow.scripts.base import cli
 from workflow.scripts.base.files import write_json
-from workflow.scripts.writing.copies import print_report, report_on
+from workflow.scripts.writing import copying
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -28,9 +28,9 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--index", required=True, help="folder that copy_index wrote")
     parser.add_argument("--output", required=True, help="JSON file to write")
     args = parser.parse_args(argv)
-    report = report_on(args.folder, args.index)
+    report = copying.report_on(args.folder, args.index)
     write_json(args.output, report)
-    print_report(report)
+    copying.print_report(report)
 
 
 if __name__ == "__main__":

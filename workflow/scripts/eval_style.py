@@ -30,7 +30,7 @@ Example:
 
 from workflow.scripts.base import cli
 from workflow.scripts.base.files import write_json
-from workflow.scripts.writing.form import print_report, report_on
+from workflow.scripts.writing import style
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -42,9 +42,9 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--output", required=True, help="JSON file to write")
     args = parser.parse_args(argv)
 
-    report = report_on(args.folders, args.data_dir)
+    report = style.report_on(args.folders, args.data_dir)
     write_json(args.output, report)
-    print_report(report)
+    style.print_report(report)
 
 
 if __name__ == "__main__":

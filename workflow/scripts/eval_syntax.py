@@ -26,7 +26,8 @@ Examples:
 from workflow.scripts.base import cli
 from workflow.scripts.base.errors import InputError
 from workflow.scripts.base.files import write_json
-from workflow.scripts.writing.ladder import SECONDS, STEPS, print_report, report_on
+from workflow.scripts.writing import validity
+from workflow.scripts.writing.ladder import SECONDS, STEPS
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -46,10 +47,10 @@ def main(argv: list[str] | None = None) -> None:
     )
     args = parser.parse_args(argv)
 
-    report = report_on(args.folder, args.midi_dir, args.timeout, args.steps, args.music21_limit)
+    report = validity.report_on(args.folder, args.midi_dir, args.timeout, args.steps, args.music21_limit)
     if args.json:
         write_json(args.json, report)
-    print_report(report)
+    validity.print_report(report)
     table = report["rates"]
     low = [name for name in args.steps if name in table and table[name]["rate"] < (args.fail_under or 0)]
     if low:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from workflow.scripts.base import cli
 from workflow.scripts.base.files import write_json
-from workflow.scripts.writing import copies, form, ladder
+from workflow.scripts.writing import copying, style, validity
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -27,19 +27,24 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
 
     for writer in args.writers:
-        samples = writer / "samples"
-        with ThreadPoolExecutor(1) as beside:  # it mostly waits for programs
-            asked = beside.submit(ladder.report_on, samples, writer / "midi")
-            style = form.report_on([samples, *(writer / "prompted" / name for name in args.prompts)], args.data_dir)
-            copied = copies.report_on(samples, args.data_dir / "copy_index")
-            validity = asked.result()
-        write_json(writer / "validity.json", validity)
-        write_json(writer / "style.json", style)
-        write_json(writer / "copying.json", copied)
-        print(f"{writer}:")
-        ladder.print_report(validity)
-        form.print_report(style)
-        copies.print_report(copied)
+        judge(writer, args.prompts, args.data_dir)
+
+
+def judge(writer: Path, prompts: list[str], data_dir: Path) -> None:
+    """Write into a writer's folder what all judges say of its tunes."""
+    samples = writer / "samples"
+    with ThreadPoolExecutor(1) as beside:  # it mostly waits for programs
+        asked = beside.submit(validity.report_on, samples, writer / "midi")
+        sounds = style.report_on([samples, *(writer / "prompted" / name for name in prompts)], data_dir)
+        copied = copying.report_on(samples, data_dir / "copy_index")
+        valid = asked.result()
+    write_json(writer / "validity.json", valid)
+    write_json(writer / "style.json", sounds)
+    write_json(writer / "copying.json", copied)
+    print(f"{writer}:")
+    validity.print_report(valid)
+    style.print_report(sounds)
+    copying.print_report(copied)
 
 
 if __name__ == "__main__":

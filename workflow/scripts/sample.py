@@ -11,15 +11,19 @@ Example:
   python -m workflow.scripts.sample --checkpoint_dir checkpoints/debug_tiny --prompt "M:4/4\\nK:C\\n" --num_samples 5
 """
 
-import os
+from argparse import Namespace
 from pathlib import Path
+from typing import NamedTuple
 
 from workflow.scripts.base import cli
 from workflow.scripts.base.errors import InputError
-from workflow.scripts.corpus.tokenizer import END
-from workflow.scripts.machine.device import PRECISIONS, pick_device, set_up_cpu
+from workflow.scripts.base.options import add_flags, from_args
+from workflow.scripts.corpus.tokenizer import END, Tokenizer
+from workflow.scripts.machine.device import pick_device, set_up_cpu
+from workflow.scripts.machine.options import add_machine_flags
 from workflow.scripts.models.stored import load_model
 from workflow.scripts.writing.generate import ROWS, generate, ready_to_write
+from workflow.scripts.writing.options import Sampling
 from workflow.scripts.writing.prompts import begun, read_prompt, read_prompt_set, with_reference_number
 from workflow.scripts.writing.samples import Drawn, write_samples
 
@@ -31,22 +35,16 @@ def main(argv: list[str] | None = None) -> None:
     source = parser.add_mutually_exclusive_group()
     source.add_argument("--prompt", default="", help=r"text to go on from; \n is a newline; X:1 is added if missing")
     source.add_argument("--prompt_file", help="file with the text to go on from, taken as it is")
-    parser.add_argument("--num_samples", type=cli.positive_int, default=5, help="tunes to write")
+    add_flags(parser, Sampling, "num_samples")
     parser.add_argument("--prompt_set", help="JSON of names and texts to go on from, or a file of it")
     parser.add_argument("--prompted_dir", default="output/prompted", help="folder for a folder a prompt of the set")
-    parser.add_argument("--samples_per_prompt", type=cli.positive_int, default=16, help="tunes a prompt of the set")
-    parser.add_argument("--max_new_tokens", type=cli.positive_int, default=1024, help="longest tune, in tokens")
+    add_flags(parser, Sampling, "samples_per_prompt", "max_new_tokens")
     parser.add_argument("--batch_size", type=cli.positive_int, help=f"no longer used: always {ROWS} tunes at a time")
-    parser.add_argument("--temperature", type=cli.non_negative_float, default=1.0, help="0 takes the likeliest")
-    parser.add_argument("--top_k", type=cli.non_negative_int, default=0, help="draw among the k likeliest; 0 is all")
-    parser.add_argument("--top_p", type=cli.fraction, default=1.0, help="draw from the likeliest set of this mass")
-    parser.add_argument("--min_p", type=cli.fraction, default=0.0, help="draw none below this share of the likeliest")
+    add_flags(parser, Sampling, "temperature", "top_k", "top_p", "min_p")
     parser.add_argument("--seed", type=cli.non_negative_int, default=0, help="of the draws")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps")
-    parser.add_argument("--precision", default="auto", choices=PRECISIONS, help="of weights and products")
-    parser.add_argument("--vram_mb", type=cli.non_negative_int, default=0, help="share of a GPU to take; 0: all of it")
-    parser.add_argument("--threads", type=cli.positive_int, default=os.cpu_count(), help="CPU threads")
+    add_machine_flags(parser, precision=True)
     args = parser.parse_args(argv)
+    sampling = from_args(Sampling, args)
 
     prompt = (
         read_prompt(args.prompt_file) if args.prompt_file else with_reference_number(args.prompt.replace("\\n", "\n"))
@@ -56,28 +54,38 @@ def main(argv: list[str] | None = None) -> None:
     model, tokenizer, training = load_model(args.checkpoint_dir, pick_device(args.device, args.vram_mb))
     if not all(weight.isfinite().all() for weight in model.parameters()):
         raise InputError(f"{args.checkpoint_dir}: its weights are not those of a trained model")
-    wanted = [
-        (Path(args.output_dir), prompt, begun(tokenizer, prompt, args.prompt_file or "--prompt"), args.num_samples)
-    ]
-    told = "" if not args.prompt_set or args.prompt_set.startswith("{") else f"{args.prompt_set}, "
-    for name, text in prompts.items():
-        try:
-            start, number = begun(tokenizer, text, f"{told}prompt {name!r}"), args.samples_per_prompt
-        except InputError as error:  # the corpus may know no voices or titles: no reason to write nothing at all
-            print(f"{error}: none are written after it")
-            start, number = [], 0
-        wanted.append((Path(args.prompted_dir) / name, text, start, number))
-
+    start = begun(tokenizer, prompt, args.prompt_file or "--prompt")
+    wanted = [Wanted(Path(args.output_dir), prompt, start, sampling.num_samples)]
+    wanted += [after_prompt(name, text, tokenizer, args) for name, text in prompts.items()]
     if args.prompt_set:
         Path(args.prompted_dir).mkdir(parents=True, exist_ok=True)  # empty says that there was no prompt
     model = ready_to_write(model, args.precision)
-    limits = {name: getattr(args, name) for name in ("temperature", "top_k", "top_p", "min_p")}
     stem = f"{training['model_name']}-seed{args.seed}"
     for folder, text, start, number in wanted:
-        samples = generate(model, start, number, args.max_new_tokens, args.seed, **limits)
+        samples = generate(model, start, number, sampling.max_new_tokens, args.seed, **sampling.limits())
         tunes = [Drawn(text, tokenizer.decode(ids), ids[-1] == END) for ids in samples]
         ended = write_samples(folder, stem, tunes)
         print(f"wrote {len(tunes)} tunes to {folder}/{stem}-*.abc; the model ended {ended} of them itself")
+
+
+class Wanted(NamedTuple):
+    """Tunes to write into a folder: how they begin, as text and as ids, and how many."""
+
+    folder: Path
+    prompt: str
+    start: list[int]
+    number: int
+
+
+def after_prompt(name: str, prompt: str, tokenizer: Tokenizer, args: Namespace) -> Wanted:
+    """The tunes that go on from a prompt of the set: none, and a sentence about it, if the model cannot read it."""
+    path = "" if args.prompt_set.startswith("{") else f"{args.prompt_set}, "
+    try:
+        start, number = begun(tokenizer, prompt, f"{path}prompt {name!r}"), args.samples_per_prompt
+    except InputError as error:  # the corpus may know no voices or titles: no reason to write nothing at all
+        print(f"{error}: none are written after it")
+        start, number = [], 0
+    return Wanted(Path(args.prompted_dir) / name, prompt, start, number)
 
 
 if __name__ == "__main__":

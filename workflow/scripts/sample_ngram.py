@@ -12,7 +12,7 @@ import numpy as np
 
 from workflow.scripts.base import cli
 from workflow.scripts.corpus.dataset import Corpus
-from workflow.scripts.writing.ngram import NGram, training_text
+from workflow.scripts.writing.ngram import NGram, chars_of, training_text
 from workflow.scripts.writing.samples import Drawn, write_samples
 
 
@@ -29,13 +29,11 @@ def main(argv: list[str] | None = None) -> None:
 
     corpus = Corpus.load(args.data_dir)
     model = NGram(training_text(corpus, args.max_chars), args.order)
-    size = corpus.info["splits"]["train"]
-    # In characters, as long as tokens of this corpus make it; the end of a tune is one of each, its begin is none.
-    longest = round(args.max_new_tokens * (size["chars"] + size["tunes"]) / (size["tokens"] - size["tunes"]))
+    longest = chars_of(corpus, args.max_new_tokens)
     tunes = []
     for k in range(args.num_samples):
-        written, ended = model.draw(np.random.default_rng((args.seed, k)), longest)
-        tunes.append(Drawn("", written, ended))
+        written, has_ended = model.draw(np.random.default_rng((args.seed, k)), longest)
+        tunes.append(Drawn("", written, has_ended))
     stem = f"ngram{args.order}-seed{args.seed}"
     ended = write_samples(args.output_dir, stem, tunes)
     print(f"wrote {len(tunes)} tunes to {args.output_dir}/{stem}-*.abc; {ended} of them came to their end")

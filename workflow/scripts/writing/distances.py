@@ -9,11 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 ROUNDING = 1e-3  # of distances, which go up to sqrt(2): far less than they are smoothed by
-
-
 REACH = 4  # of the grid beyond the distances, in bandwidths: what lies farther out is 1e-4 of the area
-
-
 POINTS = 1000  # of the grid for each set of distances
 
 
@@ -23,7 +19,7 @@ class Distances:
 
     Attributes:
         values, shares: (n_values,) the distances, as multiples of `ROUNDING`, and how many of all have each.
-        bandwidth: after Scott, as scipy's gaussian_kde has it: standard deviation times n^(-1/5).
+        bandwidth: after Scott (1992), as scipy's gaussian_kde has it: standard deviation times n^(-1/5).
     """
 
     values: np.ndarray
@@ -48,6 +44,7 @@ class Distances:
         return float(self.values @ self.shares)
 
     def grid(self) -> np.ndarray:
+        """(POINTS,) over all that matters of the density."""
         margin = REACH * self.bandwidth
         return np.linspace(self.values[0] - margin, self.values[-1] + margin, POINTS)
 

@@ -1,4 +1,7 @@
-"""A trained model writes tunes: ids in, ids out, the same however many are drawn."""
+"""A trained model writes tunes: from the ids of a beginning, the ids that follow.
+
+A sample is the same however many are drawn, on the same hardware and with as many threads.
+"""
 
 import torch
 from torch import Tensor, nn
@@ -6,15 +9,12 @@ from torch import Tensor, nn
 from workflow.scripts.corpus.tokenizer import END
 from workflow.scripts.machine.device import pick_precision
 from workflow.scripts.machine.torch_private import can_pack, packed, packed_linear
+from workflow.scripts.models.language_model import LanguageModel
 
 # Tunes written at a time, always: the last few are filled up with more of the same. A product of another number of
 # rows adds up in another order, which in bfloat16 soon gives another tune. One tune costs up to twice what it would.
 ROWS = 16
-
-
 BF16_PAYS_FROM = 128  # narrowest model that writes faster in bfloat16, measured on a CPU
-
-
 PACKING_PAYS_FROM = 256  # narrowest that does so in float32 with packed weights: oneDNN takes 10 us more for a product
 
 
@@ -32,7 +32,7 @@ class PackedLinear(nn.Module):
         return packed_linear(x, self.weight)
 
 
-def ready_to_write(model: nn.Module, precision: str) -> nn.Module:
+def ready_to_write(model: LanguageModel, precision: str) -> LanguageModel:
     """The model with weights in the precision asked for, laid out for speed where that can be."""
     device = model.wte.weight.device
     if precision == "auto":
@@ -76,11 +76,11 @@ def filtered(
 
 @torch.inference_mode()
 def generate(
-    model: nn.Module, prompt: list[int], num_samples: int, max_new_tokens: int, seed: int = 0, **limits: float
+    model: LanguageModel, prompt: list[int], num_samples: int, max_new_tokens: int, seed: int = 0, **limits: float
 ) -> list[list[int]]:
     """Ids that follow ``prompt`` in each of the samples, up to and with END where the model gives it.
 
-    ``limits`` are those of `filtered`. Sample k hangs on the seed and on k alone: it is always the same row of a
+    ``limits`` are those of `filtered`. Sample k depends on the seed and on k alone: it is always the same row of a
     batch of the same size, and its draws are its own.
     """
     samples: list[list[int]] = []
@@ -92,12 +92,12 @@ def generate(
 
 
 def write_rows(
-    model: nn.Module, prompt: list[int], numbers: list[int], max_new_tokens: int, seed: int, limits: dict
+    model: LanguageModel, prompt: list[int], numbers: list[int], max_new_tokens: int, seed: int, limits: dict
 ) -> list[list[int]]:
     """Of one batch, the ids that follow ``prompt`` in samples ``numbers``.
 
     A Transformer keeps keys and values of what it has seen; when its context is full it goes on from
-    the last half of it, so every token is predicted from at least half a context, as in `scoring`.
+    the last half of it, so every token is predicted from at least half a context, as in `evaluation.scoring`.
     """
     device = next(model.parameters()).device
     draws = torch.stack(

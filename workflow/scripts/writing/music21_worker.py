@@ -1,7 +1,7 @@
-"""Let music21 parse texts of ABC and make MIDI of them. Run as a program, by `tools.Music21`, on strangers' text.
+"""Let music21 parse texts of ABC and make MIDI of them. Run as a program, by `programs.Music21`, on strangers' text.
 
-It imports nothing of ours, and runs where there is no environment: what to import from comes as arguments. One line
-of JSON comes in a text and goes out an answer: how many notes and chords, or what music21 raised.
+It imports nothing of ours, and runs without an environment: the folders to import from are its arguments. Each line of
+its input is a text in JSON, and each line of its output an answer: how many notes and chords, or what music21 raised.
 """
 
 import json

@@ -1,10 +1,10 @@
-"""A character n-gram model by maximum likelihood: Shannon's book (1948, section 3) that opens itself.
+"""A character n-gram model by maximum likelihood: Shannon's book (Shannon 1948, section 3) that opens itself.
 
-A model of order n gives each character the frequency with which it follows the n - 1 characters before it in the
-training text (Jurafsky and Martin, chapter 3). To draw from that is to go to a random place in the text where those
-n - 1 characters stand and to copy the next one. Tunes are begun as tunes begin: what stands before the first
-character is a mark that each tune shares. So no context is ever drawn that the text does not hold, and there is
-nothing to smooth or to back off from.
+It needs the tunes of a training text and draws new ones. A model of order n gives each character the frequency with
+which it follows the n - 1 characters before it in the training text (Jurafsky and Martin 2026, chapter 3). To draw from
+that is to go to a random place in the text that has those n - 1 characters and to copy the next one. A tune begins as
+tunes begin: before its first character comes a mark that all tunes share. So no context is ever drawn that the text
+does not hold, and there is nothing to smooth or to back off from.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ END = 0  # code of the end of a tune, which is predicted like a character
 
 
 def contexts(codes: np.ndarray, into: np.ndarray, length: int) -> np.ndarray:
-    """(N,) a number for what stands before each place: the same for the same ``length`` characters, or fewer from the
+    """(N,) a number for what comes before each place: the same for the same ``length`` characters, or fewer from the
     start of a tune on; 0 at its start.
 
     Contexts of twice the length are pairs of those of half, so there are few passes over the text (Karp, Miller and
@@ -26,7 +26,7 @@ def contexts(codes: np.ndarray, into: np.ndarray, length: int) -> np.ndarray:
 
     Args:
         codes: (N,) of the characters.
-        into: (N,) how many characters of its tune stand before each place.
+        into: (N,) how many characters of its tune come before each place.
     """
     before = np.zeros(len(codes), dtype=np.int64)
     if length == 0:
@@ -46,7 +46,7 @@ def contexts(codes: np.ndarray, into: np.ndarray, length: int) -> np.ndarray:
 
 
 def joined(near: np.ndarray, far: np.ndarray, length: int, into: np.ndarray) -> np.ndarray:
-    """Contexts made of those of ``length`` characters, ``near``, and of what stands before these, ``far``."""
+    """Contexts made of those of ``length`` characters, ``near``, and of what comes before these, ``far``."""
     shifted = np.zeros_like(far)
     shifted[length:] = far[:-length]
     shifted[into < length] = 0
@@ -74,7 +74,8 @@ class NGram:
 
     def draw(self, rng: np.random.Generator, longest: int) -> tuple[str, bool]:
         """A tune of at most ``longest`` characters, its end counted as one; and whether it has come to its end."""
-        context, codes = 0, []
+        context = 0
+        codes: list[int] = []
         for draw in rng.random(longest):
             first, stop = self.first[context], self.first[context + 1]
             place = self.places[first + int(draw * (stop - first))]
@@ -91,3 +92,12 @@ def training_text(corpus: Corpus, max_chars: int) -> list[str]:
     share = min(max_chars / corpus.info["splits"]["train"]["chars"], 1)
     number = max(int(split.n_tunes * share), 1)
     return [corpus.tokenizer.decode(split.tune(i * split.n_tunes // number)) for i in range(number)]
+
+
+def chars_of(corpus: Corpus, tokens: int) -> int:
+    """How many characters as many tokens that a model writes make on average, by the training split.
+
+    The end of a tune is one of each; its beginning is no token that a model writes.
+    """
+    size = corpus.info["splits"]["train"]
+    return round(tokens * (size["chars"] + size["tunes"]) / (size["tokens"] - size["tunes"]))

@@ -19,6 +19,7 @@ from typing import Self
 
 from workflow.scripts.base.errors import InputError
 from workflow.scripts.base.files import atomic_path
+from workflow.scripts.corpus.pieces import to_lf
 from workflow.scripts.machine.sandbox import (
     ended,
     find_program,
@@ -93,7 +94,7 @@ def over_limit(text: str) -> dict | None:
 
 def sanitise(text: str) -> tuple[str, bool]:
     """(text that names no file to a program, whether a line was taken out); with line feeds as its only line ends."""
-    text, dropped = DIRECTIVE.subn("%", text.replace("\r\n", "\n").replace("\r", "\n"))
+    text, dropped = DIRECTIVE.subn("%", to_lf(text))
     return text, dropped > 0
 
 
@@ -127,7 +128,7 @@ class Abc2midi:
         if not outcome.problem:
             problem = listen(midi)
             compiles = problem is None
-            messages += [] if compiles else [said(problem)]
+            messages += [said(problem)] if problem else []
         if agrees and compiles and keep:
             with atomic_path(keep) as temporary:
                 shutil.copyfile(midi, temporary)
@@ -141,8 +142,8 @@ def listen(midi: Path) -> str | None:
     if not midi.exists():
         return "no MIDI file was written"
     try:
-        score = symusic.Score(midi)
-        notes, lasts = score.note_num(), score.to("second").end()
+        score = symusic.Score(midi)  # whose methods symusic gives no types
+        notes, lasts = score.note_num(), score.to("second").end()  # type: ignore[attr-defined]
     except (RuntimeError, ValueError) as error:
         return f"the MIDI file cannot be read ({error})"
     return None if notes and 0 < lasts <= MAX_SECONDS else f"the MIDI file has {notes} notes and lasts {lasts:.0f} s"
@@ -167,16 +168,16 @@ class Music21:
         self._end()
         self._temporary.cleanup()
 
-    def _start(self) -> None:
-        """Start the process, unless it runs.
+    def _running(self) -> subprocess.Popen[bytes]:
+        """The process, which is started unless it runs.
 
         Raises:
             InputError: music21 cannot be imported.
         """
         if self._process:
-            return
+            return self._process
         command = [sys.executable, "-I", music21_worker.__file__, *map(os.path.abspath, sys.path)]
-        self._process = start_limited(
+        self._process = process = start_limited(
             command,
             Path(self._temporary.name),
             self.bounds,
@@ -185,8 +186,9 @@ class Music21:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
         )
-        if "ready" not in self._answer(START_SECONDS):
+        if "ready" not in self._answer(process, START_SECONDS):
             raise InputError("music21 cannot be imported: pip install -r requirements.txt")
+        return process
 
     def _end(self) -> int:
         """End the process; how it ended."""
@@ -194,35 +196,37 @@ class Music21:
         if not process:
             return 0
         code = stop(process)
-        process.stdin.close()
-        process.stdout.close()
+        for pipe in filter(None, (process.stdin, process.stdout)):
+            pipe.close()
         return code
 
-    def _answer(self, seconds: float) -> dict:
+    def _answer(self, process: subprocess.Popen[bytes], seconds: float) -> dict:
         """The process's next line, or what became of it; it is ended if there is none."""
+        assert process.stdout  # a pipe, as it was started
         end, line = time.monotonic() + seconds, b""
         late = {"error": f"no end after {seconds:g} s"}
+        descriptor = process.stdout.fileno()
         while not line.endswith(b"\n"):
-            block = (
-                os.read(self._process.stdout.fileno(), 1 << 16) if ready(self._process.stdout.fileno(), end) else b""
-            )
-            if not block:  # late or dead; waited for, so that a death is told by its own cause
-                dead = ended(self._process, end)
+            block = os.read(descriptor, 1 << 16) if ready(descriptor, end) else b""
+            if not block:  # late or dead; waited for, so that of a death its own cause is said
+                dead = ended(process, end)
                 code = self._end()
                 return {"error": killed_by(code) if code < 0 else f"exit status {code}"} if dead else late
             line += block
         return json.loads(line)
 
     def ask(self, text: str) -> None:
-        self._start()
+        """Give the process a text, and do not wait for what it says."""
+        process = self._running()
+        assert process.stdin  # a pipe, as it was started
         with contextlib.suppress(BrokenPipeError):  # `verdict` will say so
             view = memoryview(json.dumps(text).encode() + b"\n")
             while view:
-                view = view[self._process.stdin.write(view) :]
+                view = view[process.stdin.write(view) :]
 
     def verdict(self) -> tuple[bool, list[dict]]:
         """(notes were found, messages) of the text that was asked about."""
-        answer = self._answer(self.seconds)
+        answer = self._answer(self._running(), self.seconds)
         if "error" in answer:
             return False, [said(f"music21: {answer['error']}")]
         return answer["notes"] > 0, []

@@ -17,7 +17,7 @@ def with_reference_number(prompt: str) -> str:
 
 def read_prompt(path: str) -> str:
     """The text of a file, read as `prepare` reads a tune: in any encoding, with or without a byte order mark."""
-    return whole_text(Path(path).read_bytes()).decode()
+    return whole_text(Path(path).read_bytes())
 
 
 def read_prompt_set(path: str) -> dict[str, str]:

@@ -1,20 +1,25 @@
-"""A folder of drawn tunes, whoever wrote them: a model, an n-gram model or people.
+"""A folder of drawn tunes, whoever wrote them (a model, an n-gram model or people): how it is written and read.
 
-One .abc file a tune, and a CSV that says of each how many characters were written, whether its end was, how many
-characters of a prompt stand before them, and the hash of the file, so that the table stands for the folder. A prompt is
-part of what is parsed, never of what is credited.
+It has one .abc file a tune, and a CSV that says of each how many characters were written, whether the end was, too,
+and how many characters of a prompt come before them. The CSV also has the hash of each file, so that whoever compares
+the table alone compares the folder. A prompt is part of what is parsed, never of what is credited.
+
+All judges read a tune by `read_tune`, so that they judge the same text.
 """
 
 import csv
 import glob
 import hashlib
 import io
+import os
 from pathlib import Path
 from typing import NamedTuple
 
 from workflow.scripts.base.errors import InputError
 from workflow.scripts.base.files import write_text
+from workflow.scripts.corpus.pieces import decode
 
+MAX_BYTES = 256 << 10  # of a file that are looked at; a tune is a few kilobytes
 NEEDED = ("file", "chars", "ended", "prompt_chars")
 COLUMNS = (*NEEDED, "sha256")
 
@@ -36,6 +41,18 @@ class Sample(NamedTuple):
     prompt_chars: int
 
 
+class TuneText(NamedTuple):
+    """What a file of one tune says.
+
+    Attributes:
+        text: decoded as `prepare` decodes a tune, with the line ends of the file; the beginning of a file too large.
+        problem: a sentence on why nobody need take the file for a tune in ABC; None if nothing speaks against it.
+    """
+
+    text: str
+    problem: str | None
+
+
 def tune_files(folder: str | Path) -> list[Path]:
     """Every .abc file below a folder, whoever wrote it, by name.
 
@@ -46,6 +63,45 @@ def tune_files(folder: str | Path) -> list[Path]:
     if not paths:
         raise InputError(f"{folder} holds no .abc files")
     return paths
+
+
+def read_tune(path: Path) -> TuneText:
+    """The text of a file, whatever it holds; no more than `MAX_BYTES` of it are read."""
+    with open(path, "rb") as file:
+        size, data = os.fstat(file.fileno()).st_size, file.read(MAX_BYTES)
+    if size > MAX_BYTES:
+        return TuneText(beginning(data), f"{size} bytes, more than {MAX_BYTES}")
+    text = decode(data)
+    try:
+        data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        return TuneText(text, str(error))
+    return TuneText(text, "a NUL character" if "\0" in text else None)
+
+
+def beginning(data: bytes) -> str:
+    """The text of the first bytes of a larger file, up to the last line end in them; never cut within a character.
+
+    If one line takes more than half of them, all of it that is there stays, but for its last character.
+    """
+    try:
+        data.decode()
+    except UnicodeDecodeError as error:
+        if error.reason == "unexpected end of data":  # UTF-8 but for its last character
+            data = data[: error.start]
+    text = decode(data)
+    end = max(text.rfind(sign, len(text) // 2) for sign in "\r\n") + 1
+    return text[: end or -1]  # which may be half a one in UTF-16, too
+
+
+def prompt_chars(folder: str | Path) -> dict[Path, int]:
+    """How many characters of a prompt each tune below a folder begins with, of those that a table of samples lists."""
+    tables = []
+    for path in sorted(Path(folder).rglob("*.csv")):
+        with open(path, encoding="utf-8", errors="replace") as file:
+            if file.readline().startswith(",".join(NEEDED)):
+                tables.append(path)
+    return {sample.path: sample.prompt_chars for table in tables for sample in read_table(table)}
 
 
 def write_samples(folder: str | Path, stem: str, tunes: list[Drawn]) -> int:
@@ -84,7 +140,7 @@ def read_samples(folder: str | Path) -> list[Sample]:
 
 def read_table(path: Path) -> list[Sample]:
     """The tunes that one table lists; raises InputError as `read_samples`."""
-    samples = []
+    samples: list[Sample] = []
     try:
         with open(path, encoding="utf-8", newline="") as file:
             rows = csv.DictReader(file)

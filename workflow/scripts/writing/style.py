@@ -1,113 +1,129 @@
-"""What the notes of a tune are like, and how far a set of tunes is from another; nothing of whether they are ABC.
+"""How tunes are built and how they sound, beside real ones: what style.json says of folders of tunes."""
 
-Only what the writer wrote is measured: notes, rests and bars that begin after the prompt.
-
-Distances between sets follow Yang and Lerch, "On the evaluation of generative models in music" (Neural Computing and
-Applications 32, 2020), and their toolbox, mgeval.
-"""
-
-import bisect
-import collections
-import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
-from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 
-from workflow.scripts.base.uncertainty import ratio_means
-from workflow.scripts.notation.findings import TICKS, Note, Part, Text
+from workflow.scripts.base import measures
+from workflow.scripts.base.errors import InputError
+from workflow.scripts.base.uncertainty import rate_of, ratio_means
+from workflow.scripts.corpus.dataset import Corpus
+from workflow.scripts.notation.checker import parse
+from workflow.scripts.notation.rhythm import judge as judge_rhythm
+from workflow.scripts.writing.distances import compare
+from workflow.scripts.writing.features import CLASSES, measure
+from workflow.scripts.writing.samples import Sample, read_samples, read_tune
 
-# The classes of note lengths of Yang and Lerch: whole to sixteenth, the same four dotted from the half on, and the
-# notes of triplets of halves, quarters and eighths.
-LENGTHS = ("1", "1/2", "1/4", "1/8", "1/16", "3/4", "3/8", "3/16", "3/32", "1/3", "1/6", "1/12")
-PITCHES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
-CLASSES = {"pitch_class": PITCHES, "note_length": LENGTHS}
+MAX_TUNES = 500  # of the reference
+SPLIT = "val"  # no model was trained on it, and real tunes that are put beside the models' are drawn from another
+NEEDED = ("X", "K")  # ABC 2.1, 2.2.1
+USUAL = ("T", "M", "L")  # needed too, if the reference has them: a corpus may be built without titles
+USUAL_SHARE = 0.95
+RATES = (measures.SYNTAX, measures.RHYTHM, *measures.FORM)
 
 
 @dataclass(frozen=True)
-class Measures:
-    """Of one tune; None where it has nothing to measure.
+class Reference:
+    """Real tunes to compare with.
 
     Attributes:
-        notes: written; grace notes are none.
-        voices: with a written note.
-        in_key: share of the notes that are what the key says (pitch in scale rate, as MusPy, of the key in force).
-        rest_share: of the time that rests and notes take in all voices, rests'; a chord takes its time once.
-        polyphony: notes that sound at a time, on average over the time when one does, of all voices (as MusPy).
-        repetition: share of the bars with notes whose notes are those of an earlier bar of the voice.
-        histograms: by the names of `CLASSES`, (12,) shares of the notes, each note counting once.
+        n: tunes.
+        fields: that a complete header has.
+        histograms: by the names of `CLASSES`, (n with notes, 12).
     """
 
-    notes: int
-    voices: int
-    in_key: float | None
-    rest_share: float | None
-    polyphony: float | None
-    repetition: float | None
-    histograms: dict[str, np.ndarray] | None
+    n: int
+    fields: tuple[str, ...]
+    histograms: dict[str, np.ndarray]
 
 
-def measure(found: Text) -> Measures:
-    """The measures of a text's first tune, of what begins after its prompt."""
-    parts, prompt_chars = found.parts.values(), found.prompt_chars
-    voices = [[note for note in part.notes if note.offset >= prompt_chars] for part in parts]
-    notes = [note for voice in voices for note in voice]
-    sounding = sum(map(covered, voices))
-    resting = sum(float(rest.duration) for part in parts for rest in part.rests if rest.offset >= prompt_chars)
-    repeats = [repeated(part, prompt_chars) for part in parts]
-    bars = sum(n for _, n in repeats)
-    return Measures(
-        notes=len(notes),
-        voices=sum(map(bool, voices)),
-        in_key=sum(note.in_key for note in notes) / len(notes) if notes else None,
-        rest_share=resting / (resting + sounding) if resting + sounding else None,
-        polyphony=sum(float(note.duration) for note in notes) / covered(notes) if notes else None,
-        repetition=sum(count for count, _ in repeats) / bars if bars else None,
-        histograms=histograms(notes) if notes else None,
-    )
+def reference_of(corpus: Corpus) -> Reference:
+    """At most `MAX_TUNES` of the validation split, evenly spread."""
+    split = corpus.split(SPLIT)
+    n = min(split.n_tunes, MAX_TUNES)
+    found = [parse(corpus.tokenizer.decode(split.tune(i * split.n_tunes // n))) for i in range(n)]
+    usual = tuple(name for name in USUAL if sum(name in text.fields for text in found) >= USUAL_SHARE * n)
+    return Reference(n, NEEDED + usual, stack([measure(text).histograms for text in found]))
 
 
-def covered(notes: list[Note]) -> float:
-    """Time, in ticks, in which at least one of the notes sounds."""
-    time = reach = 0.0
-    # As floats, which are exact for music: a text can make its times fractions of any size, which are slow.
-    for start, duration in sorted((float(note.onset), float(note.duration)) for note in notes):
-        if start + duration > reach:
-            time += start + duration - max(start, reach)
-            reach = start + duration
-    return time
+def stack(tunes: list[dict[str, np.ndarray] | None]) -> dict[str, np.ndarray]:
+    """By the names of `CLASSES`, (n, 12) histograms of the n tunes that have them."""
+    return {name: np.array([tune[name] for tune in tunes if tune]).reshape(-1, 12) for name in CLASSES}
 
 
-def repeated(part: Part, prompt_chars: int) -> tuple[int, int]:
-    """(bars that repeat an earlier one, bars) of a voice, among the bars with notes that begin after the prompt.
+def describe(sample: Sample, fields: tuple[str, ...]) -> tuple[dict, dict[str, np.ndarray] | None]:
+    """(what style.json says of a tune, its histograms).
 
-    Two bars are alike if they have the same notes: pitch, length and place in the bar, as in the similarity of bars
-    of Museformer (Yu et al. 2022). What they repeat may be the prompt's. A bar between repeat signs is read once.
+    A file that the ladder refuses breaks grammar and meter, as it does there; all else is measured.
     """
-    offsets = [bar.offset for bar in part.bars]
-    starts = [0, *itertools.accumulate(bar.duration * bar.count for bar in part.bars)]
-    contents = collections.defaultdict(set)  # by the place of the bar, in order
-    for note in part.notes:
-        bar = bisect.bisect_right(offsets, note.offset) - 1
-        contents[bar].add((note.onset - starts[bar], note.duration, note.pitch))
-    count, n, seen = 0, 0, set()
-    for bar, content in contents.items():
-        content = frozenset(content)
-        if offsets[bar] >= prompt_chars:
-            n += 1
-            count += content in seen
-        seen.add(content)
-    return count, n
-
-
-def histograms(notes: list[Note]) -> dict[str, np.ndarray]:
-    """By the names of `CLASSES`, (12,) shares of the notes; a length counts to the nearest class."""
-    lengths = np.array([float(note.duration) for note in notes]) / TICKS
-    indices = {
-        "pitch_class": [note.pitch % 12 for note in notes],
-        "note_length": np.abs(lengths[:, None] - [float(Fraction(length)) for length in LENGTHS]).argmin(axis=1),
+    text, problem = read_tune(sample.path)
+    found = parse(text, sample.prompt_chars)
+    features = measure(found)
+    record = {
+        "path": sample.path.name,
+        measures.SYNTAX: found.is_valid and not problem,
+        measures.RHYTHM: judge_rhythm(found).is_right if not problem else False,
+        measures.ENDED: sample.ended,
+        measures.CLOSED: found.closed and features.notes > 0,
+        measures.HEADER_COMPLETE: found.fields.issuperset(fields),
+        measures.TWO_VOICES: features.voices > 1,
+        measures.NOTES: features.notes,
     }
-    return {name: np.bincount(index, minlength=12) / len(notes) for name, index in indices.items()}
+    for name in measures.MEANS:
+        if name != measures.NOTES:
+            value = getattr(features, name)
+            record[name] = None if value is None else round(value, 4)
+    return record, features.histograms
+
+
+def distances(samples: dict[str, np.ndarray], reference: dict[str, np.ndarray]) -> dict:
+    """How far the samples are from the reference, and the mean histograms of both."""
+
+    def mean(tunes: np.ndarray) -> list[float] | None:
+        return tunes.mean(axis=0).round(4).tolist() if len(tunes) else None
+
+    return {
+        name: {"n": len(samples[name])}
+        | compare(samples[name], reference[name])
+        | {"classes": list(classes), "samples": mean(samples[name]), "reference": mean(reference[name])}
+        for name, classes in CLASSES.items()
+    }
+
+
+def report_on(folders: Sequence[str | Path], data_dir: str | Path) -> dict:
+    """What style.json says of the tunes of some folders, beside those of a corpus.
+
+    Raises:
+        InputError: a folder has no table of tunes, or none lists any.
+    """
+    drawn = {Path(folder).resolve().name: samples for folder in folders if (samples := read_samples(folder))}
+    if not drawn:
+        raise InputError(f"the tables in {', '.join(map(str, folders))} list no tunes")
+    corpus = Corpus.load(data_dir)
+    reference = reference_of(corpus)
+    about = {
+        "corpus_sha256": corpus.content_sha256,
+        "split": SPLIT,
+        "tunes": reference.n,
+        "header_fields": list(reference.fields),
+    }
+    return {"reference": about, "folders": {name: of_folder(samples, reference) for name, samples in drawn.items()}}
+
+
+def of_folder(samples: list[Sample], reference: Reference) -> dict:
+    """What style.json says of the tunes of a folder."""
+    judged = [describe(sample, reference.fields) for sample in samples]
+    files = [record for record, _ in judged]
+    known = {name: [file[name] for file in files if file[name] is not None] for name in (*RATES, *measures.MEANS)}
+    return {
+        "n": len(files),
+        "rates": {name: rate_of(sum(known[name]), len(known[name])) if known[name] else None for name in RATES},
+        "means": {name: mean_of(known[name]) for name in measures.MEANS},
+        "distances": distances(stack([histograms for _, histograms in judged]), reference.histograms),
+        "files": files,
+    }
 
 
 def mean_of(values: list[float]) -> dict | None:
@@ -117,3 +133,25 @@ def mean_of(values: list[float]) -> dict | None:
     (mean,) = ratio_means(np.array(values, dtype=float)[:, None], np.ones((len(values), 1)))
     interval = mean.ci95 and [round(bound, 4) for bound in mean.ci95]
     return {"mean": round(mean.value, 4), "ci95": interval, "n": len(values)}
+
+
+def print_report(report: dict) -> None:
+    """Print the rates, means and distances of each folder."""
+    for name, folder in report["folders"].items():
+        print(f"{name}:")
+        print_folder(folder)
+
+
+def print_folder(report: dict) -> None:
+    for name, row in report["rates"].items():
+        if row:
+            low, high = row["ci95"]
+            counts = f"{row['count']:>4} of {row['n']:<4}"
+            print(f"{name:<15} {counts} {row['rate']:6.1%}   95% interval {low:.1%} to {high:.1%}")
+    for name, row in report["means"].items():
+        if row:
+            interval = "   95% interval {:.3f} to {:.3f}".format(*row["ci95"]) if row["ci95"] else ""
+            print(f"{name:<15} {row['n']:>4} tunes   {row['mean']:6.3f}{interval}")
+    for name, row in report["distances"].items():
+        if row["overlap"] is not None:
+            print(f"{name:<15} {row['n']:>4} tunes   overlap {row['overlap']:.3f}, KL {row['kl']:.3f} nats")

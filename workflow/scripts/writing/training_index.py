@@ -12,30 +12,16 @@ from numba import njit
 from workflow.scripts.base.errors import InputError
 from workflow.scripts.base.files import atomic_path, read_json, write_json
 from workflow.scripts.corpus.dataset import Corpus
-from workflow.scripts.notation.clean import Cleaning
+from workflow.scripts.corpus.options import Cleaning
 from workflow.scripts.notation.sound import NO_PITCH, STAFF, Ragged, listen, step
 
 FORMAT = 1
-
-
 GRAM = 3  # bytes; of 2 to 5, those that find the nearest of unrelated tunes best for their cost
-
-
 TUNE_BITS = 32
-
-
 MAX_CHARS = (1 << 31) - 1  # what 32-bit suffixes and tune numbers hold
-
-
 BATCH_TUNES = 4096  # heard at a time
-
-
 GOLDEN = (5**0.5 - 1) / 2
-
-
 KEY_LINE = re.compile(rb"^K:.*\n?", re.MULTILINE)
-
-
 VIEWS = ("written", "transposed")
 
 
@@ -84,6 +70,7 @@ class CopyIndex:
 
     @classmethod
     def load(cls, folder: str | Path) -> "CopyIndex":
+        """The index in a folder, its arrays mapped from their files."""
         folder = Path(folder)
         if not (folder / "index.json").exists():
             raise InputError(f"{folder} is not an index of a corpus (no index.json): run workflow.scripts.copy_index")
@@ -100,12 +87,17 @@ class CopyIndex:
 
     @property
     def cleaning(self) -> Cleaning:
+        """How the corpus was cleaned, and so must be what is compared with it."""
         return Cleaning(**self.info["cleaning"])
 
     def source(self, tune: int) -> str | None:
         """File and line that a tune came from."""
         a, b = self.sources.bounds[tune : tune + 2]
         return self.sources.values[a:b].tobytes().decode() or None
+
+    def tune(self, i: int) -> dict:
+        """How copying.json names a tune of the index: its number in the training split, and where it came from."""
+        return {"number": int(self.numbers[i]), "source": self.source(i)}
 
 
 def load_array(path: Path, dtype: str, size: int) -> np.ndarray:
@@ -160,7 +152,7 @@ def intervals(notes, bounds):
 
 
 def views_of(text: np.ndarray, bounds: np.ndarray) -> dict[str, Ragged]:
-    """Both views of the clean tunes that stand in ``text`` between ``bounds``."""
+    """Both views of clean tunes, of which tune i is ``text[bounds[i]:bounds[i + 1]]`` (uint8, UTF-8)."""
     notes = listen(text, bounds).notes
     return {"written": notes, "transposed": Ragged(*intervals(*notes))}
 
@@ -207,6 +199,7 @@ def group(keys):
 
 
 def index_view(stream: Ragged) -> View:
+    """A view of tunes with its index, from the bytes of each."""
     keys = gram_keys(*stream)
     keys.sort()
     return View(*stream, *group(keys))
@@ -231,6 +224,7 @@ def pick(corpus: Corpus, max_chars: int) -> dict[int, str]:
 
 
 def join(parts: list[bytes]) -> Ragged:
+    """Texts one after another, with their bounds."""
     return Ragged(
         np.frombuffer(bytearray().join(parts), dtype=np.uint8),
         np.concatenate(([0], np.cumsum([len(part) for part in parts], dtype=np.int64))),

@@ -5,6 +5,7 @@ import shutil
 import pandas as pd
 import pytest
 
+from tests.conftest import ROOT
 from workflow.scripts import collect_writing, copy_index, copying, draw_real, eval_style, eval_syntax
 from workflow.scripts.base.files import read_json, write_json
 from workflow.scripts.writing.samples import Drawn, write_samples
@@ -30,6 +31,7 @@ def test_a_baseline_has_one_row_of_what_was_found(baseline, tmp_path):
     (row,) = pd.read_csv(tmp_path / "writing.csv").to_dict("records")
     validity, style, copied = (read_json(baseline / f"{name}.json") for name in ("validity", "style", "copying"))
     style = style["folders"]["samples"]
+    assert [*row] == [*pd.read_csv(ROOT / "docs/default-study/writing.csv").columns]
     assert (row["writer"], row["samples"]) == ("real", 5)
     for name in ("arch", "params_non_embedding", "tokens", "seed", "prompt", "music21_rate"):
         assert pd.isna(row[name]), name
