@@ -11,7 +11,6 @@ from workflow.scripts.laws.isoflop import (
     fit_compute,
     fit_isoflop,
     frontier,
-    levels,
     optima_given,
     optimum,
     weighted_slope,
@@ -44,8 +43,8 @@ def test_nanochats_exponents(shared, expected):
         result, _, why = fit_isoflop(rows)
         assert why == ""
         assert result["optima_given"]
-        for name, told in (("N_exponent", "N_exp"), ("D_exponent", "D_exp")):
-            assert result[name] == pytest.approx(wanted[told][names[group]], abs=wanted["tol"])
+        for name, key in (("N_exponent", "N_exp"), ("D_exponent", "D_exp")):
+            assert result[name] == pytest.approx(wanted[key][names[group]], abs=wanted["tol"])
             assert result["ci95"][name][0] < result[name] < result["ci95"][name][1]
 
 
@@ -148,14 +147,6 @@ def test_a_hill_is_no_valley():
     assert optimum(rows.assign(loss=20 - rows["loss"])) is None
 
 
-def test_flops_of_whole_steps_are_one_level():
-    values = np.array([1e18, 1.02e18, 4e18, 0.99e18, 4.1e18, 1e19])
-    assert levels(values, 0.10).tolist() == [0, 0, 1, 0, 1, 2]
-    chain = np.exp(0.06 * np.arange(6))  # near its neighbour each, but no level is wider than that
-    found = levels(chain, 0.10)
-    assert found.tolist() == [0, 0, 1, 1, 2, 2]
-
-
 def test_tables_of_optima_are_told_from_tables_of_runs():
     rows = pd.DataFrame({"flops": [1e18, 2e18, 4e18], "params": [1e8, 1.5e8, 2e8], "tokens": [1e9, 1.4e9, 2e9]})
     assert optima_given(rows)
@@ -194,3 +185,9 @@ def test_the_envelope_is_found():
     assert result is None
     assert why.startswith("2 runs are on the frontier")
     assert fit_compute(rows.assign(loss=3.0))[2].startswith("1 runs are on the frontier")
+
+
+@pytest.mark.parametrize("fit", [fit_isoflop, fit_compute])
+@pytest.mark.parametrize("column", ["flops", "tokens"])
+def test_without_flop_nothing_is_said_of_compute(fit, column):
+    assert fit(study().assign(**{column: np.nan})) == (None, [], "flops and tokens are not given")

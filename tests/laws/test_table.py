@@ -5,7 +5,7 @@ import pytest
 
 from tests.conftest import ROOT
 from workflow.scripts.base.errors import InputError
-from workflow.scripts.laws.table import read_table
+from workflow.scripts.laws.table import levels, read_table
 
 HEAD = "arch,size,params,tokens,unique_tokens,flops,loss,seed"
 
@@ -27,7 +27,7 @@ def test_the_columns_of_the_interface(read):
     assert table["size"].tolist() == ["tiny", "big"]
     assert table["params"].tolist() == [100, 200]
     assert table["loss"].tolist() == [2.5, 2.25]
-    assert table["unique_tokens"].tolist() == [5e5, 1e6]  # all of them where that is not told
+    assert table["unique_tokens"].tolist() == [5e5, 1e6]  # all of them where that is not given
     assert table["flops"].tolist() == [6e8, 1.2e9]
     assert table["seed"].tolist() == ["0", "1"]
 
@@ -61,7 +61,7 @@ def test_pairs_of_optima_map_onto_them(read):
     assert notes == []
 
 
-def test_flops_and_tokens_are_told_from_each_other(read):
+def test_flops_and_tokens_are_computed_from_each_other(read):
     table, notes = read("params,tokens,loss\n100,1e6,2\n")
     assert table["flops"].tolist() == [6e8]
     assert notes == ["flops are not given: 6 N D is taken for them"]
@@ -90,7 +90,7 @@ def test_extra_columns_are_kept(read):
 
 
 def test_cells_that_need_not_be_filled(read):
-    """Seed, size, unique tokens and loss_se may be told for some rows only."""
+    """Seed, size, unique tokens and loss_se may be given for some rows only."""
     table, _ = read("arch,size,params,tokens,unique_tokens,loss,seed,loss_se\ngpt,,10,9,4,2,,\ngpt,s,20,9,,1,1,0.1\n")
     assert table["size"].tolist() == ["10", "s"]
     assert table["unique_tokens"].tolist() == [4, 9]
@@ -164,7 +164,15 @@ def test_a_column_of_groups_must_be_there(read):
     assert read("corpus,params,loss\nirish,1,2\n", group="corpus")[0]["corpus"].tolist() == ["irish"]
 
 
-def test_headings_told_twice_are_refused(read):
+def test_headings_given_twice_are_refused(read):
     """Of two columns of one name one would be lost without a word."""
     with pytest.raises(InputError, match="params"):
         read("arch,params,params,loss\ngpt,1,2,3\n")
+
+
+def test_flops_of_whole_steps_are_one_level():
+    values = np.array([1e18, 1.02e18, 4e18, 0.99e18, 4.1e18, 1e19])
+    assert levels(values, 0.10).tolist() == [0, 0, 1, 0, 1, 2]
+    chain = np.exp(0.06 * np.arange(6))  # near its neighbour each, but no level is wider than that
+    found = levels(chain, 0.10)
+    assert found.tolist() == [0, 0, 1, 1, 2, 2]

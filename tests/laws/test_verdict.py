@@ -4,12 +4,9 @@ import json
 
 import numpy as np
 import pytest
-from scipy.stats import f as f_distribution
 
-from workflow.scripts.laws.describe import Settings
+from workflow.scripts.laws.estimate import Settings
 from workflow.scripts.laws.fit_table import fit_group, fit_table
-from workflow.scripts.laws.line import fit_line, lack_of_fit, points_of
-from workflow.scripts.laws.of_n import forecast
 from workflow.scripts.laws.table import complete, read_table
 
 FAST = Settings(draws=0)
@@ -58,39 +55,6 @@ def test_seeds_can_rule_out_both_laws(tmp_path):
     assert group["verdict"] == "inconclusive"
     assert group["power"]["lack_of_fit"]["p"] < 1e-6
     assert any("Seeds vary too little for a power law to be right" in said for said in group["said"])
-
-
-def test_lack_of_fit_is_the_textbook_test():
-    rng = np.random.default_rng(0)
-    n = np.repeat(N, 3)
-    loss = 6 * n**-0.12 * np.exp(rng.normal(0, 0.01, 18)) * (1 + 0.02 * (n > 1e6))
-    points = points_of(n, loss)
-    fitted = fit_line(points).log_loss(points.n)
-    found = lack_of_fit(points, fitted, 2)
-    y = np.log(loss).reshape(6, 3)
-    pure = ((y - y.mean(axis=1, keepdims=True)) ** 2).sum()
-    total = ((y - fitted[:, None]) ** 2).sum()
-    ratio = ((total - pure) / 4) / (pure / 12)
-    assert found["F"] == pytest.approx(ratio)
-    assert found["dof"] == [4, 12]
-    assert found["p"] == pytest.approx(f_distribution.sf(ratio, 4, 12))
-    assert lack_of_fit(points_of(N, 6 * N**-0.12), np.log(6 * N**-0.12), 2) is None
-
-
-def test_the_forecast_is_the_textbook_prediction_interval():
-    from scipy.stats import linregress, t
-
-    rng = np.random.default_rng(0)
-    loss = 6 * N**-0.12 * np.exp(rng.normal(0, 0.02, 6))
-    found = forecast(points_of(N, loss), list("abcdef"))
-    x, y = np.log(N[:-1]), np.log(loss[:-1])
-    line = linregress(x, y)
-    s = np.sqrt(np.sum((y - line.intercept - line.slope * x) ** 2) / 3)
-    at = np.log(N[-1])
-    half = t.ppf(0.975, 3) * s * np.sqrt(1 + 1 / 5 + (at - x.mean()) ** 2 / np.sum((x - x.mean()) ** 2))
-    expected = line.intercept + line.slope * at
-    assert np.log(found["power"]["pi95"]) == pytest.approx([expected - half, expected + half])
-    assert (found["size"], found["from_sizes"]) == ("f", 5)
 
 
 def test_nothing_is_called_the_entropy_of_music(tmp_path):

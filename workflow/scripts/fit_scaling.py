@@ -23,14 +23,14 @@ import pandas as pd
 
 from workflow.scripts.base import cli
 from workflow.scripts.base.files import write_json
-from workflow.scripts.laws.describe import Settings
+from workflow.scripts.laws.estimate import Settings
 from workflow.scripts.laws.fit_table import FORMS, fit_table
 
 
 def plot(table: pd.DataFrame, result: dict, by: str, path: Path) -> None:
     """Draw loss against N at ``path``, as PDF and PNG, and loss over N and D beside it, named _surface."""
     from workflow.scripts.figures import laws  # matplotlib takes longer to load than most tables to be fitted
-    from workflow.scripts.figures.look import save
+    from workflow.scripts.figures.save import save
 
     save(laws.scaling(table, result, by, "Loss"), path.with_suffix(""))
     if laws.surfaces(result):

@@ -1,6 +1,6 @@
 """The two figures of laws: loss against N at one budget of tokens, and loss over N and D with the best N for each FLOP.
 
-Both take the table as `laws.table.read_table` gives it and the contents of fit.json.
+Both need the table of runs as `laws.table.read_table` gives it and the contents of fit.json.
 """
 
 import textwrap
@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from workflow.scripts.figures.look import log_axis, loss_axis, shades, short, style_of, under_figure
+from workflow.scripts.figures.look import ERROR_BAR, log_axis, loss_axis, shades, short, style_of, under_figure
 from workflow.scripts.laws.band import Line
 
 LOSS = "Test loss (nats a character)"
@@ -29,11 +29,17 @@ NO_SURFACE = "No law of N and D: it needs 3 sizes and 3 budgets of tokens."
 SHORT = {"power": "a power law, no floor in sight", "saturating": "levels off", "reversal": "largest size is worse",
          "flat": "no fall with N", "inconclusive": "undecided whether it levels off"}  # fmt: skip
 
+Colour = tuple[float, float, float, float]
+
 
 def scaling(table: pd.DataFrame, fit: dict, by: str = "arch", loss: str = LOSS) -> Figure:
     """Points, the pure law with its band, the law with irreducible loss, the forecast and the verdict of each group.
 
     A group without laws has its points alone.
+
+    Args:
+        by: the column of the table that has the groups' names.
+        loss: label of the y axis.
     """
     fig, ax = plt.subplots(figsize=(6.6, 5.4))
     groups = fit["groups"]
@@ -68,7 +74,7 @@ def scaling(table: pd.DataFrame, fit: dict, by: str = "arch", loss: str = LOSS) 
 
 
 def key_to(groups: list[dict]) -> str:
-    """What the marks mean, of those that are drawn."""
+    """What the marks that are drawn mean."""
     said = "Filled marks: mean over seeds"
     if any(group["evaluation_se"] is not None for group in groups):
         said += ", with 95% from resampling test tunes (the same for all, so gaps are surer than they look)"
@@ -83,8 +89,8 @@ def key_to(groups: list[dict]) -> str:
 def draw_laws(ax: Axes, group: dict, style: dict, grid: np.ndarray) -> None:
     """The pure law with its band and the one with irreducible loss, whichever there are."""
     if power := group["power"]:
-        line = Line(np.log(power["A"]), power["alpha"], np.array(power["covariance_log_A_alpha"]), power["dof"], 0.0)
-        centre, half = line.log_loss(grid), line.half_width(grid)
+        line = Line.from_fit(power)
+        centre, half = line.log_loss(grid), line.confidence_half_width(grid)
         ax.plot(grid, np.exp(centre), color=style["color"], linestyle=style["linestyle"])
         ax.fill_between(grid, np.exp(centre - half), np.exp(centre + half), color=style["color"], alpha=0.13,
                         linewidth=0)  # fmt: skip
@@ -94,11 +100,12 @@ def draw_laws(ax: Axes, group: dict, style: dict, grid: np.ndarray) -> None:
 
 
 def in_short(group: dict) -> str:
+    """The verdict on a group in a few words."""
     return SHORT[group["verdict"]] if group["power"] else NO_LAW
 
 
 def headline(fit: dict) -> str:
-    """What the figure says, and of which budget."""
+    """What the figure shows, in one sentence, and at which budget."""
     said = fit["comparison"]["said"]
     budgets = {group["tokens"] for group in fit["groups"].values()}
     tokens = budgets.pop() if len(budgets) == 1 else None
@@ -115,12 +122,13 @@ def headline(fit: dict) -> str:
 
 
 def draw_points(ax: Axes, rows: pd.DataFrame, group: dict, style: dict) -> None:
+    """The group's points with the error of the test tunes, and of ``rows`` the runs at its budget."""
     points = pd.DataFrame(group["points"])
     at = rows["tokens"].notna() & (np.abs(np.log(rows["tokens"] / (group["tokens"] or 1))) < 0.02)
     runs = rows[at] if group["tokens"] else rows.iloc[:0]
     ax.scatter(runs["params"], runs["loss"], s=9, facecolors="none", edgecolors=style["color"], linewidths=0.6,
                marker=style["marker"], zorder=3)  # fmt: skip
-    errors = 1.96 * runs.groupby("params")["loss_se"].mean().reindex(points["params"]).to_numpy()
+    errors = ERROR_BAR * runs.groupby("params")["loss_se"].mean().reindex(points["params"]).to_numpy()
     ax.errorbar(
         points["params"], points["loss"], yerr=None if np.isnan(errors).all() else errors, color=style["color"],
         marker=style["marker"], linestyle="none", markersize=5, capsize=2.5, elinewidth=0.9, zorder=4,
@@ -128,7 +136,7 @@ def draw_points(ax: Axes, rows: pd.DataFrame, group: dict, style: dict) -> None:
 
 
 def draw_forecast(ax: Axes, forecast: dict, colour: str, aside: float) -> None:
-    """Beside its size, by a factor, so that it and what was measured are both seen."""
+    """The forecast of the largest size, beside it by the factor ``aside``, so that what was measured is seen, too."""
     place, (low, high) = forecast["params"] * aside, forecast["power"]["pi95"]
     loss = forecast["power"]["loss"]
     ax.errorbar(place, loss, yerr=[[loss - low], [high - loss]], color=colour, marker="D", markerfacecolor="white",
@@ -136,7 +144,7 @@ def draw_forecast(ax: Axes, forecast: dict, colour: str, aside: float) -> None:
 
 
 def keep_to(ax: Axes, losses: list[float]) -> None:
-    """A y axis of what was measured and a little around it: an interval may be endless."""
+    """Limit the y axis to the measured losses and a little around them: an interval may be endless."""
     low, high = np.log(min(losses)), np.log(max(losses))
     if low == high:
         ax.set_ylim(np.exp(low - 0.2), np.exp(high + 0.2))
@@ -152,14 +160,17 @@ def surfaces(fit: dict) -> list[str]:
 
 
 def surface(table: pd.DataFrame, fit: dict, by: str = "arch", loss: str = LOSS) -> Figure:
-    """L(N, D) of each group: a line for each budget of tokens, slices of equal FLOP, and the best N for each FLOP."""
+    """L(N, D) of each group: a line for each budget of tokens, slices of equal FLOP, and the best N for each FLOP.
+
+    ``by`` and ``loss``: see `scaling`.
+    """
     if not (names := surfaces(fit)):
         fig = plt.figure(figsize=(5.6, 1.6))
         fig.text(0.5, 0.5, NO_SURFACE, ha="center", va="center")
         return fig
     chosen = table[table[by].isin(names)]
     budgets = budget_lines(chosen)
-    colours = dict(zip(budgets, shades(len(budgets)), strict=True))
+    colours = {tokens: (r, g, b, a) for tokens, (r, g, b, a) in zip(budgets, shades(len(budgets)), strict=True)}
     widths = [4.2] * len(names) + [1.7]
     fig, (*axes, beside) = plt.subplots(1, len(widths), figsize=(sum(widths) + 0.3, 4.6), width_ratios=widths)
     read = []
@@ -185,7 +196,8 @@ def surface(table: pd.DataFrame, fit: dict, by: str = "arch", loss: str = LOSS) 
     return fig
 
 
-def surface_key(colours: dict[float, np.ndarray]) -> list[Line2D]:
+def surface_key(colours: dict[float, Colour]) -> list[Line2D]:
+    """Entries of the legend; ``colours`` of the lines by their tokens."""
     lines = [
         Line2D([], [], color=shade, marker="o", markersize=3.5, linewidth=1, label=f"D = {short(tokens)}")
         for tokens, shade in colours.items()
@@ -205,8 +217,8 @@ def surface_key(colours: dict[float, np.ndarray]) -> list[Line2D]:
     ]
 
 
-def draw_surface(ax: Axes, rows: pd.DataFrame, law: dict, colours: dict[float, np.ndarray]) -> bool:
-    """Draw one group; whether any of its compute-optimal sizes reads no more tokens than a run did."""
+def draw_surface(ax: Axes, rows: pd.DataFrame, law: dict, colours: dict[float, Colour]) -> bool:
+    """Draw one group's law of N and D; whether any of its compute-optimal sizes reads no more tokens than a run did."""
     n = np.geomspace(rows["params"].min(), rows["params"].max(), 300)
     for tokens, means in budget_lines(rows, list(colours)).items():
         ax.plot(n, predicted(law, n, tokens), color=colours[tokens], linewidth=1)
@@ -230,7 +242,11 @@ def draw_surface(ax: Axes, rows: pd.DataFrame, law: dict, colours: dict[float, n
 
 
 def budget_lines(rows: pd.DataFrame, known: list[float] | None = None) -> dict[float, pd.Series]:
-    """Mean loss by N at each budget of ``known``, or of the rows; where each run has its own, at none of 8 amounts."""
+    """Mean loss by N at each budget of tokens: of ``known``, or of the rows.
+
+    Where the rows have more than 12 budgets, as if each run had its own, there are 8 amounts from the least to the most
+    instead, at which few runs or none lie.
+    """
     rounded = rows["tokens"].map(lambda tokens: float(f"{tokens:.3g}"))
     if known is None:
         few = rounded.nunique() <= 12
@@ -240,11 +256,15 @@ def budget_lines(rows: pd.DataFrame, known: list[float] | None = None) -> dict[f
 
 
 def predicted(law: dict, n: np.ndarray, tokens: np.ndarray | float) -> np.ndarray:
+    """Loss at each N (k,) and D, one or (k,), by the entry ``chinchilla`` of fit.json."""
     return law["E"] + law["A"] * n ** -law["alpha"] + law["B"] * np.asarray(tokens, float) ** -law["beta"]
 
 
 def flops_per_token(rows: pd.DataFrame, n: np.ndarray) -> np.ndarray:
-    """What a token costs at each N: 6 N with attention and output, as reported, a parabola through them on log-log."""
+    """FLOP a token at each N (k,), by a parabola on log-log through those of the runs.
+
+    They are 6 N and what attention and the output layer take.
+    """
     cost = (rows["flops"] / rows["tokens"]).groupby(rows["params"]).mean()
     x = np.log(cost.index.to_numpy(float))
     curve = np.polyfit(x - x.mean(), np.log(cost.to_numpy()), min(2, len(x) - 1))
@@ -252,7 +272,7 @@ def flops_per_token(rows: pd.DataFrame, n: np.ndarray) -> np.ndarray:
 
 
 def best_size(law: dict, n: np.ndarray, tokens: np.ndarray) -> tuple[float, float, float] | None:
-    """N, loss and D at the lowest point of a slice; None where that is an end of it."""
+    """N, loss and D at the lowest point of a slice, N and D (k,); None where that is an end of it."""
     loss = predicted(law, n, tokens)
     best = int(loss.argmin())
     return None if best in (0, len(n) - 1) else (n[best], loss[best], tokens[best])

@@ -2,7 +2,10 @@
 
 huber  sum of Huber losses of the residuals of log loss (Hoffmann et al. 2022, appendix D.3): BFGS with the analytic
        gradient from a grid of starts, the best again by trust-region least squares
-mse    least squares by variable projection: exponents by trust region, coefficients by non-negative least squares
+mse    least squares by variable projection (Golub and Pereyra 1973): exponents by trust region, coefficients by
+       non-negative least squares
+
+Needs a law and the rows of a table, as a `laws.problem.Problem`.
 """
 
 import itertools
@@ -11,61 +14,81 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.optimize import least_squares
 
+from workflow.scripts.laws.batched_bfgs import minimise_all
 from workflow.scripts.laws.forms import COEFFICIENTS, DECAYS, EXPONENTS, REPEATS, Constraint, Data, Form
-from workflow.scripts.laws.problem import Fit, Problem
-from workflow.scripts.laws.together import descend_all
+from workflow.scripts.laws.problem import Constraints, Fit, Problem
 
 EXPONENT_STARTS = (0.05, 0.12, 0.25, 0.45, 0.8, 1.4)
 REPEAT_STARTS = (0.0, 2.5, 5.0)  # log R*
-SHAPES = {"alpha": EXPONENTS, "beta": EXPONENTS, "log_r_d": REPEATS, "log_r_n": REPEATS, "alpha_over_beta": (0.01, 100),
-          "log_ratio": (-50, 50), "log_decay": DECAYS}  # fmt: skip
-EXACT, DRAWN = 1e-13, 1e-10  # tolerance of fits, and of those that are one of many: starts, draws, places of a profile
+SHAPE_BOUNDS = {"alpha": EXPONENTS, "beta": EXPONENTS, "log_r_d": REPEATS, "log_r_n": REPEATS,
+                "alpha_over_beta": (0.01, 100), "log_ratio": (-50, 50), "log_decay": DECAYS}  # fmt: skip
+TIGHT, LOOSE = 1e-13, 1e-10  # tolerances: of one fit, and of one of many (starts, resamples, places of a profile)
 SAME_BASIN = 1e-2  # of exponents, and of E as a share of the loss: what is closer is one optimum
-AS_GOOD = 1.01  # objectives within 1% are told apart by no data
+AS_GOOD = 1.01  # no data decide between objectives within 1%
 
 
-def descend(problem: Problem, start: np.ndarray) -> Fit:
-    """The local optimum that `descend_all` finds from one ``start`` (p,)."""
-    return descents(problem, start[None], EXACT)[0]
+@dataclass(frozen=True)
+class Settings:
+    """How laws are fitted.
+
+    Attributes:
+        loss: which estimator the laws of N and D are reported by, huber or mse; the other is reported beside it.
+        delta: where Huber's loss turns from squares to absolute values, of log loss.
+        draws: bootstrap resamples of each law.
+    """
+
+    loss: str = "huber"
+    delta: float = 1e-3
+    draws: int = 400
 
 
-def descents(problem: Problem, begun: np.ndarray, tolerance: float, held: list[Constraint] | None = None) -> list[Fit]:
-    """The local optima of one problem from each of several starts (m, p), each perhaps with its own parameter held."""
-    weights = np.ones(len(problem.data.log_loss)) if problem.weights is None else problem.weights
-    constraint = held and Constraint(*map(np.array, zip(*held, strict=True)))
-    many = replace(problem, weights=np.tile(weights, (len(begun), 1)), held=constraint)
-    found = descend_all(many, begun, tolerance)
+def local_optimum(problem: Problem, start: np.ndarray) -> Fit:
+    """The local optimum that BFGS finds from one ``start`` (p,)."""
+    return local_optima(problem, start[None], TIGHT)[0]
+
+
+def local_optima(
+    problem: Problem, starts: np.ndarray, tolerance: float, held: list[Constraint] | None = None
+) -> list[Fit]:
+    """The local optima of one problem from each of several starts (m, p), each perhaps with its own parameter held.
+
+    ``tolerance``: see `minimise_all`.
+    """
+    weights = np.tile(problem.row_weights, (len(starts), 1))
+    many = replace(problem, weights=weights, held=Constraints.of(held) if held else None)
+    found = minimise_all(many, starts, tolerance)
     return [Fit(theta, float(value), bool(done)) for theta, value, done in zip(*found, strict=True)]
 
 
 def polish(problem: Problem, fit: Fit) -> Fit:
     """The same optimum to machine precision where the data allow it; and a term that does nothing is taken out."""
     bounds = problem.form.bounds(problem.data)
-    weights = 1.0 if problem.weights is None else np.sqrt(problem.weights)
+    weights = np.sqrt(problem.row_weights)
     # A gap from the bounds, as the trust region wants a start strictly inside.
     inside = np.clip(fit.theta, bounds[:, 0] + 1e-9, bounds[:, 1] - 1e-9)
     huber = {} if np.isinf(problem.delta) else {"loss": "huber", "f_scale": problem.delta}
     done = least_squares(
         lambda theta: problem.residuals(theta)[0] * weights,
         inside,
-        jac=lambda theta: problem.residuals(theta)[1] * (weights if np.isscalar(weights) else weights[:, None]),
+        jac=lambda theta: problem.residuals(theta)[1] * weights[:, None],
         bounds=bounds.T,
         xtol=1e-15, ftol=1e-15, gtol=1e-15, max_nfev=200, **huber,
     )  # fmt: skip
-    if problem.objective(done.x)[0] < fit.objective:
-        fit = Fit(done.x, problem.objective(done.x)[0], True)
+    reached = float(problem.objective(done.x)[0])
+    if reached < fit.objective:
+        fit = Fit(done.x, reached, True)
     for i, name in enumerate(problem.form.theta):
         if name in COEFFICIENTS:
             without = fit.theta.copy()
             without[i] = bounds[i, 0]
-            value = problem.objective(without)[0]
+            value = float(problem.objective(without)[0])
             if value <= fit.objective * (1 + 1e-9):
                 fit = replace(fit, theta=without, objective=value)
     return fit
 
 
 def grid(form: Form) -> list[np.ndarray]:
-    """Shapes (see `Form.project`) to start from."""
+    """Shapes to start from, each of the values that `Form.project` takes."""
     coarse = len(form.shape_names) > 3
     exponents = EXPONENT_STARTS[1::2] if coarse else EXPONENT_STARTS
     values = {"alpha": exponents, "beta": exponents, "log_r_d": REPEAT_STARTS, "log_r_n": REPEAT_STARTS,
@@ -74,8 +97,8 @@ def grid(form: Form) -> list[np.ndarray]:
     return [np.array(shape) for shape in itertools.product(*(values[name] for name in form.shape_names))]
 
 
-def starts(form: Form, data: Data) -> list[np.ndarray]:
-    """Exponents from a grid, and for each the coefficients that suit them, none of them gone."""
+def starting_points(form: Form, data: Data) -> np.ndarray:
+    """(m, p) thetas: exponents from a grid, and for each the coefficients that suit them, with no term gone."""
     lowest = data.log_loss.min() - np.log(50)
     found = []
     for shape in grid(form):
@@ -84,56 +107,65 @@ def starts(form: Form, data: Data) -> list[np.ndarray]:
             if name in COEFFICIENTS:
                 theta[i] = max(theta[i], lowest)  # from zero no gradient leads back
         found.append(theta)
-    return found
+    return np.array(found)
 
 
 @dataclass(frozen=True)
 class Search:
-    """The best of the optima found from all starts, and how many others are as good."""
+    """What a search from many starts found.
+
+    Attributes:
+        best: the best of the optima.
+        basins: how many different optima are within 1% of the best objective, itself included.
+        moved: the best is not merely where its search began.
+    """
 
     best: Fit
     basins: int
-    moved: bool  # the best is not merely where its search began
+    moved: bool
 
 
 def search(problem: Problem) -> Search:
     """The global optimum, as far as a grid of starts finds it."""
-    begun = np.array(starts(problem.form, problem.data))
-    ended = descents(problem, begun, DRAWN)
+    starts = starting_points(problem.form, problem.data)
+    ended = local_optima(problem, starts, LOOSE)
     order = sorted(range(len(ended)), key=lambda i: ended[i].objective)
     near = [i for i in order if ended[i].objective <= ended[order[0]].objective * AS_GOOD]
-    # Only what may be the best is worth the last digits, and optima are told apart by nothing less.
-    again = descents(problem, np.array([ended[i].theta for i in near]), EXACT)
+    # Only what may be the best is worth the last digits, and nothing less shows which optima are different.
+    again = local_optima(problem, np.array([ended[i].theta for i in near]), TIGHT)
     polished = [polish(problem, fit) for fit in sorted(again, key=lambda fit: fit.objective)[:3]]
     best = min(polished, key=lambda fit: fit.objective)
     # Of many that end at one place some stop for want of precision, which says nothing against the place.
     settled = any(fit.converged and fit.objective <= best.objective * (1 + 1e-9) for fit in (*polished, *again, *ended))
     best = replace(best, converged=settled)
-    moved = not np.allclose(best.theta, begun[order[0]], rtol=1e-6, atol=1e-9)
-    good = [fit for fit in again if fit.objective <= best.objective * AS_GOOD]
-    distinct: list[Fit] = [best]
-    for fit in good:
-        if all(apart(problem, fit, other) for other in distinct):
-            distinct.append(fit)
-    return Search(best, len(distinct), moved)
+    moved = not np.allclose(best.theta, starts[order[0]], rtol=1e-6, atol=1e-9)
+    different = [best]
+    for fit in again:
+        as_good = fit.objective <= best.objective * AS_GOOD
+        if as_good and all(are_different(problem, fit, other) for other in different):
+            different.append(fit)
+    return Search(best, len(different), moved)
 
 
-def apart(problem: Problem, a: Fit, b: Fit) -> bool:
+def are_different(problem: Problem, a: Fit, b: Fit) -> bool:
     """Whether two optima mean different laws: other exponents, or another irreducible loss."""
     smallest = float(np.exp(problem.data.log_loss.min()))
-    one, two = (problem.form.natural(fit.theta, problem.data) for fit in (a, b))
+    one, two = (problem.form.printed(fit.theta, problem.data) for fit in (a, b))
     scales = {"alpha": 1.0, "beta": 1.0, "E": smallest}
     return any(abs(one[name] - two[name]) > SAME_BASIN * scale for name, scale in scales.items() if name in one)
 
 
 def variable_projection(form: Form, data: Data) -> Fit:
-    """Least squares of the loss (of its log for Kaplan's law); ``objective`` is the residual sum of squares."""
-    bounds = np.array([SHAPES[name] for name in form.shape_names])
-    begun = sorted(grid(form), key=lambda shape: float(np.sum(form.project(shape, data)[1] ** 2)))
+    """Least squares of the loss (of its log for Kaplan's law), by the search of `Form.project` for the best shape.
+
+    The ``objective`` of the result is the residual sum of squares.
+    """
+    bounds = np.array([SHAPE_BOUNDS[name] for name in form.shape_names])
+    starts = sorted(grid(form), key=lambda shape: float(np.sum(form.project(shape, data)[1] ** 2)))
     ended = [
         least_squares(lambda shape: form.project(shape, data)[1], start, bounds=bounds.T, x_scale="jac",
                       xtol=1e-12, ftol=1e-12, gtol=1e-12, max_nfev=300)
-        for start in begun[:8]
+        for start in starts[:8]
     ]  # fmt: skip
     best = min(ended, key=lambda done: done.cost)
     theta, residuals = form.project(best.x, data)

@@ -1,4 +1,7 @@
-"""How well a table pins down a law: profiles of the objective, and resampled rows."""
+"""How well a table pins down a law: profiles of the objective, and resampled rows.
+
+Needs a `laws.problem.Problem` and the best fit to it. Gives 95% intervals of parameters.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -7,24 +10,26 @@ import numpy as np
 from scipy.optimize.elementwise import find_root
 from scipy.special import fdtri, ndtr
 
-from workflow.scripts.laws.estimate import DRAWN, descents
+from workflow.scripts.laws.batched_bfgs import minimise_all
+from workflow.scripts.laws.estimate import LOOSE, local_optima
 from workflow.scripts.laws.forms import COEFFICIENTS, EXPONENTS, REPEATS, VANISHED
 from workflow.scripts.laws.problem import Fit, Problem
-from workflow.scripts.laws.together import descend_all
 
 LEVEL = 0.95
 GROWTH = 1.7  # of the steps in which an end is looked for
-FAR = 1e12  # times the bound: farther above, it makes no odds how far
+FAR = 1e12  # times the bound: how far above that the objective is makes no difference
 AT_ONCE = 1000  # resamples in memory
+FEWEST_DRAWS = 20  # of which a percentile interval is made
 ON_LOG_SCALE = ("A", "B", "N_c", "D_c", "R_D", "R_N")
 
 
-def rise(problem: Problem, best: Fit) -> float:
+def allowed_rise(problem: Problem, best: Fit) -> float:
     """How far the objective may rise above its minimum with one parameter held, at 95%.
 
     Of squares: the F bound of one parameter (Bates and Watts 1988, section 6.1). Of Huber's loss: half the F quantile,
-    scaled by mean psi^2 / mean psi', as the difference of objectives is distributed (Ronchetti 1982); mean psi' is told
-    from a kernel density of the residuals, for few lie within a small delta.
+    scaled by mean psi^2 / mean psi', as the difference of objectives is distributed (Ronchetti 1982), where psi is the
+    derivative of the loss; mean psi' is estimated from a kernel density of the residuals, for few lie within a small
+    delta.
     """
     rows = len(problem.data.log_loss)
     dof = rows - len(problem.form.theta)
@@ -41,48 +46,58 @@ def rise(problem: Problem, best: Fit) -> float:
 
 @dataclass(frozen=True)
 class Side:
-    """A parameter from where the fit is best to an end of its range, on the scale that it is looked at on; and the fits
-    with it held that are known, by place."""
+    """The values of one parameter from its best one to an end of its range, on the scale of its profile.
+
+    Attributes:
+        name: the parameter's printed name.
+        centre: place of the best fit; its log where the name is in `ON_LOG_SCALE`, as are all places.
+        end: place of the end of the range.
+        first: first step from the centre towards the end.
+        known: fits with the parameter held, by place.
+    """
 
     name: str
     centre: float
     end: float
-    first: float  # step
+    first: float
     known: dict[float, Fit]
 
-    def decode(self, place: float) -> float:
+    def value(self, place: float) -> float:
+        """The parameter as printed."""
         return float(np.exp(place)) if self.name in ON_LOG_SCALE else float(place)
 
 
 def profile_interval(problem: Problem, best: Fit, name: str) -> list[float]:
-    """`profile_intervals` of one parameter."""
+    """`profile_intervals` of one parameter: [low, high]."""
     return profile_intervals(problem, best, [name])[name]
 
 
 def profile_intervals(problem: Problem, best: Fit, names: list[str]) -> dict[str, list[float]]:
-    """All values of each parameter between the two where its profiled objective crosses its bound, by root-finding.
+    """The 95% profile interval, [low, high], of each parameter, by its printed name.
 
-    A side on which it never does ends where the parameter's range does: 0 for E, the limits of the search for the rest.
-    All sides are followed in step: to fit a law at a place on each costs little more than to fit it at one.
+    The profile of a parameter is the lowest objective with it held at a value; its ends are where that crosses its
+    bound (`allowed_rise`), found by root-finding. A side on which it never does ends where the parameter's range does:
+    0 for E, the limits of the search for the rest. All sides are followed in step: to fit a law at a place on each
+    takes little longer than to fit it at one.
     """
     sides = [side for name in names for side in sides_of(problem, best, name)]
-    allowed = max(rise(problem, best), 1e-300)
+    allowed = max(allowed_rise(problem, best), 1e-300)
 
     def excess(places: np.ndarray, which: np.ndarray) -> np.ndarray:
         """Above the bound if positive; of the root of the rise, which is nearly straight."""
         asked = [sides[i] for i in which]
-        solve(problem, [(side, place) for side, place in zip(asked, places, strict=True) if place not in side.known])
+        fit_held(problem, [(side, place) for side, place in zip(asked, places, strict=True) if place not in side.known])
         risen = [side.known[place].objective - best.objective for side, place in zip(asked, places, strict=True)]
         return np.sqrt(np.clip(np.array(risen) / allowed, 0.0, FAR)) - 1
 
-    found = edges(excess, *np.array([(side.centre, side.end, side.first) for side in sides]).T)
-    ends = [side.decode(place) for side, place in zip(sides, found, strict=True)]
+    found = first_crossings(excess, *np.array([(side.centre, side.end, side.first) for side in sides]).T)
+    ends = [side.value(place) for side, place in zip(sides, found, strict=True)]
     return {name: ends[2 * i : 2 * i + 2] for i, name in enumerate(names)}
 
 
 def sides_of(problem: Problem, best: Fit, name: str) -> list[Side]:
     """The lower side of a parameter and the upper."""
-    value = problem.form.natural(best.theta, problem.data)[name]
+    value = problem.form.printed(best.theta, problem.data)[name]
     if name in ON_LOG_SCALE:
         centre, first = np.log(value or 1e-300), 0.02
         limits = REPEATS if name.startswith("R_") else (centre - VANISHED, centre + 2 * VANISHED)
@@ -93,40 +108,48 @@ def sides_of(problem: Problem, best: Fit, name: str) -> list[Side]:
     return [Side(name, centre, end, float(np.copysign(first, end - centre)), {centre: best}) for end in limits]
 
 
-def solve(problem: Problem, asked: list[tuple[Side, float]]) -> None:
-    """Fit with each side's parameter held at a place, and let the side know.
+def fit_held(problem: Problem, asked: list[tuple[Side, float]]) -> None:
+    """Fit with each side's parameter held at a place, and keep the fit with the side.
 
-    Between two places that it knows a fit starts from both; beyond them from the last, also with no term gone, as from
-    zero no gradient leads back.
+    Between two places whose fits are known a fit starts from both; beyond them from the last, and once more from the
+    last with no term gone.
     """
-    begun = []
+    tries = []
     for side, place in asked:
-        held = problem.form.held(side.name, side.decode(place), problem.data)
+        held = problem.form.constraint(side.name, side.value(place), problem.data)
         below = max((known for known in side.known if known < place), default=None)
         above = min((known for known in side.known if known > place), default=None)
-        thetas = [side.known[known].theta for known in (below, above) if known is not None]
-        if len(thetas) == 1:
-            thetas.append(lifted(problem, thetas[0]))
-        begun += [(side, place, held, theta) for theta in thetas[: 1 if np.array_equal(*thetas) else 2]]
-    if begun:
-        *_, held, thetas = zip(*begun, strict=True)
-        for (side, place, *_), fit in zip(begun, descents(problem, np.array(thetas), DRAWN, list(held)), strict=True):
+        starts = [side.known[known].theta for known in (below, above) if known is not None]
+        if len(starts) == 1:
+            starts.append(with_all_terms(problem, starts[0]))
+        one, two = starts
+        tries += [(side, place, held, start) for start in ([one] if np.array_equal(one, two) else starts)]
+    if tries:
+        *_, constraints, thetas = zip(*tries, strict=True)
+        fits = local_optima(problem, np.array(thetas), LOOSE, list(constraints))
+        for (side, place, *_), fit in zip(tries, fits, strict=True):
             if place not in side.known or fit.objective < side.known[place].objective:
                 side.known[place] = fit
 
 
-def lifted(problem: Problem, theta: np.ndarray) -> np.ndarray:
-    """The same with no term gone: from zero no gradient leads back."""
+def with_all_terms(problem: Problem, theta: np.ndarray) -> np.ndarray:
+    """The same theta (p,) with no term gone, as from zero no gradient leads back."""
     least = problem.data.log_loss.min() - np.log(3)
     is_coefficient = np.array([name in COEFFICIENTS for name in problem.form.theta])
     return np.where(is_coefficient, np.maximum(theta, least), theta)
 
 
-def edges(
+def first_crossings(
     excess: Callable[[np.ndarray, np.ndarray], np.ndarray], centre: np.ndarray, end: np.ndarray, first: np.ndarray
 ) -> np.ndarray:
-    """Where ``excess`` (of places and which of the k sides they are on) turns positive on each side, looked for in
-    growing steps from ``first``; else its end. All (k,)."""
+    """Where ``excess`` turns positive on each of k sides, (k,); where it never does, the side's end.
+
+    Args:
+        excess: of places and which sides they are on, each (j,); gives (j,).
+        centre: where each side begins, (k,).
+        end: where each side ends, (k,).
+        first: the first step from the centre, (k,); steps grow until one is beyond, and a root-finder does the rest.
+    """
     inside, outside, step = centre.copy(), end.copy(), first.copy()
     crossed = np.zeros(len(end), bool)
     looking = np.flatnonzero(centre != end)
@@ -148,16 +171,26 @@ def edges(
 
 
 def bootstrap(problem: Problem, best: Fit, draws: int, groups: np.ndarray | None = None) -> np.ndarray:
-    """(draws, p) thetas of rows drawn again with replacement (pairs, Efron 1979), each fit begun at the best.
+    """(draws, p) thetas fitted to rows drawn again with replacement (pairs, Efron 1979), each fit begun at the best.
 
-    ``groups`` (n,), if given, numbers what is drawn as one: runs that share a trunk, whose noise is not independent.
+    Args:
+        groups: (n,) numbers of what is drawn as one, such as runs that share a trunk, whose noise is not independent;
+            None: each row is drawn alone.
     """
     rows = len(problem.data.log_loss)
     groups = np.arange(rows) if groups is None else np.unique(groups, return_inverse=True)[1]
     count = int(groups.max()) + 1
     times = np.random.default_rng(0).multinomial(count, np.full(count, 1 / count), size=draws)
     blocks = [
-        descend_all(replace(problem, weights=some[:, groups].astype(float)), best.theta, DRAWN).theta
+        minimise_all(replace(problem, weights=some[:, groups].astype(float)), best.theta, LOOSE).theta
         for some in np.array_split(times, draws // AT_ONCE + 1)
     ]
     return np.concatenate(blocks)
+
+
+def percentile_interval(values: np.ndarray) -> list[float] | None:
+    """The 95% percentile interval, [low, high], of resampled values (draws,); None of fewer than `FEWEST_DRAWS`."""
+    if len(values) < FEWEST_DRAWS:
+        return None
+    low, high = np.quantile(values, (0.025, 0.975)).tolist()
+    return [low, high]

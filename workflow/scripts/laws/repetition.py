@@ -1,15 +1,39 @@
-"""Laws of runs that read their data more than once: tokens read again are worth less than new ones."""
+"""Laws of runs that read their data more than once: tokens read again are worth less than new ones.
+
+Needs unique tokens U beside N, D and the loss of each run; see `laws.forms` for shapes and coordinates.
+"""
+
+from typing import NamedTuple
 
 import numpy as np
 
-from workflow.scripts.laws.forms import EXPONENTS, N_AND_D, Constraint, Data, Form, log_sum_exp, non_negative
+from workflow.scripts.laws.forms import EXPONENTS, N_AND_D, Constraint, Data, Form, log_sum_exp, non_negative_weights
+
+Values = np.ndarray | float  # of one law a number, of m laws (m, 1)
+
+
+class EffectiveParameters(NamedTuple):
+    """Centred log N' of each row and its derivatives, each (n,), or (m, n) of m laws."""
+
+    log_n: np.ndarray
+    by_ratio: np.ndarray  # log (A / B), both coefficients taken at the means
+    by_alpha: np.ndarray
+    by_beta: np.ndarray
+    by_r_n: np.ndarray  # log R_N
+
+
+class EffectiveTokens(NamedTuple):
+    """Centred log D' (or D'') of each row and its derivative by log R_D (or by log (1 - k)), each (n,) or (m, n)."""
+
+    log_d: np.ndarray
+    by_worth: np.ndarray
 
 
 class Repeat(Form):
     """E + A N'^-alpha + B D'^-beta with effective parameters and tokens (Muennighoff et al. 2023, equations 5 to 10).
 
     With U unique tokens read 1 + R times, D' = U + U R_D (1 - e^(-R / R_D)); N' likewise from U_N, the parameters that
-    are compute-optimal for U, or N where that is less.
+    are compute-optimal for U, or N where that is less. The shape holds log (A / B), too, as U_N depends on it.
     """
 
     name = "repeat"
@@ -17,11 +41,10 @@ class Repeat(Form):
     theta = ("log_e", "log_a", "log_b", "alpha", "beta", "log_r_d", "log_r_n")
     exponents = N_AND_D
 
-    def predict(self, theta, data):
+    def predict(self, theta: np.ndarray, data: Data) -> tuple[np.ndarray, np.ndarray]:
         log_e, log_a, log_b, alpha, beta, log_r_d, log_r_n = theta
-        (log_n, by_ratio, by_alpha, by_beta, by_r_n), (log_d, by_r_d) = self.effective(
-            log_a - log_b, alpha, beta, log_r_d, log_r_n, data
-        )
+        log_n, by_ratio, by_alpha, by_beta, by_r_n = self.parameters(log_a - log_b, alpha, beta, log_r_n, data)
+        log_d, by_r_d = self.tokens(log_r_d, data)
         terms = np.stack((np.full_like(log_n, log_e), log_a - alpha * log_n, log_b - beta * log_d))
         total, (e, a, b) = log_sum_exp(terms)
         through_n = -a * alpha
@@ -31,11 +54,17 @@ class Repeat(Form):
         )  # fmt: skip
         return total, np.stack(gradient, axis=-1)
 
-    def effective(self, ratio, alpha, beta, log_r_d, log_r_n, data: Data):
-        """Centred log N' and its derivatives by log(A/B), alpha, beta, log R_N; centred log D' and that by log R_D."""
+    @staticmethod
+    def tokens(log_r_d: Values, data: Data) -> EffectiveTokens:
+        """What the tokens read are worth."""
+        log_d, _, by_r_d = saturated(data.log_d - data.log_u, log_r_d)
+        return EffectiveTokens(data.log_u + log_d, by_r_d)
+
+    @staticmethod
+    def parameters(ratio: Values, alpha: Values, beta: Values, log_r_n: Values, data: Data) -> EffectiveParameters:
+        """What the parameters are worth; ``ratio`` is log (A / B), both coefficients taken at the means."""
         # A coefficient that is held can push its exponent below all that is searched, where nothing is defined.
         alpha, beta = np.maximum(alpha, EXPONENTS[0]), np.maximum(beta, EXPONENTS[0])
-        log_d, _, by_r_d = saturated(data.log_d - data.log_u, log_r_d)
         # The optimum in these coordinates: alpha A' N^-alpha = beta B' U^-beta, A' and B' taken at the means.
         optimal = (np.log(alpha / beta) + ratio + beta * data.log_u) / alpha
         excess = np.maximum(data.log_n - optimal, 0.0)
@@ -45,20 +74,28 @@ class Repeat(Form):
         by_optimal = np.where(above, 1 - by_excess, 0.0)
         by_alpha = by_optimal * (1 / alpha**2 - optimal / alpha)
         by_beta = by_optimal * (data.log_u - 1 / beta) / alpha
-        return (base + more, by_optimal / alpha, by_alpha, by_beta, by_r_n), (data.log_u + log_d, by_r_d)
+        return EffectiveParameters(base + more, by_optimal / alpha, by_alpha, by_beta, by_r_n)
 
-    shape_names = ("alpha", "beta", "log_r_d", "log_r_n", "log_ratio")  # N' depends on A/B, too
+    shape_names = ("alpha", "beta", "log_r_d", "log_r_n", "log_ratio")
 
-    def project(self, shape, data):
+    def project(self, shape: np.ndarray, data: Data) -> tuple[np.ndarray, np.ndarray]:
         alpha, beta, log_r_d, log_r_n, ratio = shape
-        (log_n, *_), (log_d, _) = self.effective(ratio, alpha, beta, log_r_d, log_r_n, data)
+        log_n, log_d = self.parameters(ratio, alpha, beta, log_r_n, data).log_n, self.tokens(log_r_d, data).log_d
         both = np.exp(ratio - alpha * log_n) + np.exp(-beta * log_d)
-        (e, b), residuals = non_negative(np.stack((np.ones_like(both), both), axis=1), data)
+        (e, b), residuals = non_negative_weights(np.stack((np.ones_like(both), both), axis=1), data)
         return np.array([np.log(e), np.log(b) + ratio, np.log(b), alpha, beta, log_r_d, log_r_n]), residuals
 
 
-def saturated(excess: np.ndarray, log_r: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """log(1 + r (1 - e^(-R / r))) for R = e^excess - 1 repetitions; its derivatives by excess and by log r."""
+def saturated(excess: np.ndarray, log_r: Values) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Log of what 1 + R readings are worth in first ones, log (1 + r (1 - e^(-R / r))); its derivatives.
+
+    Args:
+        excess: log (1 + R), at least 0, (n,) or (m, n).
+        log_r: log r, where r is what endless repetition is worth beyond the first reading; of m laws (m, 1).
+
+    Returns:
+        The log, its derivative by ``excess`` and that by ``log_r``, each (n,) or (m, n).
+    """
     r = np.exp(log_r)
     repetitions = np.expm1(np.minimum(excess, 300.0))  # a search may try what no table has
     decay = np.exp(-repetitions / r)
@@ -67,15 +104,18 @@ def saturated(excess: np.ndarray, log_r: float) -> tuple[np.ndarray, np.ndarray,
 
 
 class Sms(Form):
-    """E + A N^-alpha + B D''^-beta + d N^-alpha D''^-beta, with D'' = U (1 - k^(D/U)) / (1 - k): the part of MuPT's
-    symbolic music scaling law that does not over-fit (Qu et al. 2024, equation 2)."""
+    """E + A N^-alpha + B D''^-beta + d N^-alpha D''^-beta, with D'' = U (1 - k^(D/U)) / (1 - k).
+
+    This is the part of MuPT's symbolic music scaling (SMS) law that leaves out over-fitting (Qu et al. 2024, equation
+    2): each epoch adds k times as much as the one before. `laws.loss_surface.overfit` fits the other part.
+    """
 
     name = "repeat_sms"
     formula = "L = E + A/N^alpha + B/D''^beta + d/(N^alpha D''^beta)"
     theta = ("log_e", "log_a", "log_b", "log_d", "alpha", "beta", "log_decay")
     exponents = N_AND_D
 
-    def predict(self, theta, data):
+    def predict(self, theta: np.ndarray, data: Data) -> tuple[np.ndarray, np.ndarray]:
         *coefficients, alpha, beta, log_decay = theta
         log_d, by_decay = geometric(data, log_decay)
         by_n, by_d = -alpha * data.log_n, -beta * log_d
@@ -84,34 +124,39 @@ class Sms(Form):
         of_n, of_d = shares[1] + shares[3], shares[2] + shares[3]
         return total, np.stack((*shares, -of_n * data.log_n, -of_d * log_d, -of_d * beta * by_decay), axis=-1)
 
-    def project(self, shape, data):
+    def project(self, shape: np.ndarray, data: Data) -> tuple[np.ndarray, np.ndarray]:
         alpha, beta, log_decay = shape
         log_d, _ = geometric(data, log_decay)
         n, d = np.exp(-alpha * data.log_n), np.exp(-beta * log_d)
-        weights, residuals = non_negative(np.stack((np.ones_like(n), n, d, n * d), axis=1), data)
+        weights, residuals = non_negative_weights(np.stack((np.ones_like(n), n, d, n * d), axis=1), data)
         return np.array([*np.log(weights), *shape]), residuals
 
-    def natural(self, theta, data):
-        found = super().natural(theta, data)
+    def printed(self, theta: np.ndarray, data: Data) -> dict[str, float]:
+        found = super().printed(theta, data)
         log_d, alpha, beta, log_decay = theta[3:]
         gone = found.pop("D") == 0
         found["d"] = 0.0 if gone else float(np.exp(log_d + alpha * data.mean_n + beta * data.mean_d))
         del found["DECAY"]
         return found | {"k": float(1 - np.exp(log_decay))}
 
-    def held(self, name, value, data):
+    def constraint(self, name: str, value: float, data: Data) -> Constraint:
+        if name == "d":
+            raise ValueError("d cannot be held: its term falls with N and with D, and no exponent follows both")
         if name == "k":
             return Constraint(self.theta.index("log_decay"), np.log1p(-value))
-        return super().held(name, value, data)
+        return super().constraint(name, value, data)
 
 
-def geometric(data: Data, log_decay: float) -> tuple[np.ndarray, np.ndarray]:
-    """Centred log D'' and its derivative by log (1 - k)."""
+def geometric(data: Data, log_decay: Values) -> EffectiveTokens:
+    """What the tokens read are worth if each epoch adds k times as much as the one before.
+
+    ``log_decay``: log (1 - k).
+    """
     decay = np.exp(log_decay)
     epochs = np.exp(data.log_d - data.log_u)
     kept = np.exp(epochs * np.log1p(-decay))  # k^(D/U)
     by_decay = decay * epochs * kept / ((1 - decay) * (1 - kept)) - 1
-    return data.log_u + np.log1p(-kept) - log_decay, by_decay
+    return EffectiveTokens(data.log_u + np.log1p(-kept) - log_decay, by_decay)
 
 
 REPEAT, SMS = Repeat(), Sms()

@@ -1,4 +1,7 @@
-"""Read a table of training runs, ours or anybody's, and what was fitted to it; refuse what no law can be fitted to."""
+"""Read a table of training runs, ours or anybody's, and what was fitted to it; refuse what no law can be fitted to.
+
+Needs a CSV with at least params and loss, or a fit.json. Also numbers the budgets that a table's amounts belong to.
+"""
 
 import csv
 from pathlib import Path
@@ -15,22 +18,26 @@ ALIASES = {"params_non_embedding": "params", "test_loss": "loss", "test_loss_se"
 NEEDED = ("params", "loss")
 POSITIVE = (*NEEDED, "tokens", "unique_tokens", "flops", "params_log_se")
 NON_NEGATIVE = ("loss_se",)
+SAME_TOKENS = 0.01  # budgets of tokens that differ by less, in logs, are one
 
 
-def read_table(path: str | Path, group: str = "arch") -> tuple[pd.DataFrame, list[str]]:
+def read_table(path: str | Path, group: str = "arch", columns: tuple[str, ...] = ()) -> tuple[pd.DataFrame, list[str]]:
     """Runs, one a row, and sentences about what was taken for granted.
 
-    Columns: ``group`` ('all' throughout if the table has no column 'arch'), size, params, loss, tokens (NaN if not
-    known), unique_tokens (tokens if not known), flops (6 N D if not known), loss_se, seed; others are kept as text.
+    Columns: ``group`` ('all' throughout if the table has no column 'arch'), size (its N if it has no name), params
+    (N), loss (in the table's unit, nats a character in runs.csv), tokens (D; NaN if not known), unique_tokens (U;
+    tokens if not known), flops (C; 6 N D if not known), loss_se, seed; others are kept as text.
+    The file itself must have ``columns``, under these names.
 
     Raises:
         InputError: it is no CSV, a column is missing, or cells are not numbers above 0: one line for each bad row.
     """
     rows, lines = read_rows(path)
     table = pd.DataFrame(rows, dtype=str)
-    for name, standard in ALIASES.items():
-        if name in table:
-            table = table.drop(columns=standard, errors="ignore").rename(columns={name: standard})
+    for name in columns:
+        if name not in table:
+            raise InputError(f"{path} has no column {name!r}")
+    table = with_our_names(table)
     for name in NEEDED:
         if name not in table:
             raise InputError(f"{path} has no column {name!r}")
@@ -38,25 +45,15 @@ def read_table(path: str | Path, group: str = "arch") -> tuple[pd.DataFrame, lis
         if group != "arch":
             raise InputError(f"{path} has no column {group!r}")
         table[group] = "all"
-    problems: dict[int, list[str]] = {}
-    for place in np.flatnonzero(table[group] == ""):
-        problems.setdefault(place, []).append(f"{group} is empty")
+    bad = [(place, f"{group} is empty") for place in np.flatnonzero(table[group] == "").tolist()]
     for name in (*POSITIVE, *NON_NEGATIVE):
-        if name not in table or (name not in NEEDED and (table[name] == "").all()):
-            table[name] = np.nan
-            continue
-        numbers = pd.to_numeric(table[name], errors="coerce")
-        zero = numbers == 0 if name in NON_NEGATIVE else False
-        fine = (np.isfinite(numbers) & (numbers > 0)) | zero
-        if name in ("unique_tokens", *NON_NEGATIVE):
-            fine |= table[name] == ""  # told for some rows only
-        for place in np.flatnonzero(~fine):
-            kind = "a number of at least 0" if name in NON_NEGATIVE else "a positive number"
-            problems.setdefault(place, []).append(f"{name} is '{table[name].iloc[place]}', not {kind}")
-        table[name] = numbers.astype(float)
-    if problems:
-        said = [f"{path} line {lines[place]}: {'; '.join(what)}" for place, what in sorted(problems.items())]
-        raise InputError("\n".join(said))
+        bad += to_numbers(table, name)
+    if bad:
+        problems: dict[int, list[str]] = {}
+        for place, problem in bad:
+            problems.setdefault(place, []).append(problem)
+        sentences = [f"{path} line {lines[place]}: {'; '.join(problems[place])}" for place in sorted(problems)]
+        raise InputError("\n".join(sentences))
     if "size" not in table:
         table["size"] = ""
     table["size"] = table["size"].where(table["size"] != "", table["params"].map("{:.4g}".format))
@@ -65,8 +62,37 @@ def read_table(path: str | Path, group: str = "arch") -> tuple[pd.DataFrame, lis
     return complete(table)
 
 
+def with_our_names(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with the columns in `ALIASES` under the names that the laws use."""
+    for name, standard in ALIASES.items():
+        if name in table:
+            table = table.drop(columns=standard, errors="ignore").rename(columns={name: standard})
+    return table
+
+
+def to_numbers(table: pd.DataFrame, name: str) -> list[tuple[int, str]]:
+    """Turn a column of text into numbers, in place; the cells that are none, as (row, what is wrong).
+
+    A column that is not needed and not given becomes NaN throughout.
+    """
+    if name not in table or (name not in NEEDED and (table[name] == "").all()):
+        table[name] = np.nan
+        return []
+    text, numbers = table[name], pd.to_numeric(table[name], errors="coerce")
+    fine = np.isfinite(numbers) & ((numbers >= 0) if name in NON_NEGATIVE else (numbers > 0))
+    if name in ("unique_tokens", *NON_NEGATIVE):
+        fine |= text == ""  # may be given for some rows only
+    table[name] = numbers.astype(float)
+    kind = "a number of at least 0" if name in NON_NEGATIVE else "a positive number"
+    return [(place, f"{name} is '{text.iloc[place]}', not {kind}") for place in np.flatnonzero(~fine).tolist()]
+
+
 def read_rows(path: str | Path) -> tuple[list[dict[str, str]], list[int]]:
-    """Cells of a CSV with a header as stripped text, and the line that each row ends on; empty lines are none."""
+    """Cells of a CSV with a header, as stripped text, and the line that each row ends on; empty lines are no rows.
+
+    Raises:
+        InputError: it is no CSV, it has no rows, or a row has not as many cells as the header.
+    """
     rows, lines = [], []
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
@@ -91,7 +117,7 @@ def read_rows(path: str | Path) -> tuple[list[dict[str, str]], list[int]]:
 
 
 def read_fit(path: Path) -> dict:
-    """The contents of fit.json.
+    """The contents of fit.json; workflow/schemas/fit.schema.json says what each key means.
 
     Raises:
         InputError: it holds no fits, or those of an earlier version.
@@ -103,7 +129,10 @@ def read_fit(path: Path) -> dict:
 
 
 def complete(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
-    """Tokens and FLOP from each other, where a whole column is missing."""
+    """Tokens and FLOP from each other by C = 6 N D (Kaplan et al. 2020, section 2.1), where a whole column is missing.
+
+    Also holds unique tokens to those read. Gives the table, changed in place, and sentences about what was assumed.
+    """
     notes = []
     six = 6 * table["params"]
     if table["flops"].isna().all() and table["tokens"].notna().all():
@@ -114,3 +143,17 @@ def complete(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
         notes.append("tokens are not given: C / (6 N) is taken for them")
     table["unique_tokens"] = table[["unique_tokens", "tokens"]].min(axis=1)
     return table, notes
+
+
+def levels(values: np.ndarray, within: float) -> np.ndarray:
+    """(n,) number of the level that each of ``values`` (n,) is of, ascending, such as the budget that a run is of.
+
+    No level spans more than ``within`` in logs.
+    """
+    logs = np.log(values)
+    found, level, start = np.empty(len(values), int), -1, -np.inf
+    for place in np.argsort(logs, kind="stable"):
+        if logs[place] - start > within:
+            level, start = level + 1, logs[place]
+        found[place] = level
+    return found

@@ -5,6 +5,9 @@ saturating    a law with an irreducible loss above zero fits, and one without do
 reversal      the largest size is worse than the next smaller and than its forecast, or loss rises with size
 flat          loss does not change with size: the exponent's interval holds zero and nothing beyond 0.05
 inconclusive  the table decides none of these
+
+Needs the points of one architecture at one budget of tokens (`laws.line.Points`) and its laws as fit.json has them:
+``laws`` and ``group`` are dicts with the keys power, power_irreducible, curvature and forecast.
 """
 
 import itertools
@@ -14,16 +17,24 @@ from scipy.special import fdtrc, stdtr
 
 from workflow.scripts.laws.line import Points, seed_noise
 
-FLAT = 0.05  # exponents from -0.05 to 0.05 change the loss by less than a ninth over a decade of sizes
+HEADLINES = {
+    "power": "loss falls as a power of N, with no floor in sight",
+    "saturating": "loss levels off at this budget",
+    "reversal": "the largest size is worse, so no law in N alone holds",
+    "flat": "no fall of loss with N",
+    "inconclusive": "these runs do not decide whether loss levels off",
+}
+FLAT = 0.05  # exponents from -0.05 to 0.05 change the loss by less than an eighth over a decade of sizes
 MATERIAL = 0.5  # a floor below half the lowest loss leaves a power law for the next decades
 SIGNIFICANT = 0.05
 
 
-def judge(points: Points, group: dict) -> str:
-    """One of `HEADLINES` for one architecture at one budget of tokens; ``group`` as in fit.json."""
-    power, irreducible, forecast, bent = (
-        group[name] for name in ("power", "power_irreducible", "forecast", "curvature")
-    )
+def judge(points: Points, laws: dict) -> str:
+    """The verdict, one of `HEADLINES`, on one architecture at one budget of tokens.
+
+    An exponent whose interval holds zero or lies below it is decided first; of a fall, the irreducible loss decides.
+    """
+    power, irreducible, forecast = laws["power"], laws["power_irreducible"], laws["forecast"]
     low, high = power["ci95"]["alpha"]
     if low <= 0 and max(-low, high) <= FLAT:
         return "saturating" if early_fall(points, irreducible) else "flat"
@@ -34,25 +45,39 @@ def judge(points: Points, group: dict) -> str:
     if irreducible is None:
         return "inconclusive"
     floor_low, floor_high = irreducible["ci95"]["E"]
-    rejected = (power["lack_of_fit"] or {}).get("p", 1) < SIGNIFICANT
     if floor_low > 0:
-        return "inconclusive" if (irreducible["lack_of_fit"] or {}).get("p", 1) < SIGNIFICANT else "saturating"
-    is_bent = bent is not None and not bent["ci95"]["curvature"][0] <= 0 <= bent["ci95"]["curvature"][1]
-    inside = forecast["power"]["pi95"][0] <= forecast["observed"] <= forecast["power"]["pi95"][1]
-    if rejected or is_bent or not inside or floor_high > MATERIAL * points.loss.min():
+        return "inconclusive" if seeds_rule_out(irreducible) else "saturating"
+    held = is_inside(forecast["observed"], forecast["power"]["pi95"])
+    if seeds_rule_out(power) or is_bent(laws["curvature"]) or not held or floor_high > MATERIAL * points.loss.min():
         return "inconclusive"
     return "power"
 
 
-def informed(forecast: dict) -> dict:
+def seeds_rule_out(law: dict) -> bool:
+    """Whether seeds vary too little for the law to be right, by its lack-of-fit F test."""
+    return bool((law["lack_of_fit"] or {}).get("p", 1) < SIGNIFICANT)
+
+
+def is_bent(curvature: dict | None) -> bool:
+    """Whether the interval of the curvature leaves out zero."""
+    return curvature is not None and not is_inside(0, curvature["ci95"]["curvature"])
+
+
+def is_inside(value: float, interval: list[float]) -> bool:
+    """Whether an interval holds a value."""
+    return interval[0] <= value <= interval[1]
+
+
+def decisive(forecast: dict) -> dict:
     """The forecast that counts: of the law with irreducible loss if its interval has two degrees of freedom, as a
     curve that flattens has not turned; else of the straight line."""
-    floor = forecast["power_irreducible"]
-    return floor if floor and floor["dof"] >= 2 else forecast["power"]
+    line: dict = forecast["power"]
+    curve: dict | None = forecast["power_irreducible"]
+    return curve if curve and curve["dof"] >= 2 else line
 
 
 def early_fall(points: Points, irreducible: dict | None) -> bool:
-    """Whether the law with irreducible loss beats a constant, where no straight line does: loss fell early on."""
+    """Whether the law with irreducible loss beats a constant (F test), where no straight line does: loss fell early."""
     if irreducible is None or irreducible["ci95"]["E"][0] <= 0 or irreducible["A"] == 0:
         return False
     log_loss, dof, rss = np.log(points.loss), irreducible["dof"], irreducible["objective"]
@@ -61,10 +86,13 @@ def early_fall(points: Points, irreducible: dict | None) -> bool:
 
 
 def falls_back(points: Points, forecast: dict | None) -> bool:
-    """Whether the largest size is worse than the next smaller, by more than chance and by more than levelling off."""
+    """Whether the largest size is worse than the next smaller, by more than chance and by more than levelling off.
+
+    By its forecast; or by a t test against the noise between seeds.
+    """
     if points.loss[-1] <= points.loss[-2]:
         return False
-    if forecast and forecast["observed"] > informed(forecast)["pi95"][1]:
+    if forecast and forecast["observed"] > decisive(forecast)["pi95"][1]:
         return True
     within, dof = seed_noise(points)
     counts = np.bincount(points.run_size)
@@ -75,48 +103,56 @@ def falls_back(points: Points, forecast: dict | None) -> bool:
 
 
 def sentences(name: str, points: Points, sizes: list[str], group: dict) -> list[str]:
-    """What the verdict rests on; ``sizes`` are the names of the points."""
+    """What the verdict rests on.
+
+    Args:
+        name: of the architecture, as it is to be printed.
+        sizes: names of the points' sizes.
+        group: the laws, and tokens and verdict as fit.json has them.
+    """
     power, irreducible, forecast = group["power"], group["power_irreducible"], group["forecast"]
     low, high = power["ci95"]["alpha"]
     said = [
         f"{name}: {HEADLINES[group['verdict']]}. α = {power['alpha']:.3f}, 95% [{low:.3f}, {high:.3f}],"
-        f" {len(points.n)} sizes, R² {power['r2']:.3f}."
+        f" {len(points.n)} sizes, R² {power['r2']:.3f}.",
+        steps_sentence(points, sizes),
     ]
+    if forecast:
+        said += forecast_sentences(forecast)
+    if irreducible is None:
+        return [*said, "Three sizes cannot tell whether loss levels off."]
+    if group["verdict"] == "flat":
+        return said
+    low, high = irreducible["ci95"]["E"]
+    at = "at this budget, B/D^β of data included" if group["tokens"] else "of these runs"
+    said.append(f"Irreducible loss {at}: {irreducible['E']:.2f} nats, 95% [{low:.2f}, {high:.2f}].")
+    return said + [
+        f"Seeds vary too little for {words} to be right (F test, p = {law['lack_of_fit']['p']:.2g})."
+        for law, words in ((power, "a power law"), (irreducible, "one with a floor"))
+        if seeds_rule_out(law)
+    ]
+
+
+def steps_sentence(points: Points, sizes: list[str]) -> str:
+    """Which steps up in size do not lower the loss."""
     rises = [
         f"{sizes[i + 1]} ({b:.3f}) is worse than {sizes[i]} ({a:.3f})"
         for i, (a, b) in enumerate(itertools.pairwise(points.loss))
         if b >= a
     ]
-    said.append("Not every step up helps: " + "; ".join(rises) + "." if rises else "Every step up in size helps.")
-    if forecast:
-        ends = forecast["power"]["pi95"]
-        inside = ends[0] <= forecast["observed"] <= ends[1]
-        how = "as forecast" if inside else "above it" if forecast["observed"] > ends[1] else "below it"
-        said.append(
-            f"Forecast of {forecast['size']} from the {forecast['from_sizes']} smaller:"
-            f" {forecast['power']['loss']:.3f}, 95% [{ends[0]:.3f}, {ends[1]:.3f}]; it was"
-            f" {forecast['observed']:.3f}, {how}."
-        )
-        if (curve := informed(forecast)) is not forecast["power"]:
-            low, high = curve["pi95"]
-            said.append(f"With irreducible loss: {curve['loss']:.3f} [{low:.3f}, {high:.3f}].")
-    if irreducible is None:
-        return [*said, "Three sizes cannot tell whether loss levels off."]
-    e_low, e_high = irreducible["ci95"]["E"]
-    if group["verdict"] == "flat":
-        return said
-    at = "at this budget, B/D^β of data included" if group["tokens"] else "of these runs"
-    said.append(f"Irreducible loss {at}: {irreducible['E']:.2f} nats, 95% [{e_low:.2f}, {e_high:.2f}].")
-    for law, words in ((power, "a power law"), (irreducible, "one with a floor")):
-        if (test := law["lack_of_fit"]) and test["p"] < SIGNIFICANT:
-            said.append(f"Seeds vary too little for {words} to be right (F test, p = {test['p']:.2g}).")
+    return "Not every step up helps: " + "; ".join(rises) + "." if rises else "Every step up in size helps."
+
+
+def forecast_sentences(forecast: dict) -> list[str]:
+    """What the largest size was to be and what it was."""
+    low, high = forecast["power"]["pi95"]
+    observed = forecast["observed"]
+    how = "as forecast" if low <= observed <= high else "above it" if observed > high else "below it"
+    said = [
+        f"Forecast of {forecast['size']} from the {forecast['from_sizes']} smaller:"
+        f" {forecast['power']['loss']:.3f}, 95% [{low:.3f}, {high:.3f}]; it was {observed:.3f}, {how}."
+    ]
+    if (curve := decisive(forecast)) is not forecast["power"]:
+        low, high = curve["pi95"]
+        said.append(f"With irreducible loss: {curve['loss']:.3f} [{low:.3f}, {high:.3f}].")
     return said
-
-
-HEADLINES = {
-    "power": "loss falls as a power of N, with no floor in sight",
-    "saturating": "loss levels off at this budget",
-    "reversal": "the largest size is worse, so no law in N alone holds",
-    "flat": "no fall of loss with N",
-    "inconclusive": "these runs do not decide whether loss levels off",
-}

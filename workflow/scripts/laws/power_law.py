@@ -1,0 +1,238 @@
+"""Power laws in N at one budget of tokens: the runs they are fitted to, the fits, and forecasts of the largest size.
+
+Needs the runs of one architecture, as `laws.table.read_table` gives them. A law in N alone holds at one D, so only runs
+of one budget of tokens are used, and of each size one point, the mean over seeds of log loss.
+"""
+
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from workflow.scripts.laws.band import t_quantile
+from workflow.scripts.laws.batched_bfgs import minimise_all
+from workflow.scripts.laws.estimate import LOOSE, Settings, search, starting_points, variable_projection
+from workflow.scripts.laws.forms import POWER_IRREDUCIBLE, data_of
+from workflow.scripts.laws.intervals import percentile_interval
+from workflow.scripts.laws.line import Points, fit_line, lack_of_fit, leave_one_out_error, r_squared, t_interval
+from workflow.scripts.laws.problem import Problem
+from workflow.scripts.laws.report import SHARED, Outcome, left_out_error, summarise, widened
+from workflow.scripts.laws.table import SAME_TOKENS, levels
+
+MANY_EPOCHS = 4.0  # beyond, repeated tokens are worth clearly less than new ones (Muennighoff et al. 2023)
+MISFIT = 0.05  # no seed moves a loss by so much: residuals beyond are the law's fault, and E is below every loss then
+
+
+class Budget(NamedTuple):
+    """The runs that a law in N alone is fitted to.
+
+    Attributes:
+        rows: of the table.
+        tokens: D of each; None if that is not known, or not one number.
+        alike: they are of one budget, as far as is known.
+        warnings: what a reader has to know of the choice, as sentences.
+    """
+
+    rows: pd.DataFrame
+    tokens: int | None
+    alike: bool
+    warnings: list[str]
+
+
+def one_budget(rows: pd.DataFrame) -> Budget:
+    """Runs of one budget of tokens, and of one amount of unique ones.
+
+    The budget that most sizes have; among equals one whose data were not read too often, then the largest budget, then
+    the most unique tokens. Where none has three sizes (or all, if there are fewer): the best run of each size, and a
+    warning.
+    """
+    if rows["tokens"].isna().all():
+        return Budget(rows, None, True, ["tokens are not given: the runs are taken to be of one budget"])
+    cell = pd.Series(
+        list(zip(levels(rows["tokens"].to_numpy(), SAME_TOKENS), levels(rows["unique_tokens"].to_numpy(), SAME_TOKENS),
+                 strict=True)), index=rows.index,
+    )  # fmt: skip
+    counts = rows.groupby(cell)["params"].nunique()
+    fresh = (rows["tokens"] / rows["unique_tokens"]).groupby(cell).max() <= MANY_EPOCHS
+    best = max(counts.index, key=lambda key: (counts[key], fresh[key], key))
+    if counts[best] < min(3, rows["params"].nunique()):
+        lowest = rows.loc[rows.groupby("params")["loss"].idxmin()]
+        warning = (
+            "power: no budget of tokens has three sizes, so each size's best run was taken; their tokens differ, and"
+            " the exponent is not that of N alone"
+        )
+        return Budget(lowest, None, False, [warning])
+    chosen = rows[cell == best]
+    tokens = round(chosen["tokens"].median())
+    return Budget(chosen, tokens, True, doubts_of_budget(rows, chosen, tokens))
+
+
+def doubts_of_budget(rows: pd.DataFrame, chosen: pd.DataFrame, tokens: int) -> list[str]:
+    """What a reader has to know of the runs ``chosen`` among ``rows`` for their budget."""
+    doubts = []
+    absent = sorted(set(rows["params"]) - set(chosen["params"]))
+    if absent:
+        doubts.append(f"power: {len(absent)} sizes have no run at {tokens:,} tokens")
+    epochs = float((chosen["tokens"] / chosen["unique_tokens"]).max())
+    if epochs > MANY_EPOCHS:
+        doubts.append(f"power: the runs read their data {epochs:.1f} times")
+    named = chosen[chosen["seed"] != ""]
+    if named.duplicated(["params", "seed"]).any():
+        doubts.append("power: a size has several rows of one seed, taken for several seeds")
+    return doubts
+
+
+def same_tokens(a: int | None, b: int | None) -> bool:
+    """Whether two budgets are the same: two unknown ones may be, a known and an unknown one are not."""
+    return a == b if a is None or b is None else bool(abs(np.log(a / b)) < SAME_TOKENS)
+
+
+def fit_power(points: Points, settings: Settings, evaluation_se: float) -> dict:
+    """L = A N^-alpha by `curve_fit` of log L on log N, with t intervals of k - 2 degrees of freedom; needs three sizes.
+
+    ``evaluation_se``: relative standard error of the loss that all runs share, as they were measured on the same text.
+    It moves A and not alpha; what it does to single runs is in the residuals already.
+    """
+    line = fit_line(points)
+    log_loss = np.log(points.loss)
+    errors = np.sqrt(np.diag(line.covariance))
+    a = np.exp(widened(t_interval(line.log_a, errors[0], line.dof), line.log_a, SHARED * evaluation_se)).tolist()
+    return {
+        "formula": "L = A/N^alpha",
+        "alpha": line.alpha,
+        "A": float(np.exp(line.log_a)),
+        "ci95": {"alpha": t_interval(line.alpha, errors[1], line.dof), "A": a},
+        "bootstrap95": {"alpha": percentile_interval(resampled_slopes(points, settings.draws))},
+        "covariance_log_A_alpha": line.covariance.tolist(),
+        "dof": line.dof,
+        "objective": line.rss,
+        "n_rows": len(points.run_log_loss),
+        "n_sizes": len(points.n),
+        "r2": r_squared(log_loss, line.rss),
+        "aicc": aicc(line.rss, len(points.n), 3),
+        "loo_error": leave_one_out_error(points) if len(points.n) > 3 else None,
+        "lack_of_fit": lack_of_fit(points, line.log_loss(points.n), 2),
+        "converged": True,
+    }
+
+
+def aicc(rss: float, n: int, k: int) -> float | None:
+    """Akaike's criterion for few points (Hurvich and Tsai 1989), of n points and k parameters with the noise.
+
+    None below 6 points, and of a perfect fit.
+    """
+    if n < 6 or n - k - 1 < 1 or rss <= 0:
+        return None
+    return float(n * np.log(rss / n) + 2 * k + 2 * k * (k + 1) / (n - k - 1))
+
+
+def resamples(points: Points, draws: int, fewest: int) -> tuple[np.ndarray, np.ndarray]:
+    """Runs drawn again with replacement, ``draws`` times, less the draws that have not the ``fewest`` sizes.
+
+    Returns:
+        Which sizes are in each of m draws, and their mean log losses, both (m, k). A size that is not drawn has the
+        mean of all its runs.
+    """
+    runs, sizes = len(points.run_log_loss), len(points.n)
+    times = np.random.default_rng(0).multinomial(runs, np.full(runs, 1 / runs), size=draws)
+    of_size = points.run_size[:, None] == np.arange(sizes)
+    counts = times @ of_size
+    sums = times * points.run_log_loss @ of_size
+    means = np.where(counts > 0, sums / np.maximum(counts, 1), np.log(points.loss))
+    enough = (counts > 0).sum(axis=1) >= fewest
+    return counts[enough] > 0, means[enough]
+
+
+def resampled_slopes(points: Points, draws: int) -> np.ndarray:
+    """(m,) alphas of the lines through resampled runs."""
+    drawn, means = resamples(points, draws, 3)
+    x = np.log(points.n)
+    return np.array([-np.polyfit(x[sizes], y[sizes], 1)[0] for sizes, y in zip(drawn, means, strict=True)])
+
+
+def fit_power_irreducible(points: Points, settings: Settings, evaluation_se: float) -> Outcome:
+    """L = E + A N^-alpha by least squares of log L over one point a size; absent below four sizes.
+
+    Squares rather than Huber's loss: of so few points none can be known to be an outlier. ``evaluation_se``: see
+    `fit_power`.
+    """
+    if len(points.n) < 4:
+        return Outcome(None, [], "three sizes cannot tell an irreducible loss")
+    data = data_of(points.n, points.n, points.loss)
+    problem = Problem(POWER_IRREDUCIBLE, data)
+    found = search(problem)
+    law, warnings = summarise(problem, found, variable_projection(POWER_IRREDUCIBLE, data), evaluation_se)
+    rss = law["objective"]
+    if np.sqrt(rss / (len(points.n) - 3)) > MISFIT:
+        low, high = law["ci95"]["E"]
+        law["ci95"]["E"] = [low, min(high, float(points.loss.min()))]
+    drawn, means = resamples(points, settings.draws, 4)
+    many = Problem(POWER_IRREDUCIBLE, data._replace(log_loss=means), weights=drawn.astype(float))
+    log_e, _, alphas = minimise_all(many, found.best.theta, LOOSE).theta.T
+    law |= {
+        "bootstrap95": {"alpha": percentile_interval(alphas), "E": percentile_interval(np.exp(log_e))},
+        "dof": len(points.n) - 3,
+        "n_rows": len(points.run_log_loss),
+        "n_sizes": len(points.n),
+        "aicc": aicc(rss, len(points.n), 4),
+        "loo_error": irreducible_leave_one_out_error(problem) if len(points.n) > 4 else None,
+        "lack_of_fit": lack_of_fit(points, POWER_IRREDUCIBLE.predict(found.best.theta, data)[0], 3),
+    }
+    return Outcome(law, warnings, "")
+
+
+def irreducible_leave_one_out_error(problem: Problem) -> float:
+    """Mean relative error of the loss at each size, predicted by the law with irreducible loss of all the others.
+
+    All are fitted at once, each from the whole grid of starts.
+    """
+    starts = starting_points(problem.form, problem.data)
+    count, many = len(problem.data.log_loss), len(starts)
+    rest = np.repeat(1 - np.eye(count), many, axis=0)
+    ended = minimise_all(replace(problem, weights=rest), np.tile(starts, (count, 1)), LOOSE)
+    lowest = ended.objective.reshape(count, many).argmin(axis=1) + many * np.arange(count)
+    return left_out_error(problem, ended.theta[lowest])
+
+
+def forecast(points: Points, sizes: list[str]) -> dict | None:
+    """The largest size, predicted from all smaller ones, with the 95% prediction interval of the straight line.
+
+    None below four sizes; below five the law with irreducible loss has no forecast.
+
+    Args:
+        sizes: names of the points' sizes.
+    """
+    if len(points.n) < 4:
+        return None
+    rest, largest = points.first(len(points.n) - 1), points.n[-1]
+    line, observed = fit_line(rest), float(points.loss[-1])
+    expected, half = line.log_loss(largest), line.prediction_half_width(largest)
+    return {
+        "size": sizes[-1],
+        "params": float(largest),
+        "from_sizes": len(rest.n),
+        "observed": observed,
+        "power": {
+            "loss": float(np.exp(expected)),
+            "pi95": np.exp([expected - half, expected + half]).tolist(),
+            "error": float(np.exp(expected) / observed - 1),
+            "t": float((np.log(observed) - expected) / (half / t_quantile(line.dof))) if half > 0 else None,
+        },
+        "power_irreducible": irreducible_forecast(rest, float(largest), observed) if len(rest.n) >= 4 else None,
+    }
+
+
+def irreducible_forecast(rest: Points, n: float, observed: float) -> dict:
+    """The loss at N by the law with irreducible loss of the points ``rest``, and how far ``observed`` is from it.
+
+    Its 95% prediction interval is by the delta method (Bates and Watts 1988, section 2.3).
+    """
+    data = data_of(rest.n, rest.n, rest.loss)
+    best = search(Problem(POWER_IRREDUCIBLE, data)).best
+    expected, by = POWER_IRREDUCIBLE.predict(best.theta, data.at(n, n))
+    _, slopes = POWER_IRREDUCIBLE.predict(best.theta, data)
+    dof = len(rest.n) - 3
+    variance = 2 * best.objective / dof * (1 + by[0] @ np.linalg.pinv(slopes.T @ slopes) @ by[0])
+    loss, half = float(np.exp(expected[0])), t_quantile(dof) * np.sqrt(variance)
+    return {"loss": loss, "pi95": [loss * np.exp(-half), loss * np.exp(half)], "error": loss / observed - 1, "dof": dof}
