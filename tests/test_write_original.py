@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.conftest import ROOT, command
-from workflow.scripts.write_original import read_runs
+from workflow.scripts.figures.original import read_runs
 
 DOCS = ROOT / "docs"
 

@@ -1,4 +1,4 @@
-"""The page has the numbers of its tables, and says what they do not tell."""
+"""The page has the numbers of its tables, and says what is not in them."""
 
 import shutil
 

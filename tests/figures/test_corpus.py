@@ -12,10 +12,29 @@ from matplotlib.text import Text
 from tests.conftest import command
 from workflow.scripts.base.errors import InputError
 from workflow.scripts.base.uncertainty import wilson
-from workflow.scripts.figures import corpus as corpus_figure
 from workflow.scripts.figures.corpus import LOOK, check, draw
-from workflow.scripts.figures.corpus_panels import percent, plain, visible
+from workflow.scripts.figures.corpus_panel import percent, plain
+from workflow.scripts.figures.corpus_vocabulary import visible
 from workflow.scripts.plot_corpus import main
+
+# What the figure needs of corpus.json.
+QUANTILES = ("5%", "25%", "50%", "75%", "95%")
+NUMBERS = (
+    "files",
+    "tunes",
+    "chars",
+    "distinct_chars",
+    *(f"splits.{split}.tunes" for split in ("train", "val", "test")),
+    *(f"audit.{table}.{point}" for table in ("length", "zstd_bits_per_char_of_a_tune") for point in QUANTILES),
+    "audit.share_of_text_in_largest_1_percent",
+    "audit.rest_share",
+    "audit.zstd_bits_per_char",
+    "audit.zstd_level.all",
+    "audit.zstd_level.tune",
+)
+TEXTS = ("input", "tokenizer", "options.split_by")
+TABLES = ("rejected", "audit.meters", "audit.keys", "audit.voices", "audit.programs", "char_counts")
+HISTOGRAMS = ("audit.length.histogram", "audit.zstd_bits_per_char_of_a_tune.histogram")
 
 HOSTILE = (
     "_leading",
@@ -37,7 +56,7 @@ def corpus(corpus_dir) -> dict:
 
 
 def words(corpus: dict) -> list[str]:
-    """All that stands in the figure, once it has been drawn without a warning."""
+    """All words of the figure, once it has been drawn without a warning."""
     check(corpus, "corpus.json")
     with matplotlib.rc_context(LOOK), warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -201,9 +220,9 @@ def test_percent(share, text):
 
 
 def places(corpus: dict) -> list[list[str]]:
-    """Where each thing stands that the figure needs, as keys one after another."""
-    found = [place.split(".") for place in (*corpus_figure.NUMBERS, *corpus_figure.TEXTS, *corpus_figure.TABLES)]
-    found += [[*place.split("."), part] for place in corpus_figure.HISTOGRAMS for part in ("edges", "counts")]
+    """Where each thing is that the figure needs, as keys one after another."""
+    found = [place.split(".") for place in (*NUMBERS, *TEXTS, *TABLES)]
+    found += [[*place.split("."), part] for place in HISTOGRAMS for part in ("edges", "counts")]
     for group in (["audit", "sources"], ["leakage"]):
         rows = corpus["audit"]["sources"] if len(group) == 2 else corpus["leakage"]
         found += [group] + [[*group, name, column] for name in rows for column in rows[name]]
@@ -226,6 +245,26 @@ def test_whatever_is_missing_or_spoilt_is_one_sentence(corpus):
             with pytest.raises(InputError, match=r"^corpus\.json") as caught:
                 check(broken, "corpus.json")
             assert "\n" not in str(caught.value)
+            assert all(key in str(caught.value) for key in place)
+
+
+@pytest.mark.parametrize("place", HISTOGRAMS)
+@pytest.mark.parametrize("edges", [[0, 1], [0, 1, 2, 3], [0, 2, 1], [0, 1, 1]])
+def test_a_histogram_has_ascending_edges_around_its_counts(corpus, place, edges):
+    audit, table, histogram = place.split(".")
+    corpus[audit][table][histogram] = {"edges": [0, 1, 2], "counts": [4, 5]}
+    check(corpus, "corpus.json")
+    corpus[audit][table][histogram]["edges"] = edges
+    with pytest.raises(InputError, match=rf"^corpus\.json .*: {place} does not have ascending edges"):
+        check(corpus, "corpus.json")
+
+
+def test_a_share_is_at_most_1(corpus):
+    corpus["leakage"]["random"]["steps"] = 1.5
+    with pytest.raises(
+        InputError, match=r"^corpus\.json .*: leakage\.random\.steps: 1\.5 is greater than the maximum of 1$"
+    ):
+        check(corpus, "corpus.json")
 
 
 def test_a_spoilt_report_is_one_sentence_and_nothing_is_drawn(corpus, tmp_path):
@@ -234,7 +273,7 @@ def test_a_spoilt_report_is_one_sentence_and_nothing_is_drawn(corpus, tmp_path):
     done = command("plot_corpus", "--corpus", path, "--output", tmp_path / "x.pdf")
     assert done.returncode == 1
     assert done.stderr == (
-        f"error: {path} has no audit.length.5%: it is not a whole corpus.json as prepare writes it\n"
+        f"error: {path} is not a corpus.json as prepare writes it: audit: 'length' is a required property\n"
     )
     path.write_text(json.dumps(corpus))
     with pytest.raises(InputError, match=r"does not end in \.pdf"):

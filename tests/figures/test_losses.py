@@ -11,15 +11,15 @@ import pytest
 
 from tests.conftest import ROOT, command
 from workflow.scripts import fit_scaling
+from workflow.scripts.base.measures import BARS, FORM, JUDGED
 from workflow.scripts.base.tables import read_csv
 from workflow.scripts.base.uncertainty import wilson
 from workflow.scripts.figures.laws import NO_SURFACE, scaling, surface
-from workflow.scripts.figures.look import STYLES, short
+from workflow.scripts.figures.look import STYLES
 from workflow.scripts.figures.losses import loss_compute
+from workflow.scripts.figures.summary import seconds_spent, writing_parts
 from workflow.scripts.figures.writing import copying, validity
 from workflow.scripts.laws.table import read_fit, read_table
-from workflow.scripts.write_summary import seconds_spent, writing_parts
-from workflow.scripts.writing.columns import BARS, FORM, JUDGED
 
 FIGURES = ("scaling_plot", "loss_surface", "loss_curves", "loss_compute", "loss_places", "validity", "copying")
 RATES = (*JUDGED, *BARS, *FORM, "copied")
@@ -125,13 +125,28 @@ def test_figures_of_one_test_tune_have_no_bars(results):
     marks = [c for c in ax.containers if len(c.lines[0].get_xdata()) == 4]
     assert len(marks) == 2
     assert not any(c.has_yerr for c in marks)
-    (ax,) = loss_compute(read_csv(results / "runs.csv"), None).axes
+    (ax,) = loss_compute(table, None).axes
     for marks in ax.containers:
         assert np.isfinite(marks.lines[0].get_ydata(orig=False)).all()
         assert not any(len(segment) for segment in marks.lines[2][0].get_segments())  # a bar for each, of no length
     fig.savefig(io.BytesIO())
     for panels in (validity, copying):
         panels(read_csv(results / "writing.csv")).savefig(io.BytesIO())
+
+
+def test_losses_against_flop_are_those_of_the_runs_and_their_ways(results):
+    table, curves = read_table(results / "runs.csv")[0], read_csv(results / "curves.csv")
+    runs = read_csv(results / "runs.csv")
+    (ax,) = loss_compute(table, curves).axes
+    for arch, marks in zip(("gpt", "lstm"), ax.containers, strict=True):
+        mine = runs[runs["arch"] == arch]
+        assert list(marks.lines[0].get_xdata()) == mine["flops"].tolist()
+        assert list(marks.lines[0].get_ydata()) == pytest.approx(mine["test_loss"].tolist(), rel=1e-12)
+        (low, high) = marks.lines[2][0].get_segments()[0][:, 1]
+        assert high - low == pytest.approx(2 * 1.96 * mine["test_loss_se"].iloc[0])
+    ways = [line for line in ax.lines if len(line.get_xdata()) == 8 and line.get_alpha()]
+    assert len(ways) == len(runs)
+    assert list(ways[0].get_ydata()) == curves["val_loss"].tolist()[:8]
 
 
 @pytest.mark.filterwarnings("error")
@@ -190,6 +205,13 @@ def test_the_page_has_a_row_for_each_writer_and_prompt(results):
         ("curves.csv", "", "curves.csv is not readable as CSV"),
         ("writing.csv", "writer,arch\nreal,\n", "writing.csv has no column 'params_non_embedding'"),
         ("strata.csv", "arch,by\ngpt,source\n", "strata.csv has no column 'params_non_embedding'"),
+        ("runs.csv", "arch,params,loss\ngpt,1,2\n", "runs.csv has no column 'params_non_embedding'"),
+        (
+            "curves.csv",
+            "model,arch,params_non_embedding,budget,seed\na,gpt,1,2,0\n",
+            "curves.csv has no column 'tokens'",
+        ),
+        ("strata.csv", "arch,params_non_embedding,by,start\ngpt,1,position,0\n", "strata.csv has no column 'stop'"),
     ],
 )
 def test_a_spoilt_table_is_one_sentence(results, name, text, sentence):
@@ -227,11 +249,3 @@ def test_a_trunk_that_runs_share_is_paid_once():
         {"model": ["a", "a", "b"], "seed": 0, "seconds": [10.0, 6.0, 3.0], "trunk_seconds": [8.0, 4.0, 0.0]}
     )
     assert seconds_spent(runs) == 8 + (10 - 8) + (6 - 4) + 3
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [(0.5, "0.5"), (12_800, "12.8k"), (1_048_576, "1.05M"), (737_280_000, "737M"), (2e9, "2B"), (3e12, "3e12")],
-)
-def test_short_numbers(value, text):
-    assert short(value) == text

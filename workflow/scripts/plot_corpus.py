@@ -15,7 +15,7 @@ from workflow.scripts.base import cli
 from workflow.scripts.base.errors import InputError
 from workflow.scripts.base.files import read_json
 from workflow.scripts.figures.corpus import LOOK, check, draw
-from workflow.scripts.figures.look import save
+from workflow.scripts.figures.save import save
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -23,12 +23,13 @@ from workflow.scripts.base import cli
 from workflow.scripts.base.errors import InputError
 from workflow.scripts.base.tables import read_csv
 from workflow.scripts.figures.laws import scaling, surface
-from workflow.scripts.figures.look import save
-from workflow.scripts.figures.losses import loss_compute, loss_curves, loss_places
+from workflow.scripts.figures.losses import CURVES, STRATA, loss_compute, loss_curves, loss_places
+from workflow.scripts.figures.save import save
 from workflow.scripts.figures.writing import COLUMNS as WRITING
 from workflow.scripts.figures.writing import copying, validity
 from workflow.scripts.laws.table import read_fit, read_table
 
+# Of runs.csv: a study's has them all, while other tables that laws can be fitted to may lack some.
 COLUMNS = ("arch", "params_non_embedding", "tokens", "flops", "seed", "test_loss", "test_loss_se")
 
 
@@ -39,17 +40,16 @@ def main(argv: list[str] | None = None) -> None:
     for name in ("runs.csv", "fit.json"):
         if not (folder / name).exists():
             raise InputError(f"{folder / name} does not exist: it is made by snakemake {folder}/scaling_plot.pdf")
-    runs = read_csv(folder / "runs.csv", *COLUMNS)
+    table, _ = read_table(folder / "runs.csv", columns=COLUMNS)
     fit = read_fit(folder / "fit.json")
-    table, _ = read_table(folder / "runs.csv")
-    curves = optional(folder / "curves.csv", "model", "arch", "params_non_embedding", "budget", "seed", "val_loss")
-    strata = optional(folder / "strata.csv", "arch", "params_non_embedding", "by", "start", "loss")
+    curves = optional(folder / "curves.csv", *CURVES)
+    strata = optional(folder / "strata.csv", *STRATA)
     writing = optional(folder / "writing.csv", *WRITING)
     if curves is not None:
         save(loss_curves(curves), folder / "loss_curves")
     save(scaling(table, fit), folder / "scaling_plot")
     save(surface(table, fit), folder / "loss_surface")
-    save(loss_compute(runs, curves), folder / "loss_compute")
+    save(loss_compute(table, curves), folder / "loss_compute")
     if strata is not None:
         save(loss_places(strata), folder / "loss_places")
     if writing is not None:

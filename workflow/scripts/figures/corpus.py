@@ -1,41 +1,32 @@
-"""The figure of a corpus, drawn from corpus.json: its heading, and how its panels are laid out."""
+"""The figure of a corpus, drawn from corpus.json alone: its heading, and how its panels are laid out."""
 
 import itertools
-import math
 import textwrap
-from collections.abc import Callable
 from pathlib import PurePath
 
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure, SubFigure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.typing import RcKeyType
 
+from workflow.scripts.base import schema
 from workflow.scripts.base.errors import InputError
-from workflow.scripts.figures.corpus_panels import (
-    INK,
-    SCHEMES,
-    TOP_SOURCES,
-    compressibility,
-    leak,
-    lengths,
-    no_leak,
-    panels_of,
-    plain,
-    shares,
-    sources,
-    title,
-    vocabulary,
-)
-from workflow.scripts.figures.look import short
+from workflow.scripts.figures.corpus_leak import leak, no_leak, schemes
+from workflow.scripts.figures.corpus_music import music_panels, shares
+from workflow.scripts.figures.corpus_panel import INK, plain, title
+from workflow.scripts.figures.corpus_shape import compressibility, lengths
+from workflow.scripts.figures.corpus_sources import n_rows, sources
+from workflow.scripts.figures.corpus_vocabulary import vocabulary
+from workflow.scripts.figures.look import NOTE_COLOUR, SMALL, short
 
 WIDTH = 6.6  # inches
-
-
-LOOK = {
-    "font.size": 7.5,
+LETTERS = 116  # of a line of the heading
+LOOK: dict[RcKeyType, object] = {
+    "font.size": SMALL,
     "axes.titlesize": 8,
     "axes.titleweight": "bold",
     "axes.titlelocation": "left",
-    "axes.labelsize": 7.5,
+    "axes.labelsize": SMALL,
     "axes.linewidth": 0.6,
     "axes.axisbelow": True,
     "xtick.labelsize": 7,
@@ -46,101 +37,35 @@ LOOK = {
     "ytick.major.size": 2.5,
     "text.parse_math": False,  # a $ in a name is a $
 }
-
-
 SPLIT_NAMES = {"train": "training", "val": "validation", "test": "test"}
-
-
-QUANTILES = ("5%", "25%", "50%", "75%", "95%")
-
-
-NUMBERS = (
-    "files",
-    "tunes",
-    "chars",
-    "distinct_chars",
-    *(f"splits.{split}.tunes" for split in SPLIT_NAMES),
-    *(f"audit.{table}.{point}" for table in ("length", "zstd_bits_per_char_of_a_tune") for point in QUANTILES),
-    "audit.share_of_text_in_largest_1_percent",
-    "audit.rest_share",
-    "audit.zstd_bits_per_char",
-    "audit.zstd_level.all",
-    "audit.zstd_level.tune",
-)
-
-
-TEXTS = ("input", "tokenizer", "options.split_by")
-
-
-TABLES = ("rejected", "audit.meters", "audit.keys", "audit.voices", "audit.programs", "char_counts")
-
-
-HISTOGRAMS = ("audit.length.histogram", "audit.zstd_bits_per_char_of_a_tune.histogram")
-
-
-OF_A_SOURCE = ("tunes", "chars", "rest_share", "zstd_bits_per_char", "median_bits_per_char_of_a_tune")
-
-
-OF_A_SCHEME = ("test_tunes", "notes", "steps", "either")
-
-
-def is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < math.inf
+REASONS = 8  # for which tunes are left out, that the heading names
 
 
 def check(corpus: dict, path: str) -> None:
-    """Is everything there that is drawn?
+    """Refuse what is not a whole corpus.json, by workflow/schemas/corpus.schema.json and what no schema can say.
 
     Raises:
-        InputError: it is not.
+        InputError: one sentence about the first thing that is wrong, and where.
     """
-
-    def at(place: str, parts: list[str], kind: type | Callable, what: str):
-        value = corpus
-        for part in parts:
-            if not isinstance(value, dict) or part not in value:
-                raise InputError(f"{path} has no {place}: it is not a whole corpus.json as prepare writes it")
-            value = value[part]
-        if not (isinstance(value, kind) if isinstance(kind, type) else kind(value)):
-            raise InputError(f"{path}: {place} is not {what}")
-        return value
-
-    def find(place: str, kind: type | Callable, what: str):
-        return at(place, place.split("."), kind, what)
-
-    for place in NUMBERS:
-        find(place, is_number, "a number of at least 0")
-    for place in TEXTS:
-        find(place, str, "text")
-    for place in TABLES:
-        find(place, lambda value: isinstance(value, dict) and all(map(is_number, value.values())), "a table of counts")
-    for place in HISTOGRAMS:
-        numbers = [
-            find(f"{place}.{part}", lambda value: isinstance(value, list) and all(map(is_number, value)), "numbers")
-            for part in ("edges", "counts")
-        ]
-        if not 1 < len(numbers[0]) == len(numbers[1]) + 1 or sorted(set(numbers[0])) != numbers[0]:
-            raise InputError(f"{path}: {place} does not have ascending edges around its counts")
-    for group, columns in (("audit.sources", OF_A_SOURCE), ("leakage", OF_A_SCHEME)):
-        for name, column in itertools.product(find(group, dict, "a table"), columns):
-            place = f"{group}.{name}.{column}"
-            at(place, [*group.split("."), name, column], is_number, "a number of at least 0")
-    for name, row in corpus["leakage"].items():
-        if any(row[kind] > 1 for kind in OF_A_SCHEME[1:]):
-            raise InputError(f"{path}: leakage.{name} holds a share above 1")
+    name = f"{path} is not a corpus.json as prepare writes it"
+    schema.check(corpus, "corpus.schema.json", name)
+    for place in ("length", "zstd_bits_per_char_of_a_tune"):
+        edges, counts = (corpus["audit"][place]["histogram"][part] for part in ("edges", "counts"))
+        if len(edges) != len(counts) + 1 or not all(low < high for low, high in itertools.pairwise(edges)):
+            raise InputError(f"{name}: audit.{place}.histogram does not have ascending edges around its counts")
 
 
 def headline(corpus: dict) -> tuple[str, str]:
     """What the corpus is, in words: a title and a few sentences."""
     names = [PurePath(part).name or part for part in corpus["input"].split(", ")]
-    title = f"{plain(', '.join(names), 30)}: {corpus['tunes']:,} tunes, {short(corpus['chars'])} characters"
+    heading = f"{plain(', '.join(names), 30)}: {corpus['tunes']:,} tunes, {short(corpus['chars'])} characters"
     sizes = ", ".join(f"{words} {corpus['splits'][name]['tunes']:,}" for name, words in SPLIT_NAMES.items())
     lost = sorted(corpus["rejected"].items(), key=lambda row: (-row[1], row[0]))
-    said = [f"{plain(reason.replace('_', ' '), 30)} {count:,}" for reason, count in lost[:8]]
-    if len(lost) > 8:
-        said.append(f"{len(lost) - 8} other reasons {sum(count for _, count in lost[8:]):,}")
+    said = [f"{plain(reason.replace('_', ' '), 30)} {count:,}" for reason, count in lost[:REASONS]]
+    if len(lost) > REASONS:
+        said.append(f"{len(lost) - REASONS} other reasons {sum(count for _, count in lost[REASONS:]):,}")
     tokens = "" if corpus["tokenizer"] == "char" else f", encoded by {plain(corpus['tokenizer'].upper(), 12)}"
-    return title, (
+    return heading, (
         f"{corpus['chars']:,} characters, {corpus['distinct_chars']:,} distinct{tokens}, from {corpus['files']:,}"
         f" file{'s' * (corpus['files'] != 1)}; zstd packs the whole text to"
         f" {corpus['audit']['zstd_bits_per_char']:.2f} bits a character. Tunes by split: {sizes}."
@@ -148,36 +73,43 @@ def headline(corpus: dict) -> tuple[str, str]:
     )
 
 
-def draw(corpus: dict) -> Figure:
-    """The figure of a corpus.json that `check` has passed."""
-    audit = corpus["audit"]
-    panels = panels_of(corpus)
-    slots = max((len(table) for _, _, table, _ in panels), default=0)
-    letters = iter("defghi")
-    heading, said = headline(corpus)
-    said = textwrap.fill(said, 116)
-    schemes = [name for name in ("in_force", *SCHEMES) if name in corpus["leakage"]]
+def part_heights(corpus: dict, lines: int, slots: int) -> dict[str, float]:
+    """The parts that this corpus gives, from the top, with their heights in inches.
+
+    Args:
+        lines: of the heading.
+        slots: bars in the fullest panel of music; 0 without any.
+    """
+    n_schemes = len(schemes(corpus))
     heights = {
-        "head": 0.27 + 0.135 * (said.count("\n") + 1),
-        "leak": 0.72 + 0.24 * len(schemes) if schemes else 0.4,
+        "head": 0.27 + 0.135 * lines,
+        "leak": 0.72 + 0.24 * n_schemes if n_schemes else 0.4,
         "shape": 1.6,
     }
-    if audit["sources"]:
-        heights["sources"] = 0.7 + 0.155 * min(len(audit["sources"]), TOP_SOURCES + 1)
-    if panels:
+    if corpus["audit"]["sources"]:
+        heights["sources"] = 0.7 + 0.155 * n_rows(corpus)
+    if slots:
         heights["music"] = 0.45 + 0.136 * slots
     if corpus["char_counts"]:
         heights["vocabulary"] = 1.55
+    return heights
 
-    fig = plt.figure(figsize=(WIDTH, sum(heights.values())), layout="constrained")
-    fig.get_layout_engine().set(h_pad=0.05, w_pad=0.05)
+
+def draw(corpus: dict) -> Figure:
+    """The figure of a corpus.json that `check` has passed, under the settings of LOOK."""
+    heading, said = headline(corpus)
+    said = textwrap.fill(said, LETTERS)
+    panels = music_panels(corpus)
+    slots = max((len(panel.counts) for panel in panels), default=0)
+    heights = part_heights(corpus, said.count("\n") + 1, slots)
+    layout = ConstrainedLayoutEngine(h_pad=0.05, w_pad=0.05)
+    fig = plt.figure(figsize=(WIDTH, sum(heights.values())), layout=layout)
     parts = fig.subfigures(len(heights), 1, height_ratios=list(heights.values()), squeeze=False)[:, 0]
     part: dict[str, SubFigure] = dict(zip(heights, parts, strict=True))
-    size = heights["head"]
-    part["head"].text(0.008, 1 - 0.06 / size, heading, fontsize=10, fontweight="bold", va="top", color=INK)
-    part["head"].text(0.008, 1 - 0.26 / size, said, fontsize=7.5, va="top", linespacing=1.3, color="#333333")
-    if schemes:
-        leak(part["leak"].subplots(), corpus, schemes)
+    letters = iter("defghi")
+    draw_heading(part["head"], heights["head"], heading, said)
+    if schemes(corpus):
+        leak(part["leak"].subplots(), corpus)
     else:
         no_leak(part["leak"])
     left, right = part["shape"].subplots(1, 2)
@@ -185,11 +117,17 @@ def draw(corpus: dict) -> Figure:
     compressibility(right, corpus)
     if "sources" in part:
         sources(list(part["sources"].subplots(1, 3, width_ratios=(1.3, 1, 0.95))), corpus, next(letters))
-    if panels:
+    if "music" in part:
         axes = part["music"].subplots(1, len(panels), squeeze=False)[0]
-        for ax, (words, below, table, total) in zip(axes, panels, strict=True):
-            shares(ax, table, total, slots)
-            title(ax, f"{next(letters)}  {words}", below)
+        for ax, panel in zip(axes, panels, strict=True):
+            shares(ax, panel, slots)
+            title(ax, f"{next(letters)}  {panel.title}", panel.below)
     if "vocabulary" in part:
         vocabulary(part["vocabulary"].subplots(), corpus, next(letters))
     return fig
+
+
+def draw_heading(part: SubFigure, height: float, heading: str, said: str) -> None:
+    """Words in a part of the figure that is ``height`` inches high."""
+    part.text(0.008, 1 - 0.06 / height, heading, fontsize=10, fontweight="bold", va="top", color=INK)
+    part.text(0.008, 1 - 0.26 / height, said, fontsize=SMALL, va="top", linespacing=1.3, color=NOTE_COLOUR)

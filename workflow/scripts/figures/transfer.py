@@ -1,4 +1,7 @@
-"""The figure of the learning rates: validation loss against rate, by width and by depth."""
+"""The figure of the learning rates: validation loss against rate, by width and by depth.
+
+Needs the table and the summary of the trials, as collect_transfer writes them to lr_transfer.csv and lr_transfer.json.
+"""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -6,13 +9,20 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from workflow.scripts.figures.look import loss_axis, shades
+from workflow.scripts.figures.look import SMALL, loss_axis, shades
+
+KINDS = ("width", "depth")  # what a row of panels varies, with the other the same
 
 
 def draw(trials: pd.DataFrame, summary: dict) -> Figure:
-    """A column an architecture; above widths, below depths."""
+    """A column an architecture; above widths, below depths.
+
+    Args:
+        trials: model, arch, learning_rate (its peak) and val_loss (nats a character; infinite if it diverged) of each.
+        summary: as `evaluation.learning_rates.summarise` returns it.
+    """
     archs = summary["archs"]
-    kinds = [kind for kind in ("width", "depth") if any(kind in moves for moves in archs.values())]
+    kinds = [kind for kind in KINDS if any(kind in moves for moves in archs.values())]
     fig, axes = plt.subplots(
         len(kinds), len(archs), figsize=(3.2 * len(archs) + 0.4, 2.9 * len(kinds) + 0.2), sharey=True, squeeze=False
     )
@@ -28,6 +38,10 @@ def draw(trials: pd.DataFrame, summary: dict) -> Figure:
 
 
 def panel(ax: Axes, trials: pd.DataFrame, summary: dict, arch: str, kind: str) -> None:
+    """The models of one architecture that differ in ``kind`` alone, each a line with its optimum circled.
+
+    A cross at the upper edge is a trial that diverged; the dotted line is at the rate that the study uses.
+    """
     moves = summary["archs"][arch]
     line_of = moves[kind]
     models = {model["model"]: model for model in summary["models"]}
@@ -36,7 +50,9 @@ def panel(ax: Axes, trials: pd.DataFrame, summary: dict, arch: str, kind: str) -
         label = f"{model['n_layer']}×{model['n_embd']}"
         ax.plot(rows["learning_rate"], rows["val_loss"], ".-", color=shade, label=label)
         diverged = rows.loc[np.isinf(rows["val_loss"]), "learning_rate"]
-        ax.plot(diverged, np.ones(len(diverged)), "x", color=shade, transform=ax.get_xaxis_transform(), clip_on=False)
+        if len(diverged):  # a line without points would be taken for one of no place by the layout
+            top = np.ones(len(diverged))
+            ax.plot(diverged, top, "x", color=shade, transform=ax.get_xaxis_transform(), clip_on=False)
         ax.plot(model["optimum"], model["best_loss"], "o", color=shade, markersize=7, fillstyle="none")
     ax.axvline(moves["rate_in_use"], color="#999999", linewidth=0.8, linestyle=":")
     ax.set_xscale("log")
@@ -46,4 +62,4 @@ def panel(ax: Axes, trials: pd.DataFrame, summary: dict, arch: str, kind: str) -
     ax.set_xlabel("Peak learning rate")
     factor = line_of["optimum_moves_by_factor"]
     ax.set_title(f"{arch.upper()}, {kind}: optimum ×{factor:.2f}", loc="left", fontsize=9.5)
-    ax.legend(title="layers × width", fontsize=7.5, title_fontsize=7.5)
+    ax.legend(title="layers × width", fontsize=SMALL, title_fontsize=SMALL)

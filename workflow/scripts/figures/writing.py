@@ -1,4 +1,4 @@
-"""Panels of what models write against their size, with lines for real tunes and for n-grams."""
+"""Panels of what models write against their size, from writing.csv, with lines for real tunes and for n-grams."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -6,19 +6,22 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from workflow.scripts.base import measures
 from workflow.scripts.base.uncertainty import wilson
 from workflow.scripts.figures.look import log_axis, style_of, tight_within
 
-COLUMNS = ("writer", "arch", "params_non_embedding", "prompt", "samples", "syntax_rate", "bars_right_rate",
-           "copied_rate", "similarity")  # fmt: skip
+COLUMNS = (
+    "writer", "arch", "params_non_embedding", "prompt", "samples",
+    measures.SYNTAX.rate, measures.BARS_RIGHT.rate, measures.COPIED.rate, measures.SIMILARITY,
+)  # fmt: skip
 PARAMS = "Parameters outside the embedding, N"
-RATES = {
-    "syntax": "Grammar of ABC 2.1 kept",
-    "tools": "abc2midi reports no error",
-    "compiles": "abc2midi's MIDI has notes",
-    "music21": "music21 makes MIDI of it",
-    "rhythm": "Every bar as long as its meter",
-    "ended": "Ended by its writer",
+TITLES = {
+    measures.SYNTAX: "Grammar of ABC 2.1 kept",
+    measures.TOOLS: "abc2midi reports no error",
+    measures.COMPILES: "abc2midi's MIDI has notes",
+    measures.MUSIC21: "music21 makes MIDI of it",
+    measures.RHYTHM: "Every bar as long as its meter",
+    measures.ENDED: "Ended by its writer",
 }
 GREYS = ("#222222", "#666666", "#888888", "#aaaaaa")
 DASHES = ("-", "--", "-.", ":")
@@ -32,6 +35,7 @@ def baselines(writing: pd.DataFrame) -> pd.DataFrame:
 
 
 def name_of(writer: str) -> str:
+    """What the legend calls a baseline."""
     return "real tunes" if writer == "real" else f"{writer.removeprefix('ngram')}-gram"
 
 
@@ -41,22 +45,23 @@ def lines(ax: Axes, writing: pd.DataFrame, column: str) -> None:
         ax.axhline(row[column], color=colour, linestyle=dash, linewidth=1, label=name_of(row["writer"]), zorder=1)
 
 
-def pooled(rows: pd.DataFrame, column: str) -> pd.DataFrame:
-    """Rate of each size over all its seeds, with the ends of its 95% interval."""
-    known = rows[rows[f"{column}_rate"].notna()]
-    n = (known[f"{column}_n"]).groupby(known["params_non_embedding"]).sum()
-    count = (known[f"{column}_rate"] * known[f"{column}_n"]).groupby(known["params_non_embedding"]).sum().round()
+def pooled(rows: pd.DataFrame, rate: measures.Rate) -> pd.DataFrame:
+    """A rate of each size over all its seeds, with the ends of its 95% interval."""
+    known = rows[rows[rate.rate].notna()]
+    n = known[rate.n].groupby(known["params_non_embedding"]).sum()
+    count = (known[rate.rate] * known[rate.n]).groupby(known["params_non_embedding"]).sum().round()
     ends = np.array([wilson(int(k), int(m)) for k, m in zip(count, n, strict=True)]).reshape(-1, 2)
     return pd.DataFrame({"rate": count / n, "low": ends[:, 0], "high": ends[:, 1]})
 
 
-def rate_panel(ax: Axes, writing: pd.DataFrame, column: str) -> None:
+def rate_panel(ax: Axes, writing: pd.DataFrame, rate: measures.Rate) -> None:
+    """A rate of each size, with its interval."""
     models = writing[writing["arch"].notna()]
     archs = sorted(models["arch"].unique())
-    lines(ax, writing, f"{column}_rate")
+    lines(ax, writing, rate.rate)
     for arch in archs:
         style = style_of(arch, archs)
-        sizes = pooled(models[models["arch"] == arch], column)
+        sizes = pooled(models[models["arch"] == arch], rate)
         # The interval's ends can miss the rate by a rounding error, which a bar must not.
         bars = np.stack((sizes["rate"] - sizes["low"], sizes["high"] - sizes["rate"])).clip(0)
         ax.errorbar(
@@ -101,6 +106,7 @@ def finish(fig: Figure, axes: np.ndarray, writing: pd.DataFrame, empty: Axes | N
 
 
 def unprompted(writing: pd.DataFrame) -> pd.DataFrame:
+    """The rows of what was written without a prompt."""
     return writing[writing["prompt"].isna()]
 
 
@@ -109,10 +115,10 @@ def validity(writing: pd.DataFrame) -> Figure:
     writing = unprompted(writing)
     fig, axes = plt.subplots(2, 4, figsize=(12, 6), sharey=True)
     *steps, last, empty = axes.flat
-    for ax, (column, title) in zip(steps, RATES.items(), strict=True):
-        rate_panel(ax, writing, column)
+    for ax, (rate, title) in zip(steps, TITLES.items(), strict=True):
+        rate_panel(ax, writing, rate)
         ax.set_title(title, loc="left", fontsize=10)
-    value_panel(last, writing, "bars_right_rate")
+    value_panel(last, writing, measures.BARS_RIGHT.rate)
     last.set_title("Bars as long as their meter", loc="left", fontsize=10)
     last.set_ylabel("Share of bars")
     for ax in axes[:, 0]:
@@ -124,13 +130,13 @@ def copying(writing: pd.DataFrame) -> Figure:
     """Does a larger model copy more?"""
     writing = unprompted(writing)
     fig, axes = plt.subplots(1, 3, figsize=(8.6, 3.7))
-    rate_panel(axes[0], writing, "copied")
+    rate_panel(axes[0], writing, measures.COPIED)
     axes[0].set_title("Copies: at least 0.85 similar", loc="left", fontsize=10)
     axes[0].set_ylabel("Share of tunes")
-    value_panel(axes[1], writing.assign(likeness=1 - writing["originality"]), "likeness")
+    value_panel(axes[1], writing.assign(likeness=1 - writing[measures.ORIGINALITY]), "likeness")
     axes[1].set_title("Nearest training tune, in any key", loc="left", fontsize=10)
     axes[1].set_ylabel("Similarity, median over tunes")
-    value_panel(axes[2], writing, "lcs_share")
+    value_panel(axes[2], writing, measures.LCS_SHARE)
     axes[2].set_title("Longest stretch in training", loc="left", fontsize=10)
     axes[2].set_ylabel("Share of the tune, median")
     for ax in axes[1:]:

@@ -1,0 +1,76 @@
+"""The panel of the leak: how many test tunes have a relative in training, by this split and by two simpler ones."""
+
+from matplotlib.axes import Axes
+from matplotlib.figure import SubFigure
+
+from workflow.scripts.base.uncertainty import wilson
+from workflow.scripts.figures.corpus_panel import BLUE, GREEN, GREY, INK, NOTE, PINK, few, rows_axis, title
+
+SCHEMES = {"exact_duplicates_only": "Only exact copies removed", "random": "Random split"}
+WAYS = {"cluster": "This split: versions together", "md5": "This split: MD5 of the file"}
+RELATIVES = {"notes": ("by notes", GREEN, "^"), "steps": ("by melody", PINK, "D")}
+DOT, MARKER = 5, 3.4  # points
+
+
+def schemes(corpus: dict) -> list[str]:
+    """The ways to split that were measured and have a name here, from the top."""
+    return [name for name in ("in_force", *SCHEMES) if name in corpus["leakage"]]
+
+
+def leak(ax: Axes, corpus: dict) -> None:
+    """A row for each way to split: share of test tunes with a relative in training, its interval, and both counts."""
+    names = schemes(corpus)
+    words = {"in_force": WAYS.get(corpus["options"]["split_by"], "This split")} | SCHEMES
+    ends = []
+    for y, name in enumerate(names):
+        found = corpus["leakage"][name]
+        said = "no test tunes"
+        if n := found["test_tunes"]:
+            count = round(found["either"] * n)
+            low, high = wilson(count, n)
+            draw_row(ax, y, found, low, high)
+            ends.append(100 * high)
+            said = f"{count:,} of {n:,}: {found['either']:.2%}  [{low:.2%}, {high:.2%}]"
+        ax.annotate(
+            said, (1, y), (6, 0), xycoords=("axes fraction", "data"), textcoords="offset points", va="center",
+            fontsize=NOTE, color=INK,
+        )  # fmt: skip
+    rows_axis(ax, [words[name] for name in names])
+    ax.set_ylim(len(names) - 0.35, -0.5)
+    ax.get_yticklabels()[0].set_fontweight("bold" if names[:1] == ["in_force"] else "normal")
+    top = min(100, 1.05 * max(ends, default=1))
+    ax.set_xlim(-0.02 * top, top)
+    ax.xaxis.set_major_locator(few(7))
+    ax.set_xlabel("Test tunes with a relative in training (%)")
+    title(ax, "a  Leak", "Relatives share much of their notes or their melody. Bars, brackets: 95% by Wilson.")
+    add_legend(ax)
+
+
+def draw_row(ax: Axes, y: int, found: dict, low: float, high: float) -> None:
+    """One way to split: the share by either kind of relative on its 95% interval, and below it the share by each."""
+    ax.plot([100 * low, 100 * high], [y, y], color=BLUE, linewidth=1.4, solid_capstyle="butt", zorder=3)
+    ax.plot(100 * found["either"], y, color=BLUE, marker="o", markersize=DOT, zorder=4, clip_on=False)
+    for kind, (_, colour, marker) in RELATIVES.items():
+        ax.plot(
+            100 * found[kind], y + 0.3, color=colour, marker=marker, markersize=MARKER, markerfacecolor="white",
+            markeredgewidth=0.9, zorder=3, clip_on=False,
+        )  # fmt: skip
+
+
+def add_legend(ax: Axes) -> None:
+    """The three marks, right of the axis's label."""
+    handles = [ax.plot([], [], color=BLUE, marker="o", markersize=DOT, linewidth=1.4, label="by either")[0]] + [
+        ax.plot([], [], color=c, marker=m, markersize=MARKER, markerfacecolor="white", linestyle="none", label=label)[0]
+        for label, c, m in RELATIVES.values()
+    ]
+    ax.legend(
+        handles=handles, ncols=3, loc="upper left", bbox_to_anchor=(1.02, -0.06), fontsize=NOTE, borderpad=0,
+        handletextpad=0.4, columnspacing=1, borderaxespad=0.8, handlelength=1.4,
+    )  # fmt: skip
+
+
+def no_leak(part: SubFigure) -> None:
+    """A sentence where the panel would be."""
+    part.text(0.008, 0.9, "a  Leak", fontsize=8, fontweight="bold", va="top", color=INK)
+    words = "Not measured: this corpus was made without looking for versions of one tune."
+    part.text(0.008, 0.5, words, fontsize=NOTE, va="top", color=GREY)

@@ -1,0 +1,78 @@
+"""What the panels of a corpus's figure share: colours, names and numbers as they can be drawn, titles and axes."""
+
+import functools
+import re
+
+from matplotlib.axes import Axes
+from matplotlib.font_manager import findfont, get_font
+from matplotlib.ticker import MaxNLocator
+
+from workflow.scripts.figures.look import STYLES
+
+BLUE, ORANGE, GREEN, PINK = (colour for colour, _, _ in STYLES)
+GREY, INK, PALE = "#555555", "#222222", "#b5b5b5"
+FONT = "DejaVu Sans"
+NOTE, MARK = 7, 6.8  # points: a sentence or a legend, a word beside what it is about
+
+
+@functools.cache
+def glyphs(family: str) -> frozenset[int]:
+    """The code points that a font has."""
+    return frozenset(get_font(findfont(family)).get_charmap())
+
+
+def plain(text: str, limit: int) -> str:
+    """A name as it can be drawn: on one line, of characters that the font has, and at most ``limit`` of them."""
+    known = glyphs(FONT)
+    text = "".join(c if c.isprintable() and ord(c) in known else "\ufffd" for c in " ".join(text.split()))
+    text = re.sub("\ufffd+", "\ufffd", text)
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def percent(share: float) -> str:
+    """0.214 -> 21%, 0.0123 -> 1.2%, 0.00004 -> <0.1%, 0.99999 -> >99.9%."""
+    if 0.0995 <= share < 0.9945 or share == 1:
+        return f"{share:.0%}"
+    if 0 < share < 0.0005 or 0.9995 <= share < 1:
+        return "<0.1%" if share < 0.5 else ">99.9%"
+    return f"{share:.1%}"
+
+
+def beside(
+    ax: Axes,
+    words: str,
+    at: tuple[float, float],
+    offset: tuple[float, float],
+    *,
+    xycoords: str | tuple[str, str] = "data",
+    fontsize: float = MARK,
+    color: str = GREY,
+    ha: str = "left",
+    va: str = "center",
+) -> None:
+    """Small words, ``offset`` points from a place. The layout leaves no room for them: the panel has it."""
+    note = ax.annotate(
+        words, at, offset, xycoords=xycoords, textcoords="offset points", fontsize=fontsize, color=color, ha=ha, va=va
+    )
+    note.set_in_layout(False)
+
+
+def title(ax: Axes, words: str, below: str = "") -> None:
+    """A panel's name, and a line in grey under it."""
+    ax.set_title(words, pad=13 if below else 4, color=INK)
+    if below:
+        beside(ax, below, (0, 1), (0, 4), xycoords="axes fraction", fontsize=NOTE, va="bottom")
+
+
+def few(n: int, integer: bool = False) -> MaxNLocator:
+    """At most ``n`` steps between ticks, at ones, twos and fives."""
+    return MaxNLocator(n, steps=[1, 2, 5, 10], integer=integer)
+
+
+def rows_axis(ax: Axes, labels: list[str], slots: int | None = None) -> None:
+    """A y axis of names, the first on top; as high as ``slots`` of them."""
+    ax.set_yticks(range(len(labels)), labels)
+    ax.set_ylim((slots or len(labels)) - 0.4, -0.6)
+    ax.tick_params(axis="y", length=0)
+    ax.grid(False, axis="y")
+    ax.spines["left"].set_visible(False)

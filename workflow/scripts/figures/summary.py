@@ -1,0 +1,196 @@
+"""A study's results -> a page of Markdown tables, every number of it read from a result file."""
+
+import pandas as pd
+
+from workflow.scripts.base import measures
+from workflow.scripts.base.tables import table
+
+
+def runs_table(runs: pd.DataFrame) -> str:
+    header = ["run", "shape", "N", "all", "tokens", "rate", "test loss", "perplexity", "bits/char", "valid", "seconds"]
+    rows = [
+        [
+            f"{run.model}, seed {run.seed}",
+            f"{run.n_layer}×{run.n_embd}",
+            f"{run.params_non_embedding:,}",
+            f"{run.params:,}",
+            f"{run.tokens:,}",
+            f"{run.learning_rate:g}",
+            f"{run.test_loss:.3f}" + (f" ± {run.test_loss_se:.3f}" if pd.notna(run.test_loss_se) else ""),
+            f"{run.perplexity:.2f}",
+            f"{run.bits_per_char:.3f}",
+            f"{run.valid_rate:.0%}" if run.samples and pd.notna(run.valid_rate) else "",
+            f"{run.seconds:.0f}",
+        ]
+        for run in runs.itertuples()
+    ]
+    return table(header, rows)
+
+
+def errors_sentence(runs: pd.DataFrame, test_tunes: int) -> str:
+    """What the page says beside the test losses: with what error they are given."""
+    if runs["test_loss_se"].notna().all():
+        return "with its standard error over tunes"
+    tunes = "one test tune" if test_tunes == 1 else f"{test_tunes:,} test tunes"
+    some = "" if runs["test_loss_se"].isna().all() else " for some runs"
+    return f"of {tunes}: no interval{some}"
+
+
+VALIDITY = {
+    "syntax": measures.SYNTAX,
+    "tools": measures.TOOLS,
+    "compiles": measures.COMPILES,
+    "music21": measures.MUSIC21,
+    "rhythm": measures.RHYTHM,
+    "bars": measures.BARS_RIGHT,
+    "out of step": measures.BARS_MISALIGNED,
+    "ended": measures.ENDED,
+    "copied": measures.COPIED,
+    "similarity": measures.SIMILARITY,
+    "longest stretch": measures.LCS_SHARE,
+}
+
+
+STYLE = {
+    "syntax": measures.SYNTAX,
+    "rhythm": measures.RHYTHM,
+    "ended": measures.ENDED,
+    "closed": measures.CLOSED,
+    "header": measures.HEADER_COMPLETE,
+    "two voices": measures.TWO_VOICES,
+    "in key": measures.IN_KEY,
+    "rests": measures.REST_SHARE,
+    "polyphony": measures.POLYPHONY,
+    "repetition": measures.REPETITION,
+    "pitch classes": measures.PITCH_CLASS.overlap,
+    "note lengths": measures.NOTE_LENGTH.overlap,
+}
+
+
+def writing_table(writing: pd.DataFrame, shown: dict[str, str]) -> str:
+    """A row for each writer and prompt, seeds together.
+
+    ``shown`` are measures by their headings; one of which nothing is known of anybody is left out.
+    """
+    shown = {heading: name for heading, name in shown.items() if writing[measures.column_of(name)].notna().any()}
+    order = ["arch", "params_non_embedding", "writer", *(["prompt"] if writing["prompt"].notna().any() else [])]
+    rows = [
+        [*key[2:], f"{some['samples'].sum()}", *(pooled(some, measure) for measure in shown.values())]
+        for key, some in writing.sort_values(order[:2], kind="stable").groupby(order, sort=False, dropna=False)
+    ]
+    return table([*order[2:], "tunes", *shown], rows)
+
+
+def writing_parts(writing: pd.DataFrame) -> list[str]:
+    """What each writer's tunes are like, by itself and after the prompts."""
+    own, after = writing[writing["prompt"].isna()], writing[writing["prompt"].notna()]
+    parts = [
+        "## What they write",
+        "Shares of tunes, as drawn, none selected; *real* are tunes of the test split, n-grams are of characters of"
+        " the training text. Syntax: the grammar of ABC 2.1 is kept; tools: abc2midi reports no error; compiles: a MIDI"
+        " file with notes comes of it; rhythm: every bar is as long as its meter; bars: share of them that are; out of"
+        " step: share of the bars of several voices that do not last alike in all; ended: not cut at the longest."
+        " Copied: at least 0.85 similar to a training tune, in any key. Similarity to the nearest as written, and the"
+        " share of a tune that its longest stretch of a training tune makes up, are medians.",
+        writing_table(own, VALIDITY),
+        "## How they sound",
+        "Closed: the last bar has its bar line. In key: notes of the key's scale; rests: share of the time; polyphony:"
+        " notes at a time; repetition: bars that repeat an earlier one. Pitch classes and note lengths: overlap of"
+        " their distances from real tunes with those among real tunes (Yang and Lerch 2020); 1 is best.",
+        writing_table(own, STYLE),
+    ]
+    if len(after):
+        parts += ["After a prompt, of what the model wrote itself (in the header the prompt's fields count):"]
+        parts += [writing_table(after, STYLE)]
+    return parts
+
+
+def with_ends(law: dict, name: str) -> str:
+    """A parameter with its 95% interval; empty if the law has none of the name."""
+    if name not in law:
+        return ""
+    low, high = law["ci95"][name]
+    return f"{law[name]:.3f} [{low:.3f}, {high:.3f}]"
+
+
+def laws_table(groups: dict) -> str:
+    rows = [
+        [arch, law["formula"].replace("alpha", "α").replace("beta", "β"),
+         *(with_ends(law, name) for name in ("alpha", "beta", "E")),
+         f"{law['r2']:.4f}", "" if law["loo_error"] is None else f"{law['loo_error']:.2%}"]
+        for arch, group in groups.items()
+        for form in ("power", "power_irreducible", "chinchilla", "kaplan", "repeat")
+        if (law := group.get(form))
+    ]  # fmt: skip
+    header = ["arch", "law", "α [95%]", "β [95%]", "E [95%]", "R² of log L", "error of a run left out"]
+    return table(header, rows) if rows else "No law can be fitted to these runs."
+
+
+def doubts(groups: dict) -> list[str]:
+    """Reasons to doubt a fit, each a line of a list."""
+    said = [f"- {arch}: {warning}." for arch, group in groups.items() for warning in group["warnings"]]
+    return ["Reasons to doubt them:", "\n".join(said)] if said else []
+
+
+def corpus_table(corpus: dict) -> str:
+    rows = [
+        [split, f"{size['tunes']:,}", f"{size['chars']:,}", f"{size['tokens']:,}"]
+        for split, size in corpus["splits"].items()
+    ]
+    return table(["split", "tunes", "characters", "tokens"], rows)
+
+
+def leak_sentence(leakage: dict) -> list[str]:
+    """How clean the split is, if that was measured."""
+    if not leakage:
+        return []
+    shares = {name: f"{leakage[name]['either']:.2%}" for name in ("in_force", "exact_duplicates_only", "random")}
+    return [
+        f"Test tunes with a relative in training (Jaccard index of notes or melody at least 0.5, of"
+        f" {leakage['in_force']['test_tunes']:,} tunes looked at): {shares['in_force']}. With only exact duplicates"
+        f" removed it would be {shares['exact_duplicates_only']}, with a random split {shares['random']}."
+    ]
+
+
+def seconds_spent(runs: pd.DataFrame) -> float:
+    """What training took in all: each trunk once, however many runs branch off it."""
+    trunks = runs.groupby(["model", "seed"])["trunk_seconds"].max()
+    return float((runs["seconds"] - runs["trunk_seconds"]).sum() + trunks.sum())
+
+
+def summary(runs: pd.DataFrame, fit: dict, writing: pd.DataFrame, corpus: dict) -> str:
+    dropped = ", ".join(f"{count:,} {reason}" for reason, count in corpus["rejected"].items()) or "nothing"
+    minutes = seconds_spent(runs) / 60
+    spent = f"{minutes:.1f} minutes" if minutes < 100 else f"{minutes / 60:.1f} hours"
+    said = [" ".join(group["said"]) for group in fit["groups"].values()]
+    parts = [
+        "# What this study found",
+        "\n".join(f"- {sentence}" for sentence in [*fit["comparison"]["said"], *said]),
+        f"{len(runs)} runs, {spent} of training on {', '.join(sorted(runs['device'].unique()))}.",
+        "## Laws",
+        "The first two at the largest budget of tokens that most sizes have, the others over all budgets.",
+        laws_table(fit["groups"]),
+        *doubts(fit["groups"]),
+        "## Runs",
+        "N: parameters outside the embedding. Test loss in nats a character (the end of a tune counts as one),"
+        f" {errors_sentence(runs, corpus['splits']['test']['tunes'])}. Valid: share of generated tunes that music21 and"
+        " abc2midi both make MIDI of.",
+        runs_table(runs),
+        *writing_parts(writing),
+        "## Corpus",
+        f"`{corpus['input']}`: {corpus['tunes']:,} tunes of {corpus['files']:,} files kept,"
+        f" {corpus['distinct_chars']} distinct characters; dropped: {dropped}.",
+        corpus_table(corpus),
+        *leak_sentence(corpus["leakage"]),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def pooled(rows: pd.DataFrame, measure: str) -> str:
+    """Mean of a measure over all tunes of several rows, as a page shows it: of a rate in per cent."""
+    column, number = measures.column_of(measure), measure.n if isinstance(measure, measures.Rate) else "samples"
+    known = rows[rows[column].notna()]
+    if known.empty:
+        return ""
+    mean = (known[column] * known[number]).sum() / known[number].sum()
+    return f"{mean:.0%}" if isinstance(measure, measures.Rate) else f"{mean:.2f}"
