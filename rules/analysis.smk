@@ -9,19 +9,19 @@ rule writing_table:
         copying=expand("{writer}/copying.json", writer=SAMPLED_DIRS + BASELINE_DIRS),
     output:
         "<results>/writing.csv",
-    params:
-        code=code("collect_writing"),
-        folders=lambda wildcards, input: folders_of(input.validity),
     log:
         "<results>/logs/writing_table.log",
     conda:
         "../envs/environment.yaml"
+    params:
+        code=code("collect_writing"),
+        folders=lambda wildcards, input: folders_of(input.validity),
     shell:
         """
         python -m workflow.scripts.collect_writing \
             --folders {params.folders:q} \
             --output {output:q} \
-            > {log} 2>&1
+            >{log} 2>&1
         """
 
 
@@ -35,13 +35,13 @@ rule runs_table:
         runs="<results>/runs.csv",
         curves="<results>/curves.csv",
         strata="<results>/strata.csv",
-    params:
-        code=code("collect_runs"),
-        folders=lambda wildcards, input: folders_of(input.config),
     log:
         "<results>/logs/runs_table.log",
     conda:
         "../envs/environment.yaml"
+    params:
+        code=code("collect_runs"),
+        folders=lambda wildcards, input: folders_of(input.config),
     shell:
         """
         python -m workflow.scripts.collect_runs \
@@ -50,7 +50,7 @@ rule runs_table:
             --runs {output.runs:q} \
             --curves {output.curves:q} \
             --strata {output.strata:q} \
-            > {log} 2>&1
+            >{log} 2>&1
         """
 
 
@@ -59,17 +59,17 @@ rule fit:
         runs="<results>/runs.csv",
     output:
         "<results>/fit.json",
-    params:
-        code=code("fit_scaling"),
     log:
         "<results>/logs/fit.log",
     conda:
         "../envs/environment.yaml"
+    params:
+        code=code("fit_scaling"),
     shell:
         """
         python -m workflow.scripts.fit_scaling {input.runs:q} \
             --output {output:q} \
-            > {log} 2>&1
+            >{log} 2>&1
         """
 
 
@@ -83,16 +83,16 @@ rule plots:
     output:
         [figure_in_report(name) for name in FIGURES],
         expand("<results>/{figure}.pdf", figure=FIGURES),
-    params:
-        code=code("plot_scaling"),
-        folder=subpath(output[-1], parent=True),
     log:
         "<results>/logs/plots.log",
     conda:
         "../envs/environment.yaml"
+    params:
+        code=code("plot_scaling"),
+        folder=subpath(output[-1], parent=True),
     shell:
         """
-        python -m workflow.scripts.plot_scaling --results_dir {params.folder:q} > {log} 2>&1
+        python -m workflow.scripts.plot_scaling --results_dir {params.folder:q} >{log} 2>&1
         """
 
 
@@ -103,10 +103,10 @@ use rule plots as figures with:
         [],
     output:
         [],
-    params:
-        folder=RESULTS,
     log:
         "<results>/logs/figures.log",
+    params:
+        folder=RESULTS,
 
 
 rule summary:
@@ -121,12 +121,12 @@ rule summary:
             caption="../workflow/report/summary.rst",
             category="Tables",
         ),
-    params:
-        code=code("write_summary"),
     log:
         "<results>/logs/summary.log",
     conda:
         "../envs/environment.yaml"
+    params:
+        code=code("write_summary"),
     shell:
         """
         python -m workflow.scripts.write_summary \
@@ -135,7 +135,7 @@ rule summary:
             --writing {input.writing:q} \
             --corpus {input.corpus:q} \
             --output {output:q} \
-            > {log} 2>&1
+            >{log} 2>&1
         """
 
 
@@ -151,19 +151,19 @@ rule original_study:
     output:
         page="docs/original-study.md",
         figures=expand("docs/original-study.{suffix}", suffix=("png", "pdf")),
-    params:
-        code=code("write_original"),
     log:
         "<results>/logs/original_study.log",
     conda:
         "../envs/environment.yaml"
+    params:
+        code=code("write_original"),
     shell:
         """
         python -m workflow.scripts.write_original \
             --facts docs/original-study \
             --study docs/default-study \
             --output {output.page:q} \
-            > {log} 2>&1
+            >{log} 2>&1
         """
 
 
@@ -180,18 +180,18 @@ rule lr_transfer:
             category="Figures",
         ),
         pdf="<results>/lr_transfer.pdf",
-    params:
-        flags=transfer_flags,
-        code=code("collect_transfer"),
-        folders=lambda wildcards, input: folders_of(input.config),
     log:
         "<results>/logs/lr_transfer.log",
     conda:
         "../envs/environment.yaml"
+    params:
+        flags=transfer_flags,
+        code=code("collect_transfer"),
+        folders=lambda wildcards, input: folders_of(input.config),
     shell:
         """
         python -m workflow.scripts.collect_transfer {params.flags} \
             --folders {params.folders:q} \
             --table {output.table:q} \
-            > {log} 2>&1
+            >{log} 2>&1
         """

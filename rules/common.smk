@@ -9,10 +9,10 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
-from workflow.scripts import study
+from workflow.scripts import study, study_config
+from workflow.scripts.base.code_identity import code_digest
 from workflow.scripts.base.errors import InputError
 from workflow.scripts.corpus.dataset import SPLITS
-from workflow.scripts.base.code_identity import code_digest
 from workflow.scripts.corpus.sources import MUSIC21
 
 study.share_environment()
@@ -28,16 +28,22 @@ def ask(question, *args, **options):
         raise WorkflowError(str(error))
 
 
-config = study.typed(config)
-ask(study.check, config)
+config = study_config.typed(config)
+ask(study_config.check, config)
 
 CORPUS = f"data/corpora/{study.corpus_name(config)}"
 RESULTS = config.get("pathvars", {}).get("results", "results")
-CORPUS_FILES = [
-    f"{CORPUS}/{split}.{part}" for split in SPLITS for part in ("bin", "idx")
-] + [f"{CORPUS}/tokenizer.json"]
+CORPUS_FILES = [f"{CORPUS}/{split}.{part}" for split in SPLITS for part in ("bin", "idx")] + [
+    f"{CORPUS}/tokenizer.json"
+]
 FIGURES = [
-    "scaling_plot", "loss_surface", "loss_curves", "loss_compute", "loss_places", "validity", "copying",
+    "scaling_plot",
+    "loss_surface",
+    "loss_curves",
+    "loss_compute",
+    "loss_places",
+    "validity",
+    "copying",
 ]
 BUDGETS = sorted(config["tokens"])
 RUN = "<results>/models/{model}/{tokens}-seed{seed}"
@@ -47,8 +53,7 @@ RUN_DIRS = [f"<results>/models/{run}" for run in study.runs(config)]
 # Tunes are drawn from the runs at the largest budget alone: judging them takes longer than a short cooldown.
 SAMPLED_DIRS = [f"<results>/models/{run}" for run in study.runs(config, [max(BUDGETS)])]
 BASELINE_DIRS = [
-    f"<results>/baselines/{name}"
-    for name in ("real", *(f"ngram{order}" for order in config["ngram_orders"]))
+    f"<results>/baselines/{name}" for name in ("real", *(f"ngram{order}" for order in config["ngram_orders"]))
 ]
 TRIAL_DIRS = [f"<results>/lr_transfer/{run}" for run in study.trials(config)]
 # The GPUs that a training job asks for; other jobs ask for one.
@@ -65,7 +70,7 @@ launch = (
 # sources and call everything up to date. `figures` alone needs no corpus.
 SOURCE_AWAY = "figures" not in sys.argv and ask(study.source_away, config, CORPUS)
 if workflow.is_main_process:
-    for doubt in [*study.doubts(config), *filter(None, [SOURCE_AWAY])]:
+    for doubt in [*study_config.doubts(config), *filter(None, [SOURCE_AWAY])]:
         logger.warning(f"warning: {doubt}")
 
 
@@ -87,7 +92,7 @@ def model_code(*commands, **options):
     """The same for a job that works on one model: the code of its architecture too, and of no other."""
     return lambda wildcards: code_digest(
         *commands,
-        f"models/{ask(study.model_of, config, wildcards.model)['arch']}",
+        f"models/{ask(study_config.model_of, config, wildcards.model)['arch']}",
         **options,
     )
 
@@ -162,8 +167,16 @@ def lost_results(wildcards):
     """Results that are gone though the table made of them is there, which alone Snakemake would be content with."""
     if not Path(RESULTS, "runs.csv").exists():
         return []
-    wanted = expand("{run}/{file}", run=RUN_DIRS, file=("config.json", "history.csv", "perplexity.json"))
-    wanted += expand("{writer}/{file}.json", writer=SAMPLED_DIRS + BASELINE_DIRS, file=("validity", "style", "copying"))
+    wanted = expand(
+        "{run}/{file}",
+        run=RUN_DIRS,
+        file=("config.json", "history.csv", "perplexity.json"),
+    )
+    wanted += expand(
+        "{writer}/{file}.json",
+        writer=SAMPLED_DIRS + BASELINE_DIRS,
+        file=("validity", "style", "copying"),
+    )
     wanted = CORPUS_FILES + [path.replace("<results>", RESULTS) for path in wanted]
     return [path for path in wanted if not Path(path).exists()]
 
@@ -173,7 +186,7 @@ def vram_mb(wildcards):
 
 
 def corpus_paths():
-    return [source["path"] for source in study.corpus_sources(config).values()]
+    return [source["path"] for source in study_config.corpus_sources(config).values()]
 
 
 def raw_files(wildcards):

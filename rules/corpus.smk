@@ -13,23 +13,23 @@ if not SOURCE_AWAY:
             f"{CORPUS}/tunes.tsv",
             f"{CORPUS}/quarantine.csv",
             report=f"{CORPUS}/corpus.json",
+        log:
+            f"<results>/logs/prepare/{study.corpus_name(config)}.log",
+        conda:
+            "../envs/environment.yaml"
+        threads: 64
         params:
             flags=prepare_flags,
             code=code("prepare"),
             raw=raw_listing,
             package=metadata.version("music21") if MUSIC21 in corpus_paths() else "",
             folder=subpath(output.report, parent=True),
-        log:
-            f"<results>/logs/prepare/{study.corpus_name(config)}.log",
-        threads: 64
-        conda:
-            "../envs/environment.yaml"
         shell:
             """
             python -m workflow.scripts.prepare {params.flags} \
                 --output_dir {params.folder:q} \
                 --workers {threads} \
-                > {log} 2>&1
+                >{log} 2>&1
             """
 
 
@@ -43,18 +43,18 @@ rule plot_corpus:
             category="Corpus",
         ),
         pdf=f"{CORPUS}/corpus.pdf",
-    params:
-        code=code("plot_corpus"),
     log:
         f"<results>/logs/plot_corpus/{study.corpus_name(config)}.log",
     conda:
         "../envs/environment.yaml"
+    params:
+        code=code("plot_corpus"),
     shell:
         """
         python -m workflow.scripts.plot_corpus \
             --corpus {input.corpus:q} \
             --output {output.pdf:q} \
-            > {log} 2>&1
+            >{log} 2>&1
         """
 
 
@@ -63,20 +63,20 @@ rule copy_index:
         corpus=f"{CORPUS}/corpus.json",
     output:
         f"{CORPUS}/copy_index/index.json",  # written last; beside it stand the arrays that it lists
+    log:
+        f"<results>/logs/copy_index/{study.corpus_name(config)}.log",
+    conda:
+        "../envs/environment.yaml"
+    resources:
+        mem_mb=4000,  # of the largest index; of music21's corpus a tenth of that
     params:
         code=code("copy_index"),
         data=subpath(input.corpus, parent=True),
         folder=subpath(output[0], parent=True),
-    log:
-        f"<results>/logs/copy_index/{study.corpus_name(config)}.log",
-    resources:
-        mem_mb=4000,  # of the largest index; of music21's corpus a tenth of that
-    conda:
-        "../envs/environment.yaml"
     shell:
         """
         python -m workflow.scripts.copy_index \
             --data_dir {params.data:q} \
             --output {params.folder:q} \
-            > {log} 2>&1
+            >{log} 2>&1
         """

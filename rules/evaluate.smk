@@ -13,21 +13,21 @@ rule evaluate:
         written=tables_of_tunes(LONGEST_RUN),
         summary=each_budget("perplexity.json"),
         tunes=each_budget("perplexity_tunes.csv"),
+    log:
+        "<results>/logs/evaluate/{model}-seed{seed}.log",
+    conda:
+        "../envs/environment.yaml"
+    threads: config["threads_per_job"]
+    resources:
+        gpu=one_gpu,
+        vram_mb=vram_mb,
+        device=config["device"],
     params:
         flags=sample_flags,
         code=model_code("in_turn", "calc_perplexity", "sample", late=True),
         data=subpath(input.corpus, parent=True),
         folders=folders_of_runs,
         longest=subpath(output[0], ancestor=2),
-    log:
-        "<results>/logs/evaluate/{model}-seed{seed}.log",
-    threads: config["threads_per_job"]
-    resources:
-        gpu=one_gpu,
-        vram_mb=vram_mb,
-        device=config["device"],
-    conda:
-        "../envs/environment.yaml"
     shell:
         """
         python -m workflow.scripts.in_turn \
@@ -45,7 +45,7 @@ rule evaluate:
             --device {resources.device} \
             --vram_mb {resources.vram_mb} \
             --threads {threads} \
-            > {log} 2>&1
+            >{log} 2>&1
         """
 
 
@@ -58,19 +58,19 @@ rule sample:
         config=f"{RUN}/config.json",
     output:
         written=tables_of_tunes(RUN),
-    params:
-        flags=sample_flags,
-        code=model_code("sample", late=True),
-        run=subpath(input.config, parent=True),
     log:
         "<results>/logs/sample/{model}-{tokens}-seed{seed}.log",
+    conda:
+        "../envs/environment.yaml"
     threads: config["threads_per_job"]
     resources:
         gpu=one_gpu,
         vram_mb=vram_mb,
         device=config["device"],
-    conda:
-        "../envs/environment.yaml"
+    params:
+        flags=sample_flags,
+        code=model_code("sample", late=True),
+        run=subpath(input.config, parent=True),
     shell:
         """
         python -m workflow.scripts.sample {params.flags} \
@@ -81,7 +81,7 @@ rule sample:
             --device {resources.device} \
             --vram_mb {resources.vram_mb} \
             --threads {threads} \
-            > {log} 2>&1
+            >{log} 2>&1
         """
 
 
@@ -92,19 +92,19 @@ rule trial_loss:
     output:
         summary=f"{TRIAL}/perplexity_val.json",
         tunes=f"{TRIAL}/perplexity_val_tunes.csv",
-    params:
-        code=model_code("calc_perplexity"),
-        data=subpath(input.corpus, parent=True),
-        folder=subpath(output.summary, parent=True),
     log:
         "<results>/logs/lr_transfer/perplexity-{model}-{tokens}-seed{seed}-lr{rate}.log",
+    conda:
+        "../envs/environment.yaml"
     threads: config["threads_per_job"]
     resources:
         gpu=one_gpu,
         vram_mb=vram_mb,
         device=config["device"],
-    conda:
-        "../envs/environment.yaml"
+    params:
+        code=model_code("calc_perplexity"),
+        data=subpath(input.corpus, parent=True),
+        folder=subpath(output.summary, parent=True),
     shell:
         """
         python -m workflow.scripts.calc_perplexity --split val \
@@ -113,7 +113,7 @@ rule trial_loss:
             --device {resources.device} \
             --vram_mb {resources.vram_mb} \
             --threads {threads} \
-            > {log} 2>&1
+            >{log} 2>&1
         """
 
 
@@ -122,21 +122,21 @@ rule draw_real:
         corpus=f"{CORPUS}/corpus.json",
     output:
         "<results>/baselines/real/samples/real-seed0.csv",
+    log:
+        "<results>/logs/sample/real.log",
+    conda:
+        "../envs/environment.yaml"
     params:
         flags=baseline_flags,
         code=code("draw_real"),
         data=subpath(input.corpus, parent=True),
         folder=subpath(output[0], parent=True),
-    log:
-        "<results>/logs/sample/real.log",
-    conda:
-        "../envs/environment.yaml"
     shell:
         """
         python -m workflow.scripts.draw_real {params.flags} \
             --data_dir {params.data:q} \
             --output_dir {params.folder:q} \
-            > {log} 2>&1
+            >{log} 2>&1
         """
 
 
@@ -145,22 +145,22 @@ rule sample_ngram:
         corpus=f"{CORPUS}/corpus.json",
     output:
         "<results>/baselines/ngram{order}/samples/ngram{order}-seed0.csv",
+    log:
+        "<results>/logs/sample/ngram{order}.log",
+    conda:
+        "../envs/environment.yaml"
     params:
         flags=baseline_flags,
         code=code("sample_ngram"),
         data=subpath(input.corpus, parent=True),
         folder=subpath(output[0], parent=True),
-    log:
-        "<results>/logs/sample/ngram{order}.log",
-    conda:
-        "../envs/environment.yaml"
     shell:
         """
         python -m workflow.scripts.sample_ngram {params.flags} \
             --order {wildcards.order} \
             --data_dir {params.data:q} \
             --output_dir {params.folder:q} \
-            > {log} 2>&1
+            >{log} 2>&1
         """
 
 
@@ -175,19 +175,19 @@ rule judge:
         style="<results>/{writer}/style.json",
         copying="<results>/{writer}/copying.json",
         midi=directory("<results>/{writer}/midi"),
+    log:
+        "<results>/logs/judge/{writer}.log",
+    conda:
+        "../envs/environment.yaml"
     params:
         flags=judge_flags,
         code=code("judge"),
         data=subpath(input.corpus, parent=True),
         folder=subpath(output.validity, parent=True),
-    log:
-        "<results>/logs/judge/{writer}.log",
-    conda:
-        "../envs/environment.yaml"
     shell:
         """
         python -m workflow.scripts.judge {params.flags} \
             --writers {params.folder:q} \
             --data_dir {params.data:q} \
-            > {log} 2>&1
+            >{log} 2>&1
         """

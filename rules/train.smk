@@ -11,15 +11,10 @@ rule train:
         weights=each_budget("model.safetensors"),
         config=each_budget("config.json"),
         history=each_budget("history.csv"),
-    params:
-        flags=train_flags,
-        code=model_code("train"),
-        data=subpath(input.corpus, parent=True),
-        # Told by the outputs, and so never compared: a budget more or less trains no other one again.
-        folders=folders_of_runs,
-        budgets=budgets_of_runs,
     log:
         "<results>/logs/train/{model}-seed{seed}.log",
+    conda:
+        "../envs/environment.yaml"
     threads: config["threads_per_job"]
     resources:
         gpu=gpus,
@@ -28,8 +23,13 @@ rule train:
         launch=launch,
         device=config["device"],
         checkpoint_seconds=str(config["checkpoint_seconds"]),
-    conda:
-        "../envs/environment.yaml"
+    params:
+        flags=train_flags,
+        code=model_code("train"),
+        data=subpath(input.corpus, parent=True),
+        # Told by the outputs, and so never compared: a budget more or less trains no other one again.
+        folders=folders_of_runs,
+        budgets=budgets_of_runs,
     shell:
         """
         {resources.launch} -m workflow.scripts.train \
@@ -43,7 +43,7 @@ rule train:
             --checkpoint_seconds {resources.checkpoint_seconds} \
             --threads {threads} \
             --wait \
-            > {log} 2>&1
+            >{log} 2>&1
         """
 
 

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from tests.conftest import ROOT
-from workflow.scripts import models, study
+from workflow.scripts import models, study, study_config
 from workflow.scripts.base import code_identity
 from workflow.scripts.base.errors import InputError
 
@@ -26,7 +26,7 @@ def merged(base: dict, change: dict) -> dict:
 
 @pytest.mark.parametrize("path", sorted((ROOT / "studies").glob("*.yaml")), ids=lambda path: path.stem)
 def test_every_study_is_right(config, path):
-    study.check(merged(config, yaml.safe_load(path.read_text())))
+    study_config.check(merged(config, yaml.safe_load(path.read_text())))
 
 
 def test_the_default_suite_is_matched_and_spans_fifteenfold(config):
@@ -78,7 +78,7 @@ def test_both_architectures_are_tuned_with_as_many_trials(config):
 )
 def test_a_wrong_config_is_one_sentence(config, change, sentence):
     with pytest.raises(InputError, match=sentence) as caught:
-        study.check(merged(config, change))
+        study_config.check(merged(config, change))
     assert "\n" not in str(caught.value)
 
 
@@ -192,7 +192,7 @@ def test_what_comes_from_the_command_line_as_text_is_what_the_schema_wants(confi
     texts = {"seeds": ["0", "1"], "keep_titles": "false", "temperature": "0", "tokens": "[16384, 32768]",
              "models": {"gpt_tiny": {"n_layer": "3"}}, "corpus_name": "12",
              "lr_transfer_rates": {"gpt": ["0.1"]}}  # fmt: skip
-    found = study.typed(merged(config, texts))
+    found = study_config.typed(merged(config, texts))
     assert found["seeds"] == [0, 1]
     assert found["keep_titles"] is False
     assert found["temperature"] == 0
@@ -200,20 +200,20 @@ def test_what_comes_from_the_command_line_as_text_is_what_the_schema_wants(confi
     assert found["models"]["gpt_tiny"]["n_layer"] == 3
     assert found["corpus_name"] == "12"
     assert found["lr_transfer_rates"]["gpt"] == [0.1]
-    study.check(found)
+    study_config.check(found)
     for wrong in ({"seeds": ["one"]}, {"keep_titles": "maybe"}, {"num_samples": "2.5"}, {"keep_titles": "1"}):
         with pytest.raises(InputError, match=f"config: {next(iter(wrong))}"):
-            study.check(study.typed(merged(config, wrong)))
+            study_config.check(study_config.typed(merged(config, wrong)))
 
 
 def test_what_a_study_will_lack_is_told(config):
-    assert study.doubts(config) == []
+    assert study_config.doubts(config) == []
     two = merged(config, {"suite": ["gpt_tiny", "gpt_small", "gpt_medium", "modern_tiny", "lstm_tiny", "lstm_xl"]})
-    assert study.doubts(two) == [
+    assert study_config.doubts(two) == [
         "the suite has one size of modern: a law needs three, so none will be fitted to it",
         "the suite has two sizes of lstm: a law needs three, so none will be fitted to it",
     ]
-    (cut,) = study.doubts(config | {"warmup_steps": 200})
+    (cut,) = study_config.doubts(config | {"warmup_steps": 200})
     assert cut.startswith("at 131072 tokens the rate rises for 200 steps, but the cooldown of a run of 128 begins")
 
 

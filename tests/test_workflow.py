@@ -7,8 +7,6 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable
-from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -16,116 +14,15 @@ import yaml
 
 from tests import forked
 from tests.conftest import ROOT
+from tests.small_study import STUDY, Study, copy_of
 from workflow.scripts import study as questions
 
 pytestmark = pytest.mark.slow
 
-STUDY = """
-corpus: data/raw
-val_fraction: 0.1
-test_fraction: 0.1
-suite: [gpt_a, gpt_b, gpt_c, lstm_a]
-models:
-  gpt_a: {arch: gpt, n_layer: 1, n_embd: 8, n_head: 2, learning_rate: 0.01}
-  gpt_b: {arch: gpt, n_layer: 1, n_embd: 12, n_head: 2, learning_rate: 0.01}
-  gpt_c: {arch: gpt, n_layer: 1, n_embd: 16, n_head: 2, learning_rate: 0.01}
-  lstm_a: {arch: lstm, n_layer: 1, n_embd: 10, learning_rate: 0.01}
-tokens: [4096, 8192]
-seeds: [0]
-block_size: 32
-warmup_steps: 4
-num_samples: 2
-samples_per_prompt: 1
-baseline_samples: 3
-ngram_orders: [4]
-max_new_tokens: 40
-eval_tokens: 512
-checkpoint_seconds: 0
-"""
 MODELS, WRITERS = 4, 6  # baselines write, too
 TABLES = {"writing_table": 1, "runs_table": 1, "fit": 1, "plots": 1, "summary": 1}
 JUDGES = {"judge": MODELS} | TABLES
 EVALUATIONS = {"evaluate": MODELS} | JUDGES
-# Runs of Snakemake, one after the other, in processes forked from one that has read our modules for their digests: that
-# is most of the time of a dry run, and the modules stay as they are from the first to the last.
-ONE_AFTER_THE_OTHER = """
-import json, os, sys
-import snakemake.cli
-from workflow.scripts.base.code_identity import SCRIPTS, module_digest
-for path in SCRIPTS.rglob("*.py"):
-    module_digest(path)
-said = []
-for args in json.loads(sys.argv[1]):
-    reader, writer = os.pipe()
-    if (pid := os.fork()) == 0:
-        os.dup2(writer, 1)
-        os.dup2(writer, 2)
-        os.closerange(3, os.sysconf("SC_OPEN_MAX"))
-        sys.argv[1:] = args
-        snakemake.cli.main()
-    os.close(writer)
-    with open(reader) as lines:
-        text = lines.read()
-    said.append((os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), text))
-print(json.dumps(said))
-"""
-
-
-class Study:
-    def __init__(self, folder):
-        self.folder = folder
-
-    def command(self, *args: str) -> list[str]:
-        return ["-m", "snakemake", "--configfile", "study.yaml", "--cores", "2", *args]
-
-    def ask(self, *args: str) -> subprocess.CompletedProcess:
-        return forked.run(*self.command(*args), cwd=self.folder, timeout=600)
-
-    def run(self, *args: str) -> str:
-        """Output of a run that must succeed."""
-        done = self.ask(*args)
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout + done.stderr
-
-    def planned(self, *args: str) -> dict[str, int]:
-        """Jobs of a dry run by rule, but for `all`."""
-        return jobs_of(self.run("--dry-run", *args))
-
-    def each_planned(self, questions: list[tuple[str, ...]]) -> list[dict[str, int]]:
-        """What is planned for each of several lists of arguments."""
-        lines = [self.command("--dry-run", *args)[2:] for args in questions]
-        done = forked.run("-c", ONE_AFTER_THE_OTHER, json.dumps(lines), cwd=self.folder, timeout=600)
-        assert done.returncode == 0, done.stderr
-        answers = json.loads(done.stdout)
-        assert [said for code, said in answers if code != 0] == []
-        return [jobs_of(said) for _, said in answers]
-
-    def module(self, name: str) -> Path:
-        return self.folder / "workflow" / "scripts" / f"{name}.py"
-
-    def edited(self, *modules: str, change: Callable[[str], str]) -> dict[str, int]:
-        """What is planned with a change in some modules, which is taken back."""
-        before = {path: (path.read_text(), path.stat()) for path in map(self.module, modules)}
-        try:
-            for path, (text, _) in before.items():
-                path.write_text(change(text))
-                assert path.read_text() != text
-            return self.planned()
-        finally:
-            for path, (text, stat) in before.items():
-                path.write_text(text)
-                os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))  # or all that is compiled would be again
-
-    def weights(self, run: str) -> bytes:
-        return (self.folder / "results" / "models" / run / "model.safetensors").read_bytes()
-
-
-def jobs_of(said: str) -> dict[str, int]:
-    table = re.search(r"^job +count\n-+ +-+\n(.*?)^total", said, re.MULTILINE | re.DOTALL)
-    if not table:
-        assert "Nothing to be done" in said
-        return {}
-    return {rule: int(n) for rule, n in map(str.split, table[1].splitlines()) if rule != "all"}
 
 
 @pytest.fixture(scope="module")
@@ -145,11 +42,6 @@ def study(book, tmp_path_factory):
     study = Study(folder)
     study.first = study.run()
     return study
-
-
-def copy_of(study: Study, folder, **options) -> Study:
-    shutil.copytree(study.folder, folder, ignore=shutil.ignore_patterns("*.pyc"), **options)
-    return Study(folder)
 
 
 def test_every_run_has_a_row_with_a_finite_loss(study):
@@ -216,7 +108,7 @@ def test_comments_and_docstrings_rerun_nothing(study):
     ("module", "old", "new", "jobs"),
     [
         ("models/lstm", "/ self.width)", "* self.width)", dict.fromkeys(EVALUATIONS, 1) | {"train": 1}),
-        ("writing/ladder", "WORST = 5", "WORST = 6", {"judge": WRITERS} | TABLES),
+        ("writing/validity", "WORST = 5", "WORST = 6", {"judge": WRITERS} | TABLES),
         ("writing/generate", "ROWS = 16", "ROWS = 8", EVALUATIONS),
         ("models/layers/decode_attention", "fastmath=True", "fastmath=False", {"evaluate": 3, "judge": 3} | TABLES),
         ("evaluation/perplexity", "round(6)", "round(5)", EVALUATIONS),
