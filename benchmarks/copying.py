@@ -3,7 +3,7 @@
   index      the whole of `copy_index`: seconds, peak memory of its process, bytes on disk
   search     milliseconds a tune: all of it; the longest common stretch; the nearest tune in both views,
              and against brute force with rapidfuzz, how often and by how much the nearest is less similar
-  worst      seconds for a megabyte of one letter, and for as many bytes of test tunes
+  worst      seconds for as much of one letter as is looked at of a file, and for as many bytes of test tunes
 
 Example:
   python -m benchmarks.copying data/corpora/music21
@@ -24,7 +24,9 @@ from rapidfuzz.process import extractOne
 
 from benchmarks.clock import seconds
 from workflow.scripts.corpus.dataset import Corpus
-from workflow.scripts.writing.copies import MAX_BYTES, longest_common, measure, nearest, read
+from workflow.scripts.writing.copies import longest_common, nearest
+from workflow.scripts.writing.copying import cleaned, search
+from workflow.scripts.writing.samples import MAX_BYTES, read_tune
 from workflow.scripts.writing.training_index import VIEWS, CopyIndex, View, music_of, views_of
 
 
@@ -43,13 +45,13 @@ def make_index(data_dir: str, folder: Path) -> CopyIndex:
     return index
 
 
-def search(index: CopyIndex, paths: list[Path]) -> None:
-    measure(paths[0], index)  # compiles
-    every = [1000 * seconds(lambda: measure(path, index)) for path in paths]  # noqa: B023 - called at once
+def time_search(index: CopyIndex, paths: list[Path]) -> None:
+    search(paths[0], index)  # compiles
+    every = [1000 * seconds(lambda: search(path, index)) for path in paths]  # noqa: B023 - called at once
     print(
         f"search    {statistics.mean(every):7.2f} ms a tune, {max(every):.2f} at most, {len(paths)} tunes", flush=True
     )
-    texts = [read(path, index) for path in paths]
+    texts = [cleaned(read_tune(path).text, index) for path in paths]
     took = seconds(lambda: [longest_common(index, music_of(text.tobytes())) for text in texts])
     print(f"  stretch {1000 * took / len(texts):7.2f} ms", flush=True)
     for name in VIEWS:
@@ -87,12 +89,12 @@ def main() -> None:
         paths = [folder / f"{i:04}.abc" for i in range(min(args.tunes, split.n_tunes))]
         for i, path in enumerate(paths):
             path.write_text(corpus.tokenizer.decode(split.tune(i)), encoding="utf-8")
-        search(index, paths)
+        time_search(index, paths)
         music = b"".join(music_of(path.read_bytes()) for path in paths)
         for kind, unit in (("one letter", b"A"), ("test tunes", music)):
             text = b"X:1\nK:C\n" + unit * (MAX_BYTES // len(unit) + 1)
             (folder / "long.abc").write_bytes(text)
-            took = seconds(lambda: measure(folder / "long.abc", index))
+            took = seconds(lambda: search(folder / "long.abc", index))
             print(f"worst     {took:7.2f} s for {MAX_BYTES:,} bytes of {kind}", flush=True)
 
 

@@ -18,10 +18,11 @@ from scipy.optimize import minimize
 
 from benchmarks.against import alternate, write_result
 from workflow.scripts.base import cli
-from workflow.scripts.laws.estimate import Problem, search
+from workflow.scripts.laws.estimate import search
 from workflow.scripts.laws.forms import CHINCHILLA, POWER_IRREDUCIBLE, data_of
 from workflow.scripts.laws.intervals import bootstrap, profile_interval
-from workflow.scripts.laws.line import fit_line, interval, points_of
+from workflow.scripts.laws.line import fit_line, points_of, t_interval
+from workflow.scripts.laws.problem import Problem
 from workflow.scripts.laws.table import read_table
 
 SIZES = np.geomspace(1e4, 1e6, 5)
@@ -67,7 +68,7 @@ def coverage(a: float, alpha: float, repetitions: int) -> dict:
     for i in range(repetitions):
         noise = np.exp(rng.normal(0, NOISE, len(SIZES)))
         line = fit_line(points_of(SIZES, a * SIZES**-alpha * noise))
-        low, high = interval(line.alpha, np.sqrt(line.covariance[1, 1]), line.dof)
+        low, high = t_interval(line.alpha, np.sqrt(line.covariance[1, 1]), line.dof)
         loss = (E + a * SIZES**-alpha) * noise
         problem = Problem(POWER_IRREDUCIBLE, data_of(SIZES, SIZES, loss))
         best = search(problem).best

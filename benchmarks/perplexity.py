@@ -9,6 +9,7 @@ Example:
   python -m benchmarks.perplexity --nanogpt ../nanoGPT data/corpora/music21
 """
 
+from argparse import Namespace
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -30,14 +31,16 @@ SHAPES = [(128, 2, 48, 3, 80), (128, 3, 80, 4, 168), (256, 4, 128, 4, 316)]
 WINDOWS, BATCHES, TUNES = 12, 8, 100
 
 
-def our_scores(config: ModelConfig, data_dir: str, device: torch.device) -> Callable:
+def our_scores(config: ModelConfig, data_dir: str, device: torch.device) -> Callable[[], object]:
+    """What is timed of ours: every token of `TUNES` test tunes scored once."""
     model = models.module_for(config.arch).Model(config).to(device).eval()
     split = Corpus.load(data_dir).split("test")
     tunes = [split.tune(i) for i in range(min(TUNES, split.n_tunes))]
     return lambda: score_tunes(model, tunes, device)
 
 
-def their_estimate(clone: Path, config: ModelConfig, data_dir: str, device: torch.device) -> Callable:
+def their_estimate(clone: Path, config: ModelConfig, data_dir: str, device: torch.device) -> Callable[[], object]:
+    """What is timed of nanoGPT's: `BATCHES` of `WINDOWS` windows drawn at random."""
     model = nanogpt_model(clone, config).to(device).eval()
     tokens, T = torch.from_numpy(Corpus.load(data_dir).split("test").tokens.astype(np.int64)), config.block_size
 
@@ -59,6 +62,40 @@ def tokens_read(config: ModelConfig, lengths: np.ndarray) -> int:
     return sum(stop - start for n in lengths.tolist() for start, stop, _ in windows(n, config.block_size))
 
 
+def measure(
+    config: ModelConfig, baseline: ModelConfig, lengths: np.ndarray, device: torch.device, args: Namespace
+) -> tuple[dict, dict]:
+    """Two rows of the result: ours against nanoGPT's estimate, and against one that reads half a window at a time.
+
+    Args:
+        lengths: (n_tunes,) targets of the tunes that ours scores.
+    """
+    chars = int(lengths.sum())
+    plain = partial(torch.set_num_threads, args.threads)
+    with (
+        timed(partial(set_up_cpu, args.threads), device, our_scores, config, args.data_dir, device) as ours,
+        timed(plain, device, their_estimate, args.nanogpt, baseline, args.data_dir, device) as theirs,
+    ):
+        row = alternate(ours, theirs, (chars, WINDOWS * BATCHES * baseline.block_size), args.rounds)
+    peak = product_flops(device, "float32")
+    # A forward pass takes a third of the FLOP of training.
+    ours_flops, their_flops = (models.module_for(c.arch).flops_per_token(c) / 3 for c in (config, baseline))
+    used = {
+        "ours": ours_flops * tokens_read(config, lengths) / chars * row["ours"][1] / peak,
+        "baseline": their_flops * row["baseline"][1] / peak,
+    }
+    row |= {"product_flops": {"float32": peak}, "utilisation": used}
+    shape = f"nanoGPT {baseline.n_layer}x{baseline.n_embd}"
+    whole = {"name": name_of(config), "against": f"{shape}, estimate", "unit": "characters/s", **row}
+    half = {"baseline": [rate / 2 for rate in row["baseline"]], "ratio": [2 * ratio for ratio in row["ratio"]]}
+    return whole, {**whole, "against": f"{shape}, half a window at a time", **half}
+
+
+def name_of(config: ModelConfig) -> str:
+    """A row's name."""
+    return f"{config.arch} {config.n_layer}x{config.n_embd}, T={config.block_size}"
+
+
 def main() -> None:
     arguments = parser(__doc__, rounds=5)
     arguments.add_argument("data_dir", help="corpus that prepare wrote, of characters")
@@ -67,33 +104,15 @@ def main() -> None:
     device = pick_device(args.device)
     corpus = Corpus.load(args.data_dir)
     lengths = np.diff(corpus.split("test").starts[: TUNES + 1]) - 1
-    chars = int(lengths.sum())
     rows = []
     for T, n_layer, n_embd, n_head, width in SHAPES:
         baseline = ModelConfig("gpt", corpus.tokenizer.vocab_size, T, n_layer, n_embd, n_head)
         for config in (baseline, ModelConfig("lstm", corpus.tokenizer.vocab_size, T, 1, width, 1)):
-            name = f"{config.arch} {config.n_layer}x{config.n_embd}, T={T}"
-            if args.only not in name:
-                continue
-            plain = partial(torch.set_num_threads, args.threads)
-            with (
-                timed(partial(set_up_cpu, args.threads), device, our_scores, config, args.data_dir, device) as ours,
-                timed(plain, device, their_estimate, args.nanogpt, baseline, args.data_dir, device) as theirs,
-            ):
-                row = alternate(ours, theirs, (chars, WINDOWS * BATCHES * T), args.rounds)
-            peak = product_flops(device, "float32")
-            # A forward pass takes a third of the FLOP of training.
-            ours_flops, their_flops = (models.module_for(c.arch).flops_per_token(c) / 3 for c in (config, baseline))
-            used = {
-                "ours": ours_flops * tokens_read(config, lengths) / chars * row["ours"][1] / peak,
-                "baseline": their_flops * row["baseline"][1] / peak,
-            }
-            row |= {"product_flops": {"float32": peak}, "utilisation": used}
-            against = f"nanoGPT {n_layer}x{n_embd}, estimate"
-            rows.append({"name": name, "against": against, "unit": "characters/s", **row})
-            half = {"baseline": [rate / 2 for rate in row["baseline"]], "ratio": [2 * ratio for ratio in row["ratio"]]}
-            rows.append({**rows[-1], "against": f"nanoGPT {n_layer}x{n_embd}, half a window at a time", **half})
-            print(f"{name}: {row['ours'][1]:,.0f} characters/s, {row['ratio'][1]:.2f} x {against}", flush=True)
+            if args.only in name_of(config):
+                whole, half = measure(config, baseline, lengths, device, args)
+                rows += [whole, half]
+                speed = f"{whole['ours'][1]:,.0f} characters/s, {whole['ratio'][1]:.2f} x {whole['against']}"
+                print(f"{whole['name']}: {speed}", flush=True)
     if not args.only:
         write_result("perplexity", device, rows)
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 
 from benchmarks.against import VOCABULARY, alternate, nanogpt_model, parser, timed, write_result
-from workflow.scripts import models, sample
+from workflow.scripts import models
 from workflow.scripts.base import cli
 from workflow.scripts.machine.device import pick_device, pick_precision, set_up_cpu
 from workflow.scripts.models import ModelConfig
@@ -26,7 +26,7 @@ NO_END = -1  # an id that is never drawn
 
 
 def our_tunes(config: ModelConfig, precision: str, device: torch.device) -> Callable:
-    sample.END = NO_END
+    generate.END = NO_END
     model = models.module_for("gpt").Model(config).to(device).eval()
     model = generate.ready_to_write(model, precision)
     return lambda: generate.generate(model, [0], SAMPLES, LENGTH)

@@ -22,8 +22,8 @@ from benchmarks.against import alternate, timed, write_result
 from workflow.scripts import draw_real
 from workflow.scripts.base import cli
 from workflow.scripts.base.files import read_json
-from workflow.scripts.writing.ladder import evaluate, read
-from workflow.scripts.writing.samples import tune_files
+from workflow.scripts.writing.ladder import evaluate
+from workflow.scripts.writing.samples import read_tune, tune_files
 
 CPU = torch.device("cpu")
 CHECKER = {"syntax", "rhythm"}
@@ -46,7 +46,7 @@ def music21_writing(paths: list[Path]) -> Callable[[], object]:
         with tempfile.TemporaryDirectory() as folder:
             for path in paths:
                 with contextlib.suppress(Exception):  # it raises whatever its parser stumbles over
-                    converter.parseData(read(path), format="abc").write("midi", fp=f"{folder}/tune.mid")
+                    converter.parseData(read_tune(path).text, format="abc").write("midi", fp=f"{folder}/tune.mid")
 
     return write
 

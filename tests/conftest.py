@@ -22,8 +22,9 @@ SHARED = ROOT.parent / "shared"
 # Files that are begun first, so that no worker is left alone with a long one at the end: by the time they take, but for
 # the first two, which let `test_workflow` find compiled what its jobs run.
 FIRST = (
-    "test_columns", "test_mup", "test_workflow", "test_intervals", "test_resume", "test_build", "test_fit_table",
-    "test_ladder", "test_clean", "test_train", "test_leakage", "test_losses", "test_scoring", "test_commands",
+    "test_collect_writing", "test_mup", "test_workflow", "test_resume", "test_build_fails", "test_build_kept",
+    "test_build_resumes", "test_fit_scaling", "test_ladder", "test_batched_bfgs", "test_train", "test_build",
+    "test_prepare", "test_build_of_any_input", "test_leakage", "test_losses", "test_perplexity", "test_commands",
 )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ stdout, stderr, text, start_new_session) and has the same methods, and its proce
 own, that can be killed. `run(*words, cwd=, env=, input=, timeout=)` is `subprocess.run` of it with its output as
 text. The words are those that Python takes: ``-m module``, ``-c code`` or a file, and then arguments.
 
-What differs from a cold start, all told:
+All that differs from a cold start:
 
 - Modules of others (`PRELOADED`) are there already, and have read their environment: HOME, MPLCONFIGDIR, what
   starts with OMP_ or PYTHON (but for PYTHONPATH), and so on are those of the server. Modules of ours never are. A
@@ -20,7 +20,7 @@ What differs from a cold start, all told:
 Each command has a test that starts it cold, and so do the jobs of the tests of the workflow.
 
 Two servers take turns, so that of two processes started one after the other each has its own random hashes: what
-should not hang on the order of a set must be the same in both.
+should not depend on the order of a set must be the same in both.
 """
 
 import atexit
@@ -80,14 +80,14 @@ class Python(subprocess.Popen):
             socket.send_fds(self.server, [b"."], files)
             self.server.sendall(json.dumps(request).encode())
             self.server.shutdown(socket.SHUT_WR)
-            self.pid = self._told()
+            self.pid = self._next_number()
         except OSError as error:
             raise RuntimeError(f"no process was forked: {(folder / f'{name}.log').read_text()}") from error
         finally:
             self._close_pipe_fds(p2cread, p2cwrite, c2pread, c2pwrite, errread, errwrite)
         self._child_created = True
 
-    def _told(self) -> int:
+    def _next_number(self) -> int:
         """The next number that the server says: of the process, and then its exit status."""
         if not (answer := self.server.recv(4)):
             raise ConnectionError("the server has ended")
@@ -96,7 +96,7 @@ class Python(subprocess.Popen):
     def _try_wait(self, wait_flags):
         if wait_flags == os.WNOHANG and not select.select([self.server], [], [], 0)[0]:
             return 0, 0
-        status = self._told()
+        status = self._next_number()
         self.server.close()
         return self.pid, status
 
@@ -251,7 +251,7 @@ def python(words: list[str], cwd: str, env: dict[str, str], new_session: bool) -
     try:
         execute(words)
     except SystemExit as error:
-        code = told(error.code)
+        code = status_of(error.code)
     except BaseException as error:
         sys.excepthook(type(error), error, error.__traceback__)
         code = -signal.SIGINT if isinstance(error, KeyboardInterrupt) else 1
@@ -278,7 +278,7 @@ def execute(words: list[str]) -> None:
         runpy.run_path(words[0], run_name="__main__")
 
 
-def told(code: object) -> int:
+def status_of(code: object) -> int:
     """The exit status for what SystemExit was given."""
     if code is None or isinstance(code, int):
         return (code or 0) & 0xFF

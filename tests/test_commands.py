@@ -24,7 +24,7 @@ def test_a_command_says_cold_how_it_is_used(module):
     assert command(module, "--help").stdout == done.stdout
 
 
-def test_a_flag_that_there_is_not_is_told_cold():
+def test_an_unknown_flag_is_refused_cold():
     line = [sys.executable, "-m", "workflow.scripts.train", "--no_such_flag", "1"]
     cold = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, timeout=60)
     forked = command("train", "--no_such_flag", 1)

@@ -17,7 +17,7 @@ from workflow.scripts.base import cli
 from workflow.scripts.base.code_identity import SCRIPTS
 from workflow.scripts.base.errors import InputError
 
-NEXT = "--then"  # stands between two commands
+NEXT = "--then"  # between two commands
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -38,7 +38,11 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def main_of(name: str) -> Callable[[list[str]], None]:
-    """What a command does with its options; raises InputError if there is no such command."""
+    """What a command does with its options.
+
+    Raises:
+        InputError: there is no such command.
+    """
     if name.isidentifier() and (SCRIPTS / f"{name}.py").is_file():
         module = importlib.import_module(f"workflow.scripts.{name}")
         if hasattr(module, "main"):
