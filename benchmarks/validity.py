@@ -28,7 +28,7 @@ from workflow.scripts.writing.samples import read_tune, tune_files
 CPU = torch.device("cpu")
 CHECKER = {"syntax", "rhythm"}
 LADDER = CHECKER | {"tools", "compiles"}
-FOUND = ("hard", "balance", "rhythm")  # tiers that a good tune has none of
+FAULTS = ("hard", "balance", "rhythm")  # tiers of which a good tune has no message
 
 
 def one_thread() -> None:
@@ -36,10 +36,12 @@ def one_thread() -> None:
 
 
 def judging(paths: list[Path], steps: set[str]) -> Callable[[], object]:
+    """What judges the tunes by these steps of the ladder."""
     return lambda: list(evaluate(paths, 10, steps))
 
 
 def music21_writing(paths: list[Path]) -> Callable[[], object]:
+    """What has music21 read the tunes and write them as MIDI."""
     from music21 import converter
 
     def write() -> None:
@@ -51,8 +53,9 @@ def music21_writing(paths: list[Path]) -> Callable[[], object]:
     return write
 
 
-def rows(name: str, paths: list[Path], rounds: int) -> list[dict]:
-    found = []
+def compare_speeds(name: str, paths: list[Path], rounds: int) -> list[dict]:
+    """A row for the checker and one for the ladder, each timed against music21 on the same tunes."""
+    rows = []
     with timed(one_thread, CPU, music21_writing, paths) as theirs:
         for what, steps in (("checker", CHECKER), ("ladder without music21", LADDER)):
             with timed(one_thread, CPU, judging, paths, steps) as ours:
@@ -63,12 +66,12 @@ def rows(name: str, paths: list[Path], rounds: int) -> list[dict]:
                 f" {row['ratio'][1]:.0f} times",
                 flush=True,
             )
-            found.append(row)
-    return found
+            rows.append(row)
+    return rows
 
 
 def detection(folder: Path) -> list[dict]:
-    """Of each class of good and bad cases that has a known verdict, how many are found."""
+    """A row for each class of good and bad cases that have a known verdict: in how many a fault is found."""
     classes: dict[tuple[str, str, str], list[Path]] = {}
     for case in read_json(folder / "manifest.json")["files"]:
         tier = case["expect"].get("tier")
@@ -77,7 +80,7 @@ def detection(folder: Path) -> list[dict]:
     table = []
     for (group, name, tier), paths in sorted(classes.items()):
         verdicts = list(evaluate(paths, 10, LADDER))
-        sought = FOUND if tier == "none" else (tier,)
+        sought = FAULTS if tier == "none" else (tier,)
         row = {
             "kind": group,
             "cls": name,
@@ -107,14 +110,14 @@ def main() -> None:
             "max_new_tokens": 100_000,
         }
         draw_real.main([f"--{option}={value}" for option, value in options.items()])
-        found = rows("test tunes", tune_files(folder), args.rounds)
+        speeds = compare_speeds("test tunes", tune_files(folder), args.rounds)
     faults = []
     if args.cases:
         cases = read_json(args.cases / "manifest.json")["files"]
         good = [args.cases / case["path"] for case in cases if case["kind"] == "good" and case["certain"]]
-        found += rows("good cases", good[:: -(-len(good) // args.tunes)], args.rounds)
+        speeds += compare_speeds("good cases", good[:: -(-len(good) // args.tunes)], args.rounds)
         faults = detection(args.cases)
-    write_result("validity", CPU, found, faults=faults)
+    write_result("validity", CPU, speeds, faults=faults)
 
 
 if __name__ == "__main__":

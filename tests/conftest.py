@@ -23,8 +23,9 @@ SHARED = ROOT.parent / "shared"
 # the first two, which let `test_workflow` find compiled what its jobs run.
 FIRST = (
     "test_collect_writing", "test_mup", "test_workflow", "test_resume", "test_build_fails", "test_build_kept",
-    "test_build_resumes", "test_fit_scaling", "test_ladder", "test_batched_bfgs", "test_train", "test_build",
-    "test_prepare", "test_build_of_any_input", "test_leakage", "test_losses", "test_perplexity", "test_commands",
+    "test_build_resumes", "test_fit_scaling", "test_ladder", "test_batched_bfgs", "test_clean", "test_train",
+    "test_build", "test_prepare", "test_build_of_any_input", "test_leakage", "test_losses", "test_perplexity",
+    "test_commands",
 )  # fmt: skip
 
 

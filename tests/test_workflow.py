@@ -15,7 +15,11 @@ import yaml
 from tests import forked
 from tests.conftest import ROOT
 from tests.small_study import STUDY, Study, copy_of
-from workflow.scripts import study as questions
+from workflow.scripts import study_config
+from workflow.scripts.base.errors import InputError
+from workflow.scripts.corpus import options as corpus_options
+from workflow.scripts.training import options as training_options
+from workflow.scripts.writing import options as writing_options
 
 pytestmark = pytest.mark.slow
 
@@ -126,9 +130,10 @@ def test_it_runs_again_what_reads_a_key_whatever_its_new_value(study):
     """Every key in turn, with a value that another key has if there is one that it may have."""
     default, mine = yaml.safe_load((ROOT / "config.yaml").read_text()), yaml.safe_load(STUDY)
     config = default | mine | {"models": default["models"] | mine["models"]}
-    schema = json.loads(questions.SCHEMA.read_text())["properties"]
-    first_job = dict.fromkeys(questions.PREPARE_OPTIONS, "prepare") | dict.fromkeys(questions.TRAIN_OPTIONS, "train")
-    first_job |= dict.fromkeys(questions.SAMPLE_OPTIONS, "evaluate")
+    schema = json.loads((ROOT / "workflow" / "schemas" / "config.schema.json").read_text())["properties"]
+    first_job = dict.fromkeys(corpus_options.CONFIG_OPTIONS, "prepare")
+    first_job |= dict.fromkeys(training_options.CONFIG_OPTIONS, "train")
+    first_job |= dict.fromkeys(writing_options.CONFIG_OPTIONS, "evaluate")
     first_job |= {"corpus_name": "prepare", "baseline_samples": "draw_real"}
     first_job |= dict.fromkeys(("threads_per_job", "device", "checkpoint_seconds", "gpus_per_job", "share_gpus"))
     first_job |= {"lr_transfer_seed": None, "block_size": "train"}
@@ -145,8 +150,8 @@ def test_it_runs_again_what_reads_a_key_whatever_its_new_value(study):
             fits = other != value and type(other) in (type(value), *((int,) if isinstance(value, float) else ()))
             change = config | {key: other}
             try:
-                questions.check(change)
-            except questions.InputError:
+                study_config.check(change)
+            except InputError:
                 continue
             if fits:
                 break

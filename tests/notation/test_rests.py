@@ -1,34 +1,22 @@
 import itertools
 import random
 import re
-import tarfile
 import time
 from fractions import Fraction
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tests.notation.test_clean import DEFAULT, abc_ish
+from tests.notation.conftest import DEFAULT, abc_ish
+from tests.notation.durations import durations, header, units
 from workflow.scripts.corpus.measure import shorten
-from workflow.scripts.corpus.midi_to_abc import ConversionError, Converter
-from workflow.scripts.corpus.sources import Piece, read_pieces
-from workflow.scripts.machine.sandbox import find_program, run_limited
 from workflow.scripts.notation.clean import clean, find_tunes
 from workflow.scripts.notation.rests import bar_length, longest_rests, shorten_rests
-from workflow.scripts.notation.sound import NOTES, listen
 
 BARS = {  # (M:, L:) -> units to the bar
     ("4/4", "1/8"): 8, ("C", "1/4"): 4, ("C|", "1/16"): 16, ("6/8", "1/8"): 6, ("5/4", "1/16"): 20,
     ("3/4", "1/4"): 3, ("12/8", "1/8"): 12, ("3/8", None): 6, ("3/4", None): 6, ("C", None): 8, ("2/4", None): 8,
 }  # fmt: skip
-ELEMENT = re.compile(
-    r'"[^"]*"|!\w+!|\[([A-Za-z]):([^]]*)\]|\{[^}]*\}|(?:\[[^]|:]+\]|[_^=]*[A-Ga-gxz][,\']*)([\d/]*)|Z(\d*)'
-)
-
-
-def header(meter: str, unit: str | None) -> str:
-    return f"X:1\nM:{meter}\n" + (f"L:{unit}\n" if unit else "") + "K:C\n"
 
 
 def shortened(music: str, max_bars: int = 2, meter: str = "4/4", unit: str | None = "1/8") -> str:
@@ -37,31 +25,6 @@ def shortened(music: str, max_bars: int = 2, meter: str = "4/4", unit: str | Non
     text = shorten_rests(head + music, max_bars)
     assert text.startswith(head)
     return text.removeprefix(head)
-
-
-def units(length: str) -> Fraction:
-    """Such as 3/2 or // as a number."""
-    while "//" in length or length.endswith("/"):
-        length = f"{length}2" if length.endswith("/") and "//" not in length else length.replace("//", "/4/", 1)[:-1]
-    return Fraction(f"1{length}" if length.startswith("/") else length or 1)
-
-
-def durations(tune: str, bar: int) -> dict[str, Fraction]:
-    """Length of every voice in units, of notes, chords and rests as written."""
-    total: dict[str, Fraction] = {}
-    voice = ""
-    for line in tune.split("\nK:", 1)[1].split("\n")[1:]:
-        if line.startswith("V:"):
-            voice = line[2:].split()[0]
-        if re.match("[A-Za-z]:(?!\\|)|%", line):
-            continue
-        for element in ELEMENT.finditer(line):
-            if element[1] == "V":
-                voice = element[2].split()[0]
-            bars = 0 if element[4] is None else int(element[4] or 1)
-            lasts = bar * bars if element[3] is None else units(element[3])
-            total[voice] = total.get(voice, 0) + lasts
-    return {voice: length for voice, length in total.items() if length}
 
 
 @pytest.mark.parametrize(
@@ -273,83 +236,3 @@ def test_time_is_linear(unit):
             runs.append(time.process_time() - start)
         times.append(min(runs))
     assert times[1] < 9 * times[0] + 0.1
-
-
-@pytest.fixture(scope="module")
-def conversions(shared) -> list[str]:
-    """Clean ABC of real MIDI files."""
-    tunes = []
-    with tarfile.open(shared / "midi" / "midi_bundle.tar.gz") as tar, Converter() as converter:
-        for member in tar:
-            if member.name.endswith(".mid"):
-                try:
-                    data = converter.convert(tar.extractfile(member).read())
-                except ConversionError:
-                    continue
-                text, bounds = clean(data, find_tunes(np.frombuffer(data, np.uint8)), DEFAULT)
-                assert len(bounds) == 2
-                tunes.append(text.tobytes().decode())
-    return tunes
-
-
-def played(tune: str, folder: Path) -> tuple[int, list[list[tuple[int, int, int]]]]:
-    """(complaints of abc2midi, notes of every track that has any)."""
-    import symusic
-
-    midi = folder / "tune.mid"
-    midi.unlink(missing_ok=True)
-    (folder / "tune.abc").write_text(tune)
-    outcome = run_limited([find_program("abc2midi"), "tune.abc", "-o", "tune.mid"], folder, 20)
-    assert not outcome.problem
-    tracks = symusic.Score(midi).tracks
-    notes = [sorted((note.time, note.pitch, note.duration) for note in track.notes) for track in tracks if track.notes]
-    return len(re.findall("^Error", outcome.output, re.MULTILINE)), notes
-
-
-def test_conversions_of_midi_sound_as_before(conversions, tmp_path):
-    """Also with a silent voice put between the others."""
-    n = n_silent = 0
-    for before in conversions:
-        after = shorten_rests(before, 8)
-        if after == before:
-            continue
-        n += 1
-        errors, notes = played(before, tmp_path)
-        fewer, same = played(after, tmp_path)
-        assert notes
-        assert same == notes
-        assert fewer <= errors
-        bar = bar_length(before)
-        assert durations(after, int(bar)) == durations(before, int(bar))
-        if len(re.findall("^V:", before, re.MULTILINE)) > 2:
-            silent = f"V:silent\n{f'z{bar}|' * 20}\n"
-            spread = re.sub("^(?=V:2[ \n])", silent, before, count=1, flags=re.MULTILINE)
-            assert spread != before
-            assert shorten_rests(spread, 8) == after
-            n_silent += 1
-    assert n > 40
-    assert n_silent > 20
-
-
-def test_real_tunes_with_rests_last_as_long_as_before(shared):
-    n = 0
-    for piece in read_pieces(str(shared / "corpora" / "corpusA_open.abc.zst")):
-        assert isinstance(piece, Piece)
-        text, bounds = clean(piece.data, find_tunes(np.frombuffer(piece.data, np.uint8)), DEFAULT)
-        for i in np.flatnonzero(longest_rests(text, bounds) > 8)[::12].tolist():
-            before = text[bounds[i] : bounds[i + 1]].tobytes().decode()
-            after = shorten_rests(before, 8)
-            bar = bar_length(before)
-            if after == before or bar is None:
-                continue
-            lasted, lasting = durations(before, int(bar)), durations(after, int(bar))
-            assert {voice: lasted[voice] for voice in lasting} == lasting
-            said = [
-                listen(np.frombuffer(tune.encode(), np.uint8), np.array([0, len(tune)])) for tune in (before, after)
-            ]
-            assert said[0].counts[0, NOTES] == said[1].counts[0, NOTES]
-            assert said[0].steps.values.tolist() == said[1].steps.values.tolist()
-            n += 1
-        if n > 50:
-            break
-    assert n > 50

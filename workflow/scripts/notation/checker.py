@@ -1,7 +1,8 @@
-"""Is a text ABC, in every character: a checker of the grammar that reads a tune once, in linear time.
+"""Whether a text is ABC, in every character: a checker of the grammar that reads a tune once, in linear time.
 
-After the standard, ABC 2.1 (abcnotation.com/wiki/abc:standard:v2.1). What it has no rule for is a message of tier
-hard; a slur, tie, repeat or ending without its other half, balance; what it asks readers to ignore, soft.
+Needs a text, and makes the `Text` of `notation.findings`. The rules are those of the standard, ABC 2.1
+(abcnotation.com/wiki/abc:standard:v2.1). A message is of the tier hard for what the standard has no rule for, balance
+for a slur, tie, repeat or ending without its other half, and soft for what the standard asks readers to ignore.
 """
 
 import re
@@ -15,9 +16,9 @@ from workflow.scripts.notation.voice import Chord, Voice
 COMMENT = re.compile(r"(?<!\\)%")
 FIELD = re.compile(r"([A-Za-z+]):")
 MUSIC_WITH_COLON = re.compile(r"[A-Ga-gzxyZX]:[|:]")  # in a body G:| is a note and a repeat sign
-IN_BODY = frozenset("IKLMmNPQRrsTUVWw+")
-IN_LINE = frozenset("IKLMmNPQRrUV")
-MARKS = frozenset(".~HLMOPSTuv")
+IN_BODY = frozenset("IKLMmNPQRrsTUVWw+")  # fields that may be lines of the body
+IN_LINE = frozenset("IKLMmNPQRrUV")  # and those that may be within a line, as [K:D]
+MARKS = frozenset(".~HLMOPSTuv")  # letters and signs that are a decoration of the next note
 MAX_UNKNOWN = 4  # letters of no meaning in one line of music; with more it is prose
 
 
@@ -27,7 +28,11 @@ def parse(text: str, prompt_chars: int = 0) -> Text:
 
 
 class Parser:
-    """Reads one text, line by line."""
+    """Reads one text, line by line.
+
+    At a line its state is "before" a tune, in its "header", in an "orphan" header that no X: began, in the "body",
+    "after" the blank line that ends it, or, where text follows that, in what is "skipped".
+    """
 
     def __init__(self, found: Text):
         self.found, self.say = found, found.say
@@ -35,6 +40,7 @@ class Parser:
         self.begin_tune()
 
     def begin_tune(self) -> None:
+        """Forget the fields and voices of the tune before."""
         self.meter, self.compound = Fraction(0), False
         self.unit: Fraction | None = None
         self.signature = fields.key("")
@@ -44,6 +50,7 @@ class Parser:
         self.voice = self.voice_named("")
 
     def read(self) -> Text:
+        """Check the text."""
         text = self.found.text
         state, at = "before", 0
         for line in text.split("\n"):
@@ -81,6 +88,7 @@ class Parser:
         return self.finish(state)
 
     def blank_line(self, state: str, at: int) -> str:
+        """The state after a blank line."""
         if state == "header":
             self.say(at, "hard", "a blank line in the header, which ends the tune")
         if state == "body":
@@ -89,6 +97,7 @@ class Parser:
         return state
 
     def finish(self, state: str) -> Text:
+        """The text is over."""
         end = len(self.found.text)
         if state in ("header", "orphan"):
             self.say(end, "hard", "no K: field ends the header")
@@ -101,6 +110,7 @@ class Parser:
     # The header
 
     def header_line(self, state: str, line: str, field: re.Match | None, at: int) -> str:
+        """Check a line of a header that is not its X:; returns the state after it."""
         if state == "before":
             self.say(at, "hard", "no X: field begins the tune")
             self.tunes += 1
@@ -140,27 +150,30 @@ class Parser:
             self.set_up(voice)
 
     def set_up(self, voice: Voice) -> None:
+        """Hand the fields that are in force to a voice."""
         voice.set_up(self.unit or fields.default_unit(self.meter), self.meter, self.compound, self.signature)
 
     # The body
 
     def voice_named(self, name: str) -> Voice:
+        """The voice, which is new where the name is."""
         if name not in self.voices:
             self.voices[name] = Voice(self.found)
             self.set_up(self.voices[name])
         return self.voices[name]
 
     def body_field(self, letter: str, value: str, at: int, allowed: frozenset[str]) -> None:
+        """Check a field of the body, which is one of those ``allowed`` here."""
         if letter not in allowed:
             self.say(at, "soft", f"{letter}: has no meaning here")
         elif letter == "V":
-            self.voice.dangling()
+            self.voice.end_unfinished()
             self.voice = self.voice_named(value.split(maxsplit=1)[0] if value else "")
         else:
             self.take_field(letter, value, at)
 
     def music(self, start: int, stop: int) -> None:
-        """One line of music, [start, stop) of the text."""
+        """Check a line of music, [start, stop) of the text."""
         unknown = 0
         voice, say, text = self.voice, self.say, self.found.text
         for match in TOKEN.finditer(text, start, stop):
@@ -171,7 +184,7 @@ class Parser:
             if kind == "blank":
                 voice.adjacent = False
                 if voice.waiting and voice.waiting[0] == ".":
-                    voice.dangling()
+                    voice.end_unfinished()
                 continue
             if kind == "bar":
                 voice.end_bar(match["line"], match["bar_numbers"], at)
@@ -179,13 +192,10 @@ class Parser:
                 voice.rest(match["rest_length"], at)
             elif kind == "chord":
                 if voice.chord is not None or voice.grace >= 0:
-                    voice.dangling()
+                    voice.end_unfinished()
                 voice.chord = Chord(at)
             elif kind == "chord_end":
-                if voice.chord is None:
-                    say(at, "hard", "] closes no chord")
-                else:
-                    voice.end_chord(match["chord_length"], at)
+                voice.end_chord(match["chord_length"], at)
             elif kind == "broken":
                 voice.broken(match[0], at)
             elif kind == "tie":
@@ -207,7 +217,7 @@ class Parser:
                 if voice.grace < 0:
                     say(at, "hard", "} closes no grace notes")
                 elif voice.chord is not None:
-                    voice.dangling()
+                    voice.end_unfinished()
                 voice.grace = -1
             elif kind == "inline":
                 self.body_field(match["letter"], match["value"].strip(), at, IN_LINE)
@@ -236,13 +246,14 @@ class Parser:
         if unknown > MAX_UNKNOWN:
             say(start, "hard", "words, not music")
         if text[stop - 1 : stop] != "\\":
-            voice.dangling()
+            voice.end_unfinished()
 
     def is_line_end(self, char: str, at: int, stop: int) -> bool:
         """Whether this ends the line in a way of its own: \\ goes on in the next, ! may be a line break."""
         return (char == "\\" and not self.found.text[at + 1 : stop].strip()) or (char == "!" and self.breaks)
 
     def stray(self, char: str, at: int) -> None:
+        """A character that is no sign of music."""
         what = {
             '"': "a quotation mark that is not closed",
             "!": "a decoration that is not closed",
@@ -253,6 +264,7 @@ class Parser:
         self.say(at, "hard", what.get(char, f"{char!r} has no meaning here"))
 
     def end_tune(self) -> None:
+        """End every voice; the parts of the first tune are kept."""
         parts = {name: voice.end() for name, voice in self.voices.items()}
         if self.tunes <= 1:
             self.found.parts = {name: part for name, part in parts.items() if part.bars}

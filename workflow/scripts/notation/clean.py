@@ -1,152 +1,247 @@
-"""Raw text -> clean tunes: where each tune stands, and what is left of it for a model to read.
+"""Raw text -> clean tunes: where each tune is, and what is left of it for a model to read.
 
-Works on UTF-8 bytes in one pass of compiled code, because the Lakh data in ABC is 14 GB.
+Needs UTF-8 bytes. Reads them once, in compiled code, because the Lakh data in ABC is 14 GB.
 """
 
 import re
-from dataclasses import dataclass
+from typing import Protocol
 
 import ftfy
 import numpy as np
 from numba import njit
 
-NEWLINE, SPACE, TAB, PERCENT, COLON, BACKSLASH, BAR = 10, 32, 9, 37, 58, 92, 124
+from workflow.scripts.notation.lines import (
+    BACKSLASH,
+    COLON,
+    CONTINUATION,
+    DELETE,
+    KEY,
+    LYRICS,
+    NEWLINE,
+    NUMBER,
+    PERCENT,
+    SPACE,
+    TAB,
+    closes_block,
+    end_of_line,
+    inlined,
+    is_at,
+    is_field,
+    is_field_in_body,
+    is_sounding_directive,
+    opens_block,
+    table_of,
+)
+
+# Columns of what `find_tunes` returns.
+START, END, FIRST_CHAR, CHARS, LINE, FLAGS = range(6)
+# Bits of the column FLAGS: the tune has characters beyond ASCII; it has a NUL byte.
+HAS_NON_ASCII, HAS_NUL = 1, 2
+
 # Fields by what they are. Those in none of these say how a tune sounds, and stay: M L Q K V P R U m s.
-TITLES, LYRICS, REMARKS = b"T", b"wW", b"ABCDEFGHINOSZr"
+TITLES, LYRIC_FIELDS, REMARKS = b"T", b"wW", b"ABCDEFGHINOSZr"
+# A tune's number says nothing of the music: all get the same.
+FIRST_LINE = np.frombuffer(b"X:1\n", np.uint8)
+# UTF-8 of the mark that opens a file, of what stands for undecodable bytes, and the first byte of both.
+BYTE_ORDER_MARK, REPLACEMENT = (np.frombuffer(char.encode(), np.uint8) for char in "\ufeff\ufffd")
+OPENS_MARK = int(BYTE_ORDER_MARK[0])
+# UTF-8 of a no-break space. With a smaller second byte it is a control code (C1).
+LATIN, NO_BREAK = "\xa0".encode()
 
 
-@dataclass(frozen=True)
-class Cleaning:
-    """What is kept beside the music.
+class WhatToKeep(Protocol):
+    """What is kept beside the music. `corpus.options.Cleaning` is one, made of the options of `prepare`."""
 
-    Attributes:
-        keep_titles: T: fields.
-        keep_lyrics: w: and W: fields.
-        keep_comments: %-comments, layout directives, and the fields about a tune (composer, source, notes, ...).
-    """
+    @property
+    def keep_titles(self) -> bool:
+        """T: fields."""
 
-    keep_titles: bool = True
-    keep_lyrics: bool = False
-    keep_comments: bool = False
+    @property
+    def keep_lyrics(self) -> bool:
+        """w: and W: fields."""
+
+    @property
+    def keep_comments(self) -> bool:
+        """%-comments, layout directives, and the fields about a tune (composer, source, notes, ...)."""
 
 
 @njit(cache=True)
 def find_tunes(text):
-    """Where the tunes of a text are: rows of (start, end, characters before start, characters, line, flags).
+    """Where the tunes of a text are: a row for each, (n, 6) int64.
 
-    A tune begins at a line with ``X:`` and ends before the next, or at the first blank line after its first
-    line of music (the standard, ABC 2.1 section 2.2.1, ends it at any; files in the wild have blank lines in
-    the header too). Flags: 1 has non-ASCII characters, 2 has a NUL.
+    Columns: START and END in bytes, FIRST_CHAR the characters before START, CHARS the characters of the tune, LINE the
+    number of its first line from 1, FLAGS the bits HAS_NON_ASCII and HAS_NUL.
+
+    A tune begins at a line with ``X:`` and ends before the next, or at the first blank line after its first line of
+    music. (The standard, ABC 2.1 section 2.2.1, ends it at any. Files in the wild have blank lines in the header too.)
     """
     rows = np.empty((16, 6), dtype=np.int64)
-    n = np.int64(0)  # a plain 0 is of a type of its own, for which `append` would be compiled once more
-    size = len(text)
-    inside = body = music = False
-    line = chars = start = end = chars_start = chars_end = first_line = flags = i = n
-    line += 1
-    while i < size:
-        if text[i] == 0xEF and i + 2 < size and text[i + 1] == 0xBB and text[i + 2] == 0xBF:
-            i += 3  # the mark of a file that was appended to another
+    n = i = np.int64(0)  # a plain 0 is of a type of its own, for which `is_at` would be compiled once more
+    chars, line = 0, 1
+    inside = in_body = in_music = False
+    while i < len(text):
+        if text[i] == OPENS_MARK and is_at(text, i, len(text), BYTE_ORDER_MARK):  # of a file appended to another
+            i += len(BYTE_ORDER_MARK)
             chars += 1
-            if i == size:
+            if i == len(text):
                 break
-        opens = text[i] == 88 and i + 1 < size and text[i + 1] == COLON  # X:
-        key = text[i] == 75 and i + 1 < size and text[i + 1] == COLON  # K:
-        if opens:
-            if inside:
-                rows, n = append(rows, n, start, end, chars_start, chars_end - chars_start, first_line, flags)
-            inside, body, music = True, False, False
-            start, end, chars_start, chars_end, first_line, flags = i, i, chars, chars, line, 0
-        blank = True
-        while i < size and text[i] != NEWLINE:
-            byte = text[i]
-            if byte & 0xC0 != 0x80:
-                chars += 1
-            i += 1
-            if byte > SPACE:
-                blank = False
-                if byte >= 0x80:
-                    flags |= 1
-                end_here, chars_here = i, chars
-            elif byte == 0:
-                flags |= 2
-        if inside and not blank:
-            end, chars_end = end_here, chars_here
-            music = music or body
-            body = body or key
-        elif inside and music:
-            rows, n = append(rows, n, start, end, chars_start, chars_end - chars_start, first_line, flags)
-            inside = False
+        first = i
+        is_named = i + 1 < len(text) and text[i + 1] == COLON
+        if is_named and text[i] == NUMBER:
+            if n == len(rows):
+                rows = doubled(rows)
+            rows[n, START], rows[n, FIRST_CHAR], rows[n, LINE], rows[n, FLAGS] = i, chars, line, 0
+            n += 1
+            inside, in_body, in_music = True, False, False
+        i, end, line_chars, end_chars, flags = scan_line(text, i)
+        if inside:
+            rows[n - 1, FLAGS] |= flags
+            if end > first:
+                rows[n - 1, END], rows[n - 1, CHARS] = end, chars + end_chars - rows[n - 1, FIRST_CHAR]
+                in_music = in_music or in_body
+                if is_named and text[first] == KEY:
+                    in_body = True
+            elif in_music:
+                inside = False
         i += 1
-        chars += 1
+        chars += line_chars + 1
         line += 1
-    if inside:
-        rows, n = append(rows, n, start, end, chars_start, chars_end - chars_start, first_line, flags)
     return rows[:n]
 
 
+@inlined
+def scan_line(text, i):
+    """(index of the newline, end of what is visible, characters up to each, flags) of the line that begins at i."""
+    end, chars, end_chars, flags = i, 0, 0, 0
+    while i < len(text) and text[i] != NEWLINE:
+        byte = text[i]
+        chars += byte & 0xC0 != 0x80  # the other bytes of a character begin with the bits 10
+        i += 1
+        if byte > SPACE:
+            if byte > DELETE:
+                flags |= HAS_NON_ASCII
+            end, end_chars = i, chars
+        elif byte == 0:
+            flags |= HAS_NUL
+    return i, end, chars, end_chars, flags
+
+
 @njit(cache=True)
-def append(rows, n, a, b, c, d, e, f):
-    if n == len(rows):
-        larger = np.empty((2 * n, rows.shape[1]), dtype=rows.dtype)
-        for k in range(n):  # a slice would have numba compile checks of shapes, for seconds
-            for j in range(rows.shape[1]):
-                larger[k, j] = rows[k, j]
-        rows = larger
-    rows[n, 0], rows[n, 1], rows[n, 2], rows[n, 3], rows[n, 4], rows[n, 5] = a, b, c, d, e, f
-    return rows, n + 1
+def doubled(rows):
+    """A copy with room for as many rows again."""
+    larger = np.empty((2 * len(rows), rows.shape[1]), dtype=rows.dtype)
+    for k in range(len(rows)):  # a slice would have numba compile checks of shapes, for seconds
+        for j in range(rows.shape[1]):
+            larger[k, j] = rows[k, j]
+    return larger
 
 
-def drop_table(cleaning: Cleaning) -> np.ndarray:
-    """(256,) True for the letters whose fields are dropped."""
+def drop_table(cleaning: WhatToKeep) -> np.ndarray:
+    """(256,) bool: True for the letters whose fields are dropped."""
     dropped = (
         (b"" if cleaning.keep_titles else TITLES)
-        + (b"" if cleaning.keep_lyrics else LYRICS)
+        + (b"" if cleaning.keep_lyrics else LYRIC_FIELDS)
         + (b"" if cleaning.keep_comments else REMARKS)
     )
-    table = np.zeros(256, dtype=np.bool_)
-    table[list(dropped)] = True
-    return table
+    return table_of(dropped)
 
 
 @njit(cache=True)
-def is_field(text, a, b, body):
-    """Whether the line [a, b) is a field. In the body ``G:|`` is a note and a repeat sign."""
-    if b - a < 2 or text[a + 1] != COLON:
-        return False
-    letter = text[a]
-    if letter == 43:  # +: goes on with the field before
-        return True
-    if not (65 <= letter <= 90 or 97 <= letter <= 122):
-        return False
-    if body and (letter <= 71 or letter == 90 or 97 <= letter <= 103 or letter >= 120):  # A-G Z a-g x y z
-        i = a + 2
-        while i < b and text[i] == SPACE:
-            i += 1
-        return i == b or text[i] not in (BAR, COLON)
-    return True
+def clean_tunes(text, starts, ends, dropped, keep_comments):
+    """Clean copies of the tunes [starts[t], ends[t]) of a text: (bytes as uint8, (n + 1,) bounds of the copies).
+
+    ``dropped`` is a `drop_table`. Encodings must have been repaired.
+    """
+    total = 0
+    for t in range(len(starts)):
+        total += ends[t] - starts[t] + 2 * len(FIRST_LINE)  # for an X: without a number, and a last newline
+    out = np.empty(total, dtype=np.uint8)
+    bounds = np.zeros(len(starts) + 1, dtype=np.int64)
+    for t in range(len(starts)):
+        bounds[t + 1] = clean_tune(text, starts[t], ends[t], dropped, keep_comments, out, bounds[t])
+    return out[: bounds[-1]], bounds
 
 
 @njit(cache=True)
-def is_sounding_directive(text, a, b):
-    """Whether the line [a, b), which begins with %%, is %%MIDI, the one directive that is heard."""
-    return b - a > 6 and text[a + 2] == 77 and text[a + 3] == 73 and text[a + 4] == 68 and text[a + 5] == 73
+def clean_tune(text, i, stop, dropped, keep_comments, out, o):
+    """Write a clean copy of the tune [i, stop) to ``out`` from o on; returns the end of the copy.
+
+    A line is copied first and judged by its copy, so that what a reader of the copy takes for a field is one here.
+    """
+    in_body = goes_on = has_number = in_block = False
+    drops = False  # whether the last field is dropped, and what +: adds to it
+    while i < stop:
+        line_end = end_of_line(text, i, stop)
+        a, b = o, copy_line(text, i, line_end, keep_comments, out, o)
+        i = line_end + 1
+        if a == b:
+            continue
+        if in_block or opens_block(out, a, b):
+            in_block = not closes_block(out, a, b)
+            continue
+        letter = out[a]
+        is_comment = letter == PERCENT
+        if is_comment and not (keep_comments or is_sounding_directive(out, a, b)):
+            continue
+        names_field = not is_comment and (is_field_in_body(out, a, b) if in_body else is_field(out, a, b))
+        if not (in_body or is_comment or names_field):
+            continue  # prose in the header
+        if names_field:
+            if letter == NUMBER:
+                drops = True
+                if not has_number:
+                    has_number = True
+                    o = write_first_line(out, o)
+                continue
+            if letter != CONTINUATION:
+                drops = dropped[letter]
+            if drops:
+                continue
+            in_body = in_body or letter == KEY
+            b = close_up(out, a, b)
+        whole = b
+        if not is_comment and not (names_field and letter == LYRICS):  # a w: line goes on in the next w:
+            b = without_continuation(out, a + 2 if names_field else a, b)
+            if a == b:
+                continue
+        if goes_on and (names_field or is_comment):
+            out[a - 1] = NEWLINE  # joined to the music before it, a field would become music
+        goes_on = b < whole and not names_field
+        out[b] = SPACE if goes_on else NEWLINE
+        o = b + 1
+    if goes_on:
+        out[o - 1] = NEWLINE
+    return o
+
+
+@inlined
+def write_first_line(out, o):
+    """Write ``X:1``; returns where it ends."""
+    for k in range(len(FIRST_LINE)):
+        out[o + k] = FIRST_LINE[k]
+    return o + len(FIRST_LINE)
+
+
+@inlined
+def close_up(out, a, b):
+    """Remove the blank after the colon of the field [a, b); returns its end."""
+    if b <= a + 2 or out[a + 2] != SPACE:
+        return b
+    for j in range(a + 2, b - 1):
+        out[j] = out[j + 1]
+    return b - 1
+
+
+@inlined
+def without_continuation(out, a, b):
+    """Where [a, b) ends without the backslashes at its end, which say that a line goes on in the next."""
+    while b > a and (out[b - 1] == BACKSLASH or out[b - 1] == SPACE):
+        b -= 1
+    return b
 
 
 @njit(cache=True)
-def opens_block(text, a, b):
-    """Whether the line [a, b), which begins with %%, is %%begintext or the like: text or PostScript until %%end."""
-    return b - a > 7 and text[a + 2] == 98 and text[a + 3] == 101 and text[a + 4] == 103 and text[a + 5] == 105
-
-
-@njit(cache=True)
-def closes_block(text, a, b):
-    """Whether the line [a, b), which begins with %%, is %%endtext or the like."""
-    return b - a > 4 and text[a + 2] == 101 and text[a + 3] == 110 and text[a + 4] == 100
-
-
-@njit(cache=True)
-def copy_line(text, a, b, out, o, keep_comments):
+def copy_line(text, a, b, keep_comments, out, o):
     """Copy [a, b) without control characters, blanks around it or doubled, and comments; returns the copy's end.
 
     A line that is a comment or a directive as a whole stays.
@@ -157,26 +252,17 @@ def copy_line(text, a, b, out, o, keep_comments):
         byte = text[i]
         if byte == PERCENT and not keep_comments and o > first + (out[first] == PERCENT) and out[o - 1] != BACKSLASH:
             break
-        if byte == 0xC2 and i + 1 < b and text[i + 1] < 0xA0:  # C1 control codes
-            i += 2
-            continue
-        if byte == 0xC2 and i + 1 < b and text[i + 1] == 0xA0:  # no-break space
-            byte = SPACE
+        if byte == LATIN and i + 1 < b and text[i + 1] <= NO_BREAK:
+            byte = SPACE if text[i + 1] == NO_BREAK else DELETE
             i += 1
-        elif (
-            byte == 0xEF
-            and i + 2 < b
-            and ((text[i + 1] == 0xBB and text[i + 2] == 0xBF) or (text[i + 1] == 0xBF and text[i + 2] == 0xBD))
-        ):  # byte-order mark, replacement character
-            i += 3
-            continue
-        if byte == TAB:
-            byte = SPACE
-        if byte == SPACE:
+        elif byte == OPENS_MARK and (is_at(text, i, b, BYTE_ORDER_MARK) or is_at(text, i, b, REPLACEMENT)):
+            byte = DELETE
+            i += 2
+        if byte in (SPACE, TAB):
             if o > first and out[o - 1] != SPACE:
                 out[o] = SPACE
                 o += 1
-        elif byte > SPACE and byte != 127:
+        elif byte > SPACE and byte != DELETE:
             out[o] = byte
             o += 1
         i += 1
@@ -185,97 +271,21 @@ def copy_line(text, a, b, out, o, keep_comments):
     return o
 
 
-@njit(cache=True)
-def clean_tunes(text, starts, ends, dropped, keep_comments):
-    """Clean copies of the tunes [starts[i], ends[i]) of a text: (bytes, (n + 1,) bounds of the copies).
-
-    A line is copied first and judged by its copy, so that what a reader of the copy takes for a field is one here.
-    """
-    total = 0
-    for t in range(len(starts)):
-        total += ends[t] - starts[t] + 8
-    out = np.empty(total, dtype=np.uint8)
-    bounds = np.zeros(len(starts) + 1, dtype=np.int64)
-    o = np.int64(0)  # a plain 0 is of a type of its own, for which what is called would be compiled once more
-    for t in range(len(starts)):
-        body = joined = numbered = block = np.bool_(False)
-        last_dropped = False  # the fate of the last field, which +: shares
-        i, stop = starts[t], ends[t]
-        while i < stop:
-            a = i
-            while i < stop and text[i] != NEWLINE:
-                i += 1
-            first = o
-            end = copy_line(text, a, i, out, first, keep_comments)
-            i += 1
-            if end == first:
-                continue
-            byte = out[first]
-            percent = byte == PERCENT
-            field = False
-            if percent:
-                directive = end - first > 1 and out[first + 1] == PERCENT
-                if block or (directive and opens_block(out, first, end)):
-                    block = not (directive and closes_block(out, first, end))
-                    continue
-                if not keep_comments and not (directive and is_sounding_directive(out, first, end)):
-                    continue
-            elif block:
-                continue
-            else:
-                field = is_field(out, first, end, body)
-                if not field and not body:
-                    continue  # prose in the header
-            if field:
-                if byte == 88:  # X: numbers a tune of a book, which says nothing of the music
-                    last_dropped = True
-                    if not numbered:
-                        numbered = True
-                        out[o], out[o + 1], out[o + 2], out[o + 3] = 88, COLON, 49, NEWLINE
-                        o += 4
-                    continue
-                if byte != 43:
-                    last_dropped = dropped[byte]
-                if last_dropped:
-                    continue
-                body = body or byte == 75
-                if end > first + 2 and out[first + 2] == SPACE:
-                    for j in range(first + 2, end - 1):
-                        out[j] = out[j + 1]
-                    end -= 1
-            goes_on = False
-            if not percent and not (field and byte == 119):  # that of a w: line goes on in the next w:
-                whole = end
-                least = first + 2 if field else first
-                while end > least and out[end - 1] in (BACKSLASH, SPACE):
-                    end -= 1
-                if end == first:
-                    continue
-                goes_on = end < whole and not field
-            if joined and (field or percent):
-                # Joining a field to the music before it would make it music.
-                out[first - 1] = NEWLINE
-            joined = goes_on
-            out[end] = SPACE if joined else NEWLINE
-            o = end + 1
-        if joined:
-            out[o - 1] = NEWLINE
-        bounds[t + 1] = o
-    return out[:o], bounds
-
-
 C1 = re.compile("[\x80-\x9f]")
 
 
 def repair(text: str) -> str:
-    """Undo an encoding that was applied twice, or a DOS text read as Latin-1."""
+    """Undo an encoding that was applied twice, and the reading of a DOS text as Latin-1."""
     if C1.search(text):
         text = "\n".join(repair_dos(line) if C1.search(line) else line for line in text.split("\n"))
     return ftfy.fix_encoding(text)
 
 
 def repair_dos(line: str) -> str:
-    """A line with C1 control codes is UTF-8 or a DOS text (code page 437, as in music21's Essen files) as Latin-1."""
+    """A line that is Latin-1 of what is UTF-8, or a DOS text (code page 437, as in music21's Essen files).
+
+    C1 control codes give it away.
+    """
     try:
         data = line.encode("latin-1")
     except UnicodeEncodeError:
@@ -286,15 +296,16 @@ def repair_dos(line: str) -> str:
         return data.decode("cp437")
 
 
-def clean(text: bytes, found: np.ndarray, cleaning: Cleaning) -> tuple[np.ndarray, np.ndarray]:
+def clean(text: bytes, found: np.ndarray, cleaning: WhatToKeep) -> tuple[np.ndarray, np.ndarray]:
     """Clean copies of the tunes that `find_tunes` found: (bytes as uint8, (n + 1,) bounds of the copies).
 
     Every copy is UTF-8, begins with ``X:1``, ends with a newline and has no empty line.
     """
-    starts, ends = found[:, 0].copy(), found[:, 1].copy()  # contiguous, or all is compiled for columns as well
-    if (found[:, 5] & 1).any():
+    starts, ends = found[:, START].copy(), found[:, END].copy()  # contiguous, or all is compiled for columns as well
+    non_ascii = np.flatnonzero(found[:, FLAGS] & HAS_NON_ASCII)
+    if len(non_ascii):
         parts = [text[a:b] for a, b in zip(starts.tolist(), ends.tolist(), strict=True)]
-        for i in np.flatnonzero(found[:, 5] & 1).tolist():
+        for i in non_ascii.tolist():
             parts[i] = repair(parts[i].decode()).encode("utf-8", "replace")
         ends = np.cumsum([len(part) for part in parts])
         starts = ends - [len(part) for part in parts]

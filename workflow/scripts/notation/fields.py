@@ -1,6 +1,7 @@
-"""The fields of ABC that a tune's sound depends on: is each well formed, and what does it say.
+"""The fields of ABC that a tune's sound depends on: whether each is well formed, and what it says.
 
-After the standard, ABC 2.1 (abcnotation.com/wiki/abc:standard:v2.1), sections 3.1 and 4.6.
+Needs the value of a field, without its letter and colon. After the standard, ABC 2.1
+(abcnotation.com/wiki/abc:standard:v2.1), sections 3.1 and 4.6.
 """
 
 import functools
@@ -56,7 +57,7 @@ def meter(value: str) -> Fraction:
 
 
 def is_compound(value: str) -> bool:
-    """Whether tuplets such as (5 last three notes by default: meters of 6/8, 9/8, 12/8 and their like (4.13)."""
+    """Whether a meter is 6/8, 9/8, 12/8 or the like, where (5 is five notes in the time of three (4.13)."""
     above = value.split("/")[0]
     return above in ("6", "9", "12") and "/" in value
 
@@ -84,7 +85,11 @@ def default_unit(bar: Fraction) -> Fraction:
 
 @functools.lru_cache(4096)
 def check_tempo(value: str) -> None:
-    """Raises ValueError for a tempo that is neither text, nor beats = number, nor both (3.1.8)."""
+    """Check a tempo (3.1.8).
+
+    Raises:
+        ValueError: it is neither text, nor beats = number, nor both.
+    """
     if not value:
         raise ValueError(value)
     rest = QUOTED.sub(" ", value, count=2).strip()
@@ -102,7 +107,7 @@ def check_tempo(value: str) -> None:
 
 @functools.lru_cache(4096)
 def key(value: str) -> dict[str, int]:
-    """Semitones by which the signature alters each letter, those it leaves out unaltered; with clef and the like.
+    """Semitones by which the signature of a key alters each letter, A to G. A clef and the like may follow the key.
 
     Raises:
         ValueError: it is not a key.

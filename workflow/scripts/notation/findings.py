@@ -1,6 +1,7 @@
-"""What the checker of ABC finds in a text: messages about it, and per voice its bars and notes.
+"""What the checker of ABC finds in a text: messages about it, and the bars, notes and rests of each voice.
 
-Times are whole numbers of `TICKS` to a whole note, or fractions of them where a length does not fit.
+`notation.checker` and `notation.voice` make these from a text; `notation.rhythm` and others read them. Times are in
+ticks, of which a whole note has `TICKS`: whole numbers, or fractions where a length does not fit.
 """
 
 import bisect
@@ -14,7 +15,7 @@ TICKS = 2**12 * 3**3 * 5**2 * 7 * 11 * 13
 TIERS = ("hard", "balance", "rhythm", "soft")
 MAX_MESSAGES = 50  # kept of one text; a text of noise has one for every other character
 
-Time = int | Fraction
+Time = int | Fraction  # in ticks
 
 
 class Message(NamedTuple):
@@ -35,7 +36,7 @@ class Bar(NamedTuple):
         longest: of all the voices in it; no less than ``duration``.
         meter: what a bar lasts here; 0 in free meter.
         at_edge: the bar begins or ends a section, so that it may be a pickup or what a pickup leaves.
-        count: bars of rest that it stands for (Z4), else 1.
+        n_bars: how many bars of rest are written as this one (Z4), else 1.
     """
 
     offset: int
@@ -44,12 +45,18 @@ class Bar(NamedTuple):
     longest: Time
     meter: Time
     at_edge: bool
-    count: int
+    n_bars: int
 
 
 @dataclass(slots=True)
 class Note:
-    """A note that sounds; pitch in MIDI numbers, offset of its sign in the text."""
+    """A note that sounds.
+
+    Attributes:
+        pitch: as in MIDI, 60 for C.
+        in_key: it has no accidental, or one that leaves it as the key does.
+        offset: of its sign in the text.
+    """
 
     onset: Time
     duration: Time
@@ -77,13 +84,15 @@ class Part:
 
 @dataclass
 class Text:
-    """A checked text. If it holds several tunes, what is said is of all, and the parts are those of the first.
+    """A checked text. If it has several tunes, the messages are about all of them, and the parts are of the first.
 
     Attributes:
-        prompt_chars: how many characters, from the start, are of a prompt: they are checked and count as nobody's.
-        messages: at most `MAX_MESSAGES`, in the order found; rhythm is judged by `abc_rhythm`.
+        prompt_chars: how many characters, from the start, are a prompt's. They are checked, but their notes are not
+            counted.
+        messages: at most `MAX_MESSAGES`, in the order found. `notation.rhythm` adds those about the rhythm.
         tiers: of all messages.
-        notes: how many stand after the prompt.
+        parts: of each voice that has bars, by its name.
+        notes: how many follow the prompt.
         fields: letters of the header's fields.
         closed: the last bar of every part ends with a bar line.
     """
@@ -99,9 +108,11 @@ class Text:
 
     @property
     def is_valid(self) -> bool:
+        """Whether it is ABC, whatever its rhythm."""
         return not self.tiers & {"hard", "balance"}
 
     def say(self, offset: int, tier: str, text: str) -> None:
+        """Add a message."""
         self.tiers.add(tier)
         if len(self.messages) < MAX_MESSAGES:
             self.messages.append(Message(offset, tier, text))

@@ -1,7 +1,7 @@
-"""Shorten what a tune rests: long runs of silent bars become one multi-bar rest, silent voices go.
+"""Clean tunes -> the same with fewer rests: long runs of silent bars become one multi-bar rest, silent voices go.
 
-Conversions of MIDI are full of both. Cutting bars out would put voices out of step, so a run of whole-bar rests
-is written as ``Z<n>``, which ABC 2.1 (section 4.5) defines as n bars of rest.
+Conversions of MIDI have many of both. Bars cannot be cut out, since the voices would be out of step. So a run of
+whole-bar rests is written as ``Z<n>``, which ABC 2.1 (section 4.5) defines as n bars of rest.
 """
 
 import functools
@@ -11,46 +11,48 @@ from fractions import Fraction
 import numpy as np
 from numba import njit
 
-from workflow.scripts.notation.clean import BAR, NEWLINE, PERCENT, is_field
+from workflow.scripts.notation.lines import BAR, IS_NOTE, NEWLINE, PERCENT, end_of_line, is_field_in_body, table_of
 
-# No more digits or slashes than music has: numbers of any size take any time.
+# No more digits or slashes than music has, since numbers of any size take any time.
 LENGTH = r"\d{0,4}(?:/{1,8}\d{0,4})?"
-# All rests in a row, and the plain bar line after them if there is one; without that too, so that none is tried twice.
+# Rests in a row, and the plain bar line after them. They match without one too, so that no rest is tried twice.
 REST_BAR = re.compile(rf"((?:[zx]{LENGTH}[ \n]*)+)(\|(?![|:\]\d])[ \n]*)?")
-REST = re.compile(rf"[zx]({LENGTH})")
+REST = re.compile(r"[zx](\d{0,4})(?:(/{1,8})(\d{0,4}))?")
 VOICE = re.compile(r"^V:[ ]*(\S+).*\n", re.MULTILINE)
 INLINE_VOICE = re.compile(r"\[V:")
 UNHEARD = re.compile(r'^(?:[A-Za-z+]:|%).*|"[^"\n]*"|![^!\n]*!|\[[A-Za-z]:[^\[\]\n]*\]', re.MULTILINE)
-FOR_ALL = re.compile(r"^[PQ]:|\[[PQ]:", re.MULTILINE)  # the tempo and the parts of all voices, wherever they stand
+FOR_ALL = re.compile(r"^[PQ]:|\[[PQ]:", re.MULTILINE)  # fields of all voices, wherever they are: parts and tempo
 NOTE = re.compile("[A-Ga-g]")
 METERS = {"C": Fraction(1), "C|": Fraction(1)}
 RATIO = re.compile(r"\d{1,4}(?:/\d{1,4})?")
+IS_REST = table_of(b"zx")
 
 
 @njit(cache=True)
 def longest_rests(text, bounds):
-    """(n,) the longest run of bars in each tune that hold a rest and none of the letters of notes."""
+    """(n,) the longest run of bars in each of n tunes that have a rest and none of the letters of notes.
+
+    It is no less than the longest run of bars that `shorten_rests` would merge.
+    """
     longest = np.zeros(len(bounds) - 1, dtype=np.int64)
     for t in range(len(bounds) - 1):
         run = 0
-        rests = notes = False
+        has_rest = has_note = False
         i, stop = bounds[t], bounds[t + 1]
         while i < stop:
             byte = text[i]
             if byte == BAR:
-                run = 0 if notes else run + rests
+                run = 0 if has_note else run + has_rest
                 longest[t] = max(longest[t], run)
-                rests = notes = False
-            elif byte == 122 or byte == 120:  # z x
-                rests = True
-            elif 65 <= byte <= 71 or 97 <= byte <= 103:
-                notes = True
-            elif byte == NEWLINE and i + 2 < stop and (text[i + 1] == PERCENT or is_field(text, i + 1, stop, True)):
-                i += 1
-                while i < stop and text[i] != NEWLINE:  # a field, which may be of a new voice, or a directive
-                    i += 1
+                has_rest = has_note = False
+            elif IS_REST[byte]:
+                has_rest = True
+            elif IS_NOTE[byte]:
+                has_note = True
+            elif byte == NEWLINE and i + 2 < stop and (text[i + 1] == PERCENT or is_field_in_body(text, i + 1, stop)):
+                i = end_of_line(text, i + 1, stop)  # a directive, or a field, which may be of a new voice
                 run = 0
-                rests = notes = False
+                has_rest = has_note = False
                 continue
             i += 1
     return longest
@@ -95,22 +97,22 @@ def ratio(text: str) -> Fraction:
 @functools.lru_cache(1 << 14)
 def fills(rests: str, bar: Fraction) -> bool:
     """Whether some rests last a bar of this many units."""
-    return sum((length(rest) for rest in REST.findall(rests)), Fraction(0)) == bar
+    return sum((length(*parts) for parts in REST.findall(rests)), Fraction(0)) == bar
 
 
-def length(text: str) -> Fraction:
-    """A note length in units: '' is 1, '/' and '/2' a half, '//' a quarter, '3/2' one and a half."""
-    above, slashes, below = re.fullmatch(r"(\d*)(/*)(\d*)", text).groups()
+def length(above: str, slashes: str, below: str) -> Fraction:
+    """A note length in units: nothing is 1, '/' and '/2' a half, '//' a quarter, '3/2' one and a half."""
     divisor = int(below) if below else 2 ** len(slashes)
     return Fraction(int(above or 1), max(divisor, 1))
 
 
 def merge_rests(music: str, bar: Fraction, max_bars: int) -> str:
+    """The body with each run of more than ``max_bars`` whole-bar rests as one; ``bar`` is a bar's length in units."""
     parts: list[str] = []
     run: list[re.Match] = []
     done = 0
 
-    def close() -> None:
+    def end_run() -> None:
         nonlocal done
         if len(run) > max_bars:
             parts.append(f"{music[done : run[0].start()]}Z{len(run)}|")
@@ -121,12 +123,12 @@ def merge_rests(music: str, bar: Fraction, max_bars: int) -> str:
     for match in REST_BAR.finditer(music):
         opens_bar = match.start() == 0 or music[max(match.start() - 2, 0) : match.start()].rstrip(" ")[-1:] in "|\n"
         if run and match.start() != run[-1].end():
-            close()
+            end_run()
         if opens_bar and match[2] and fills(match[1], bar):
             run.append(match)
         else:
-            close()
-    close()
+            end_run()
+    end_run()
     return "".join(parts) + music[done:]
 
 

@@ -1,4 +1,7 @@
-"""Do the bars of a tune last what its meter says, and do its voices keep step."""
+"""Whether the bars of a tune last what its meter says, and whether its voices keep step.
+
+Needs what `notation.checker` found in a text, and adds messages of the tier rhythm to it.
+"""
 
 import itertools
 from dataclasses import dataclass
@@ -8,13 +11,13 @@ from workflow.scripts.notation.findings import Bar, Text
 
 @dataclass
 class Rhythm:
-    """Bars of all voices; those that end within a prompt are nobody's.
+    """Bars of all voices. Those that end within a prompt are not counted.
 
     Attributes:
-        metered: whether the meter gives any bar a length, be it the prompt's.
-        bars: how many it gives one; those of rests that Z4 stands for count each.
+        metered: whether the meter gives any bar a length, even a bar of the prompt.
+        bars: how many have a length given by the meter. Z4 is four bars.
         right: how many of them last what it says. The first and last of a section may be short, none may be long.
-            0 in a tune without a note of its writer: rests are no music.
+            0 in a tune without a note after the prompt: rests are no music.
         places: bars in the longest voice; 0 with one voice.
         misaligned: places where the voices' bars differ in length or one has none (bar alignment error of NotaGen,
             Wang et al. 2025).
@@ -35,6 +38,7 @@ class Rhythm:
 
 
 def is_right(bar: Bar) -> bool:
+    """Whether a bar lasts what its meter says."""
     return bar.longest <= bar.meter and (bar.duration == bar.meter or bar.at_edge)
 
 
@@ -46,14 +50,14 @@ def judge(found: Text) -> Rhythm:
             rhythm.metered |= bar.meter > 0
             if not bar.meter or bar.end < found.prompt_chars:
                 continue
-            rhythm.bars += bar.count
+            rhythm.bars += bar.n_bars
             if is_right(bar):
-                rhythm.right += bar.count if found.notes else 0
+                rhythm.right += bar.n_bars if found.notes else 0
             else:
                 wrong = "long" if bar.longest > bar.meter else "short"
                 found.say(bar.offset, "rhythm", f"a bar that is too {wrong} for its meter")
     if len(found.parts) > 1:
-        voices = [[bar for bar in part.bars for _ in range(bar.count)] for part in found.parts.values()]
+        voices = [[bar for bar in part.bars for _ in range(bar.n_bars)] for part in found.parts.values()]
         for place, bars in enumerate(itertools.zip_longest(*voices)):
             if all(bar.end < found.prompt_chars for bar in bars if bar):
                 continue

@@ -1,4 +1,8 @@
-"""The signs of ABC music, and the length that a note's digits and slashes give it."""
+"""The signs of ABC music, and the length that a note's digits and slashes give it.
+
+After the standard, ABC 2.1 (abcnotation.com/wiki/abc:standard:v2.1), section 4. `TOKEN` cuts a line of music into
+signs, every character of it.
+"""
 
 import functools
 import re
@@ -50,9 +54,9 @@ MAX_DIGITS = 4  # of a length
 
 @functools.lru_cache(1 << 14)
 def length_of(text: str) -> tuple[Time, str, str]:
-    """(time, tier, message) of a note length: '' is 1 (as `TICKS`), '/' a half, '//' a quarter, '3/2' one and a half.
+    """(time, tier, message) of a note length in units: '' is 1, '/' a half, '//' a quarter, '3/2' one and a half.
 
-    Where it is no length the time is that of 1. Tier and message are empty where all is well.
+    The time is in `TICKS` to the unit, and that of 1 if the text is no length. Tier and message are empty if it is one.
     """
     above, slash, below = text.partition("/")
     slashes = len(below) - len(below.lstrip("/")) + 1 if slash else 0

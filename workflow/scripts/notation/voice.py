@@ -1,4 +1,8 @@
-"""The music of one voice of a tune, token by token: what is wrong with it, its bars and its notes."""
+"""The music of one voice of a tune, sign by sign: what is wrong with it, its bars and its notes.
+
+`notation.checker` cuts the text into signs and calls the method of a `Voice` for each. The `Voice` writes messages into
+the `Text`, and bars, notes and rests into a `Part`. ``at`` is always the offset of a sign in the text.
+"""
 
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -9,64 +13,65 @@ from workflow.scripts.notation.tokens import MAX_DIGITS, length_of, scaled
 STEPS = dict(zip("CDEFGABcdefgab", (60, 62, 64, 65, 67, 69, 71, 72, 74, 76, 77, 79, 81, 83), strict=True))
 ALTER = {"^": 1, "^^": 2, "_": -1, "__": -2, "=": 0}
 BROKEN = {1: (1, 2), 2: (3, 4), 3: (7, 8)}  # of the shorter note, what the other gains
-TUPLETS = {2: 3, 3: 2, 4: 3, 6: 2, 8: 3}  # notes in the time of; 5, 7 and 9 hang on the meter (4.13)
-NO_TUPLET = (0, 1, 1)  # notes left of it; they take the time of so many of so many
+TUPLETS = {2: 3, 3: 2, 4: 3, 6: 2, 8: 3}  # p notes in the time of q; for 5, 7 and 9 it depends on the meter (4.13)
+NO_TUPLET = (0, 1, 1)  # notes left of it, and the numerator and denominator that their lengths are multiplied by
 
 
 @dataclass(slots=True)
 class Chord:
-    """A chord that is open: where, its notes, their names, and the length of the first."""
+    """A chord that is open: where, its notes, their names, and the length of the first; 0 before it."""
 
     at: int
     notes: list[Note] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
-    length: Time | None = None
+    length: Time = 0
 
 
 class Voice:
-    """Reads the music of one voice in pieces, as they stand in the text, and writes a `Part`."""
+    """Reads the music of one voice, whose lines may be apart in the text, and writes a `Part`."""
 
     def __init__(self, found: Text):
         self.found, self.say, self.prompt_chars = found, found.say, found.prompt_chars
         self.part = Part()
         self.now: Time = 0
         self.bar_start: Time = 0
-        self.bar_at = -1  # where the bar's first note stands; -1 before it
-        self.others: list[Time] = []  # ends of voices that & has written in this bar
+        self.bar_at = -1  # offset of the bar's first note; -1 before it
+        self.overlaid: list[Time] = []  # when the music before each & of this bar ends
         self.at_edge = True
         self.accidentals: dict[str, int] = {}
         self.slurs: list[int] = []
-        self.tied: dict[str, int] = {}  # pitches that the next note must have
-        self.tie_any = False
-        self.repeat = -1
+        self.tied: dict[str, int] = {}  # names that the next note must have, and where their ties are
+        self.tie_any = False  # one of them is enough: the tie follows a chord
+        self.repeat = -1  # offset of the |: that is open
         self.endings: set[int] = set()
         self.ending_at = -1
-        self.event: tuple[int, Time] = (0, 0)  # of the last note, chord or rest: how many notes, how long
-        self.names: list[str] = []  # of its notes
-        self.adjacent = False  # nothing stands between the last note and here
-        self.factor: tuple[int, int] | None = None  # that broken rhythm gives the next note
+        self.last: tuple[int, Time] = (0, 0)  # note, chord or rest: how many notes, how long
+        self.last_names: list[str] = []  # of its notes
+        self.adjacent = False  # nothing is between the last note and here
+        self.broken_factor: tuple[int, int] | None = None  # that broken rhythm gives the next note
         self.tuplet = NO_TUPLET
-        self.waiting: tuple[str, int] | None = None  # a sign that needs a note after it
+        self.waiting: tuple[str, int] | None = None  # a sign that needs a note after it, and where
         self.chord: Chord | None = None
-        self.grace = -1  # where grace notes that are open begin
+        self.grace = -1  # offset of the { that is open
 
     def set_up(self, unit: Fraction, meter: Fraction, compound: bool, signature: dict[str, int]) -> None:
         """Take over what fields say, for all that follows."""
         self.unit, self.meter = unit.as_integer_ratio(), scaled(TICKS, *meter.as_integer_ratio())
         self.compound, self.signature = compound, signature
 
-    # What stands before a note
+    # What comes before a note
 
     def need_note(self, what: str, at: int) -> None:
+        """A sign that needs a note after it."""
         self.waiting = (what, at)
 
-    def dangling(self) -> None:
-        """Complain of what still needs a note where a bar or a line ends."""
+    def end_unfinished(self) -> None:
+        """A bar or a line ends: what still needs a note, or is open, is an error."""
         if self.waiting:
             what, where = self.waiting
             self.say(where, "hard", f"{what} with no note after it")
             self.waiting = None
-            self.factor = None
+            self.broken_factor = None
         if self.chord is not None:
             self.say(self.chord.at, "hard", "a chord that is not closed")
             self.end_chord("", self.chord.at)
@@ -76,19 +81,21 @@ class Voice:
 
     # Notes
 
-    def timed(self, length: str, at: int) -> Time:
+    def time_of(self, length: str, at: int) -> Time:
+        """What a note's digits and slashes say, in `TICKS` to the unit."""
         time, tier, message = length_of(length)
         if tier:
             self.say(at, tier, message)
         return time
 
     def note(self, sign: str, letter: str, octave: str, length: str, at: int) -> None:
+        """A note: its accidental, letter, commas and apostrophes, and digits and slashes."""
         name = letter.upper()
         if sign:
             if sign not in ALTER:
                 self.say(at, "hard", f"{sign} is no accidental")
             self.accidentals[name] = ALTER.get(sign, 0)
-        time = self.timed(length, at)
+        time = self.time_of(length, at)
         if self.grace >= 0:
             self.waiting = None
             return
@@ -109,15 +116,15 @@ class Voice:
             self.chord.length = self.chord.length or time
 
     def play(self, length: Time, names: list[str], n_notes: int, at: int) -> None:
-        """A note, a chord (``names`` of all its notes) or a rest (none) that lasts so many units."""
+        """A note, a chord (``names`` of all its notes) or a rest (no names), of a length in `TICKS` to the unit."""
         time = scaled(length, *self.unit)
         if self.tuplet[0]:
             left, above, below = self.tuplet
             self.tuplet = (left - 1, above, below)
             time = scaled(time, above, below)
-        if self.factor:
-            time = scaled(time, *self.factor)
-            self.factor = None
+        if self.broken_factor:
+            time = scaled(time, *self.broken_factor)
+            self.broken_factor = None
         self.waiting = None
         if self.tied:
             missing = [where for name, where in self.tied.items() if name not in names]
@@ -131,25 +138,30 @@ class Voice:
                 note.onset, note.duration = self.now, time
         else:
             self.part.rests.append(Rest(time, at))
-        self.event = (n_notes, time)
-        self.names = names
+        self.last = (n_notes, time)
+        self.last_names = names
         self.now += time
         self.adjacent = True
 
     def rest(self, length: str, at: int) -> None:
+        """z or x."""
         if self.grace >= 0:
             return
         if self.chord is not None:
             self.waiting = None
             return
-        self.play(self.timed(length, at), [], 0, at)
+        self.play(self.time_of(length, at), [], 0, at)
 
     def end_chord(self, length: str, at: int) -> None:
+        """] with a length that multiplies that of the chord's first note."""
         chord, self.chord = self.chord, None
+        if chord is None:
+            self.say(at, "hard", "] closes no chord")
+            return
         if not chord.notes:
             self.say(chord.at, "hard", "a chord of no notes")
             return
-        time = scaled(chord.length * self.timed(length, at), 1, TICKS) if length else chord.length
+        time = scaled(chord.length * self.time_of(length, at), 1, TICKS) if length else chord.length
         tied = {name: where for name, where in self.tied.items() if where >= chord.at}  # ties to what comes next
         self.tied = {name: where for name, where in self.tied.items() if where < chord.at}
         self.part.notes += chord.notes
@@ -158,8 +170,9 @@ class Voice:
             self.tied, self.tie_any = tied, False
 
     def broken(self, marks: str, at: int) -> None:
-        n_notes, time = self.event
-        if self.bar_at < 0 or not time or self.factor:
+        """Broken rhythm: > or <, up to three of them."""
+        n_notes, time = self.last
+        if self.bar_at < 0 or not time or self.broken_factor:
             self.say(at, "hard", f"{marks} with no note before it")
             return
         above, below = BROKEN[len(marks)]
@@ -168,19 +181,21 @@ class Voice:
         for event in self.part.notes[-n_notes:] if n_notes else self.part.rests[-1:]:
             event.duration += change
         self.now += change
-        self.factor = (below - sign * above, below)
+        self.broken_factor = (below - sign * above, below)
         self.need_note(marks, at)
 
     def tie(self, at: int) -> None:
+        """- after a note, in a chord or after one."""
         if self.chord is not None and self.chord.names:
             self.tied[self.chord.names[-1]] = at
-        elif not self.adjacent or not self.names:
+        elif not self.adjacent or not self.last_names:
             if self.grace < 0:
                 self.say(at, "hard", "a tie that no note stands before")
         else:
-            self.tied, self.tie_any = dict.fromkeys(self.names, at), True
+            self.tied, self.tie_any = dict.fromkeys(self.last_names, at), True
 
     def begin_tuplet(self, p: str, q: str | None, r: str | None, at: int) -> None:
+        """(p:q:r: the next r notes are p in the time of q."""
         if self.tuplet[0]:
             self.say(at, "hard", "a tuplet that begins before the last one has its notes")
         if max(len(p), len(q or ""), len(r or "")) > 2 or not 2 <= int(p) <= 32 or not int(q or 1) or not int(r or 1):
@@ -197,7 +212,8 @@ class Voice:
     # Bars
 
     def end_bar(self, line: str, numbers: str | None, at: int) -> None:
-        self.dangling()
+        """A bar line of any kind, with the numbers of the ending that it begins."""
+        self.end_unfinished()
         if line == ".|" and self.bar_at >= 0 and self.now - self.bar_start < self.meter:
             return  # a dotted line parts a bar in two
         self.end_tuplet()
@@ -217,31 +233,34 @@ class Voice:
             self.ending(numbers, at)
 
     def end_tuplet(self) -> None:
+        """Where a bar ends, a tuplet must have all its notes."""
         if self.tuplet[0]:
             self.say(self.tuplet_at, "hard", "a tuplet that lacks notes")
             self.tuplet = NO_TUPLET
 
     def end_repeat(self) -> None:
+        """Where another |: follows or the tune ends, none may be open."""
         if self.repeat >= 0:
             self.say(self.repeat, "balance", "a repeat |: that no :| ends")
 
     def close_bar(self, section: bool, at: int) -> None:
-        if self.others:
-            longest = max(*self.others, self.now)
-            self.now = self.others[0]
+        """Write the bar that ends here, unless it is empty; ``section``: it is the last of a section."""
+        if self.overlaid:
+            longest = max(*self.overlaid, self.now)
+            self.now = self.overlaid[0]
         else:
             longest = self.now
         if self.bar_at >= 0:
             lasts, edge = self.now - self.bar_start, self.at_edge or section
             self.part.bars.append(Bar(self.bar_at, at, lasts, longest - self.bar_start, self.meter, edge, 1))
             self.at_edge = False
-        self.bar_start, self.bar_at, self.others = self.now, -1, []
+        self.bar_start, self.bar_at, self.overlaid = self.now, -1, []
         self.accidentals = {}
         self.adjacent = False
 
     def rest_bars(self, count: str, at: int) -> None:
         """Z4: four bars of rest."""
-        self.dangling()
+        self.end_unfinished()
         if len(count) > MAX_DIGITS or (count and not int(count)):
             self.say(at, "hard", "a rest of so many bars")
             return
@@ -253,9 +272,10 @@ class Voice:
         self.part.rests.append(Rest(n * self.meter, at))
         self.now += n * self.meter
         self.bar_start, self.at_edge, self.adjacent = self.now, False, False
-        self.names = []
+        self.last_names = []
 
     def ending(self, numbers: str, at: int) -> None:
+        """[1 or the like: the ending of these times through a repeat, such as 1,3 or 1-3."""
         now = set()
         for part in numbers.split(","):
             first, _, last = part.partition("-")
@@ -272,18 +292,20 @@ class Voice:
             self.endings |= now
 
     def end_endings(self) -> None:
+        """Where another first ending follows or the tune ends, the first must have had a second."""
         if self.endings == {1}:
             self.say(self.ending_at, "balance", "a first ending with no second")
         self.endings = set()
 
     def overlay(self) -> None:
-        self.dangling()
-        self.others.append(self.now)
+        """&: what follows sounds from the start of the bar, with what is written before it."""
+        self.end_unfinished()
+        self.overlaid.append(self.now)
         self.now, self.tied = self.bar_start, {}
 
     def end(self) -> Part:
         """The tune is over."""
-        self.dangling()
+        self.end_unfinished()
         self.end_tuplet()
         self.found.closed &= self.bar_at < 0
         self.close_bar(section=True, at=len(self.found.text))

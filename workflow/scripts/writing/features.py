@@ -84,7 +84,7 @@ def repeated(part: Part, prompt_chars: int) -> tuple[int, int]:
     of Museformer (Yu et al. 2022). What they repeat may be the prompt's. A bar between repeat signs is read once.
     """
     offsets = [bar.offset for bar in part.bars]
-    starts = [0, *itertools.accumulate(bar.duration * bar.count for bar in part.bars)]
+    starts = [0, *itertools.accumulate(bar.duration * bar.n_bars for bar in part.bars)]
     contents: dict[int, set[tuple[Time, Time, int]]] = collections.defaultdict(set)  # by the place of the bar, in order
     for note in part.notes:
         bar = bisect.bisect_right(offsets, note.offset) - 1

@@ -13,7 +13,8 @@ from workflow.scripts.base.errors import InputError
 from workflow.scripts.base.files import atomic_path, read_json, write_json
 from workflow.scripts.corpus.dataset import Corpus
 from workflow.scripts.corpus.options import Cleaning
-from workflow.scripts.notation.sound import NO_PITCH, STAFF, Ragged, listen, step
+from workflow.scripts.notation.lines import APOSTROPHE, COMMA, table_of
+from workflow.scripts.notation.sound import NO_PITCH, OCTAVE, STAFF, Ragged, listen, step
 
 FORMAT = 1
 GRAM = 3  # bytes; of 2 to 5, those that find the nearest of unrelated tunes best for their cost
@@ -23,6 +24,9 @@ BATCH_TUNES = 4096  # heard at a time
 GOLDEN = (5**0.5 - 1) / 2
 KEY_LINE = re.compile(rb"^K:.*\n?", re.MULTILINE)
 VIEWS = ("written", "transposed")
+UNISON = 192  # of the transposed view: no step down is so large that its byte would be one of ASCII
+ASCII_END = 128
+IS_ACCIDENTAL = table_of(b"^_=")
 
 
 class View(NamedTuple):
@@ -125,8 +129,8 @@ def music_of(text: bytes) -> bytes:
 def intervals(notes, bounds):
     """(values, bounds) of the transposed view of `Music.notes`.
 
-    Each note is 192 + the step on the staff from the note before it in the text, 192 for the first. Accidentals go:
-    which of them a note needs depends on the key. Everything else stays.
+    Each note is UNISON + the step on the staff from the note before it in the text; the first is UNISON. Accidentals
+    go: which of them a note needs depends on the key. Everything else in ASCII stays.
     """
     out, ends = np.empty(len(notes), dtype=np.uint8), np.zeros(len(bounds), dtype=np.int64)
     o = 0
@@ -138,13 +142,13 @@ def intervals(notes, bounds):
             i += 1
             if STAFF[byte] >= 0:
                 height = STAFF[byte]
-                while i < stop and (notes[i] == 39 or notes[i] == 44):  # ' and ,
-                    height += 7 if notes[i] == 39 else -7
+                while i < stop and (notes[i] == APOSTROPHE or notes[i] == COMMA):
+                    height += OCTAVE if notes[i] == APOSTROPHE else -OCTAVE
                     i += 1
-                out[o] = 192 + (step(before, height) if before != NO_PITCH else 0)
+                out[o] = UNISON + (step(before, height) if before != NO_PITCH else 0)
                 before = height
                 o += 1
-            elif byte < 128 and byte != 94 and byte != 95 and byte != 61:  # ^ _ =
+            elif byte < ASCII_END and not IS_ACCIDENTAL[byte]:
                 out[o] = byte
                 o += 1
         ends[t + 1] = o
