@@ -5,7 +5,6 @@ each key may be.
 """
 
 import itertools
-import json
 from typing import Any
 
 import yaml
@@ -53,7 +52,7 @@ def typed(config: dict) -> dict:
 
     As it does from the command line: Snakemake reads ``--config seeds=[0,1] keep_titles=false`` as texts.
     """
-    properties = json.loads((schema.SCHEMAS / SCHEMA).read_text(encoding="utf-8"))
+    properties = schema.read(SCHEMA)
     return with_types(config, properties, properties["$defs"])
 
 

@@ -4,7 +4,6 @@ Needs a schema of workflow/schemas (JSON Schema 2020-12), and a document that wa
 """
 
 import difflib
-import json
 import math
 from collections.abc import Iterable
 from typing import Any
@@ -13,6 +12,7 @@ import jsonschema
 
 from workflow.scripts.base.code_identity import SCRIPTS
 from workflow.scripts.base.errors import InputError
+from workflow.scripts.base.files import read_json
 
 SCHEMAS = SCRIPTS.parent / "schemas"
 LONGEST = 120  # characters of a value that a sentence shows
@@ -32,6 +32,11 @@ Validator = jsonschema.validators.extend(
 )
 
 
+def read(schema: str) -> dict:
+    """The schema in a file of workflow/schemas."""
+    return read_json(SCHEMAS / schema)
+
+
 def check(document: object, schema: str, name: str) -> None:
     """Refuse a document that is not what its schema says.
 
@@ -43,7 +48,7 @@ def check(document: object, schema: str, name: str) -> None:
     Raises:
         InputError: one sentence about the first place, by the keys that lead there, where something is wrong.
     """
-    validator = Validator(json.loads((SCHEMAS / schema).read_text(encoding="utf-8")))
+    validator = Validator(read(schema))
     for error in sorted(validator.iter_errors(document), key=lambda error: list(map(str, error.absolute_path))):
         raise InputError(sentence(error, name))
 

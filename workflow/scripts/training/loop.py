@@ -72,7 +72,7 @@ def unfinished(training: Training, say: bool = True) -> list[Run]:
 def say_plan(training: Training, runs: list[Run]) -> None:
     """Say what is going to be trained, and what is odd about it."""
     options, longest = training.options, runs[-1]
-    n_tokens = longest.schedule.steps * training.tokens_per_step
+    n_tokens = longest.schedule.steps * options.tokens_per_step
     epochs = n_tokens / len(training.train_split.tokens)
     shorter = f", with branches for {', '.join(f'{run.tokens:,}' for run in runs[:-1])}" if runs[:-1] else ""
     ranks = f", {training.ranks.world} processes" if training.ranks.world > 1 else ""
@@ -174,7 +174,7 @@ def advance(training: Training, run: Run, until: int, stopped_by: list[int]) -> 
             pending.clear()
             now = time.monotonic()
             progress.seconds = seconds_before + now - opened
-            speed = (progress.step - first_step) * training.tokens_per_step / (now - opened)
+            speed = (progress.step - first_step) * options.tokens_per_step / (now - opened)
             train_loss = sum(progress.losses) / len(progress.losses) / training.chars_per_token
             line = f"step {progress.step}/{end}  train {train_loss:.4f}"
             if at_eval:
@@ -183,7 +183,7 @@ def advance(training: Training, run: Run, until: int, stopped_by: list[int]) -> 
                 line += f"  val {val_loss:.4f}"
             shown.show(f"loss {train_loss:.3f}, {speed:,.0f} tokens/s")
             if shown.is_line_due(0 if at_eval else SECONDS_BETWEEN_LINES):
-                left = (end - progress.step) * training.tokens_per_step / speed
+                left = (end - progress.step) * options.tokens_per_step / speed
                 training.say(f"{line}  {speed:,.0f} tokens/s  {left:.0f} s left")
             if stop or (save_due and progress.step < until):
                 save_start = time.monotonic()

@@ -90,11 +90,9 @@ class Training:
             options.arch, self.corpus.tokenizer.vocab_size, options.context_size, options.n_layer,
             options.n_embd, options.n_head, options.parametrization,
         )  # fmt: skip
-        self.lanes = options.windows_per_step
-        self.tokens_per_step = options.tokens_per_step
         self.identity = {
             "options": options.identity(),
-            "windows_per_step": self.lanes,
+            "windows_per_step": options.windows_per_step,
             "precision": self.precision,
             "device": self.device.type,
             "torch": str(torch.__version__),
@@ -112,9 +110,11 @@ class Training:
         options = self.options
         runs = []
         for tokens, folder in zip(options.budgets, options.folders, strict=True):
-            schedule = Schedule.of_budget(tokens, self.tokens_per_step, options.warmup_steps, options.cooldown_fraction)
+            schedule = Schedule.of_budget(
+                tokens, options.tokens_per_step, options.warmup_steps, options.cooldown_fraction
+            )
             if schedule.steps < 1:
-                raise InputError(f"{tokens} tokens are less than half of one step of {self.tokens_per_step}")
+                raise InputError(f"{tokens} tokens are less than half of one step of {options.tokens_per_step}")
             runs.append(Run(tokens, folder, schedule, fingerprint(self.identity, asdict(schedule))))
         if len(runs) > 1:
             check_branches({run.tokens: run.schedule for run in runs})
@@ -129,7 +129,7 @@ class Training:
                 f"{options.data_dir}: {len(self.train_split.tokens)} training tokens are too few for a context of"
                 f" {options.context_size}"
             )
-        self.mine = self.ranks.share_of(self.lanes)
+        self.mine = self.ranks.share_of(options.windows_per_step)
         torch.manual_seed(options.seed)
         self.model = self.arch.Model(self.config).to(self.device)
         self.optimizer = Optimizer(self.model.param_groups(), options.weight_decay, options.beta1)
@@ -147,8 +147,8 @@ class Training:
         state = self.saved_state(run, "step 0")
         step = state["progress"]["step"] if state else 0
         batches = Batches(
-            self.train_split, self.options.seed, self.lanes, self.options.context_size, self.device, step,
-            run.schedule.steps, self.mine,
+            self.train_split, self.options.seed, self.options.windows_per_step, self.options.context_size, self.device,
+            step, run.schedule.steps, self.mine,
         )  # fmt: skip
         micro_batch = state["progress"]["micro_batch"] if state else self.options.batch_size
         if self.device.type == "cuda":
@@ -213,7 +213,7 @@ class Training:
     def record(self, rate: float, train_loss: float, val_loss: float) -> None:
         """Add a row to the history."""
         progress = self.progress
-        tokens = progress.step * self.tokens_per_step
+        tokens = progress.step * self.options.tokens_per_step
         progress.history.append(
             (
                 progress.step, tokens, tokens * self.flops_per_token, f"{rate:.6g}", f"{train_loss:.6f}",
@@ -242,7 +242,7 @@ class Training:
     def finish(self, run: Run, diverged_at: int | None = None) -> None:
         """Write the results of a run, and keep them; its state goes only when they are safely there."""
         progress = self.progress
-        n_tokens = run.schedule.steps * self.tokens_per_step
+        n_tokens = run.schedule.steps * self.options.tokens_per_step
         peak = peak_memory_mb(self.device)
         training = {
             "fingerprint": run.fingerprint,
