@@ -166,9 +166,12 @@ def kind(device: torch.device) -> str:
     return device.type if device.type == "cuda" else f"cpu-{pick_precision('auto', device)}"
 
 
-def write_result(name: str, device: torch.device, rows: list[dict], **more: object) -> None:
-    """Write benchmarks/results/<name>-<kind of device>.json: rows, and what ``more`` a benchmark found."""
-    path = RESULTS / f"{name}-{kind(device)}.json"
+def write_result(name: str, device: torch.device, rows: list[dict], by_kind: bool = True, **more: object) -> None:
+    """Write benchmarks/results/<name>-<kind of device>.json: rows, and what ``more`` a benchmark found.
+
+    Not ``by_kind`` where what is found does not depend on the machine: then its name says the type of device alone.
+    """
+    path = RESULTS / f"{name}-{kind(device) if by_kind else device.type}.json"
     options = [word for word in sys.argv[1:] if word != "--nanogpt" and not Path(word).is_dir()]
     head = {
         "machine": machine(device),

@@ -31,6 +31,7 @@ PATHS = {
     "validity": " data/corpora/music21 <cases>",
     "laws": "",
     "study": "",
+    "cleaning": "",
 }
 # Heading by benchmark and kind of device (`against.kind`).
 SECTIONS = {
@@ -49,6 +50,7 @@ SECTIONS = {
     ("perplexity", "cuda"): "Scoring a split on a GPU",
     ("validity", "cpu-bfloat16"): "Judging tunes on a CPU that multiplies bfloat16",
     ("validity", "cpu-float32"): "Judging tunes on a CPU that does not",
+    ("cleaning", "cpu"): "Whether cleaning keeps the music",
     ("laws", "cpu-bfloat16"): "Fitting laws on a CPU that multiplies bfloat16",
     ("laws", "cpu-float32"): "Fitting laws on a CPU that does not",
 }
@@ -72,6 +74,8 @@ def table(result: dict) -> str:
     head = f"{result['machine']}, threads: {result['threads']}, torch {result['torch']}, {result['date']}."
     if "studies" in result:
         return "\n".join([head, *whole_studies(result)])
+    if "kept" in result:
+        return "\n".join([head, *kept_tunes(result)])
     lines = [
         head,
         "",
@@ -109,6 +113,30 @@ def whole_studies(result: dict) -> list[str]:
         *(f"| **{words}** | {before[name]:,.0f} s | {after[name]:,.0f} s |" for name, words in figures.items()),
         *(f"| {rule} | {one} | {two} |" for rule, (one, two) in rules.items()),
     ]
+
+
+def kept_tunes(result: dict) -> list[str]:
+    """Lines on the tunes that cleaning keeps legal and as they sound, and the first of those that it does not."""
+    columns = result["columns"]
+    return [
+        "Each column counts tunes, of those in the column *legal before* but for the first.",
+        "",
+        f"| | {' | '.join(columns.values())} | time |",
+        "|---" * (len(columns) + 2) + "|",
+        *(
+            f"| {row['name']} | {' | '.join(f'{row[column]:,}' for column in columns)} | {row['seconds']:,.0f} s |"
+            for row in result["kept"]
+        ),
+        *(
+            f"\n{example['fault']}, before and after:\n\n{block(example['before'])}\n\n{block(str(example['after']))}"
+            for example in result["wrong"]
+        ),
+    ]
+
+
+def block(text: str) -> str:
+    """A text as a block of code."""
+    return f"~~~\n{text.rstrip()}\n~~~"
 
 
 def faults(rows: list[dict]) -> list[str]:

@@ -167,6 +167,42 @@ rule original_study:
         """
 
 
+# The page on the checker of ABC, from the checker's own lists and what other programs were recorded to say.
+rule checker_page:
+    input:
+        "docs/checker/programs.json",
+    output:
+        "docs/checker.md",
+    log:
+        "<results>/logs/checker_page.log",
+    conda:
+        "../envs/environment.yaml"
+    params:
+        code=code("write_checker_page"),
+    shell:
+        """
+        python -m workflow.scripts.write_checker_page \
+            --programs {input:q} \
+            --output {output:q} \
+            >{log} 2>&1
+        """
+
+
+# Asks the programs that are installed, and records what they say in docs/checker/programs.json. It has no output, so that
+# the page can be written where they are not.
+rule compare_programs:
+    log:
+        "<results>/logs/compare_programs.log",
+    conda:
+        "../envs/environment.yaml"
+    params:
+        code=code("compare_programs"),
+    shell:
+        """
+        python -m workflow.scripts.compare_programs --output docs/checker/programs.json >{log} 2>&1
+        """
+
+
 rule lr_transfer:
     input:
         config=expand("{run}/config.json", run=TRIAL_DIRS),

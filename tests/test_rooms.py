@@ -17,6 +17,7 @@ ALLOWED: dict[str, set[str]] = {
     "evaluation": {"base", "machine", "notation", "corpus", "models"},
     "training": {"base", "machine", "notation", "corpus", "models", "evaluation"},
     "writing": {"base", "machine", "notation", "corpus", "models"},
+    "manual": {"base", "machine", "notation", "writing"},
 }
 
 

@@ -156,8 +156,9 @@ def test_programs_are_those_of_tunes_and_hostile_numbers_are_none(tmp_path):
         tune.format("%%MIDI program 3 40\n"),
         tune.format("%%MIDI program " + "9" * 5000 + "\n"),
         tune.format("%%MIDI program piano\n"),
+        tune.format("[I:MIDI program 9]G[I: MIDI program 25]"),
     )
-    assert found.programs == {25: 2, 40: 1}
+    assert found.programs == {25: 3, 40: 1, 9: 1}
 
 
 def test_meters_that_are_cut_in_a_character_count_together(tmp_path):

@@ -43,8 +43,9 @@ def test_the_order_of_the_mixture_is_the_order_of_the_rows(here, small, folk, tm
 
 def test_a_piece_is_cut_between_tunes():
     text = "%é\nX:1\nK:C\nA\n\nX:2\nK:C\nB\n\nX:3\nK:C\nC\n"
-    piece = Piece("a.abc", "abc", text.encode(), 100, 7, "")
+    piece = Piece("a.abc", "abc", text.encode(), 100, 7, "", b"M:3/4\n")
     one, other = in_two(piece)
+    assert one.header == other.header == b"M:3/4\n"
     assert (one.data + other.data).decode() == text
     assert (one.offset, one.line) == (100, 7)
     assert (other.offset, other.line) == (100 + text.index("X:2"), 7 + text[: text.index("X:2")].count("\n"))
@@ -61,7 +62,9 @@ def test_the_key_of_a_shard_is_of_all_that_it_depends_on():
         shard_key([piece, piece], ""),
     ] + [
         shard_key([dataclasses.replace(piece, **change)], "")
-        for change in ({"path": "c"}, {"kind": "midi"}, {"data": b"X:2\n"}, {"offset": 1}, {"line": 2})
+        for change in (
+            {"path": "c"}, {"kind": "midi"}, {"data": b"X:2\n"}, {"offset": 1}, {"line": 2}, {"header": b"L:1/4\n"},
+        )
     ]  # fmt: skip
     assert len(set(prints)) == len(prints)
     assert shard_key([dataclasses.replace(piece, md5="0f")], "") == prints[0]

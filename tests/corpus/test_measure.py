@@ -14,6 +14,7 @@ from workflow.scripts.corpus.shards import Shard, key_of, load_part
 from workflow.scripts.corpus.sources import Piece, Rejected, read_pieces
 from workflow.scripts.corpus.versions import FEATURES, N_HASHES
 from workflow.scripts.notation.clean import FLAGS, HAS_NUL, find_tunes
+from workflow.scripts.notation.clean_tune import KINDS
 
 TUNE = "X:1\nT:One\nM:4/4\nL:1/8\nK:G\nGABc defg|gfed cBAG|\n"
 
@@ -73,6 +74,9 @@ def test_characters_are_counted_not_bytes():
         ("X:1\nK:C\nGABc defg|" + "zCz2z" * 30 + "\n", {"max_rest_share": 0.5}, 1, "mostly_rests", "70% of"),
         (TUNE + "A\0B|\n", {}, 1, "nul", "a NUL character: this is no text"),
         ("no music\n", {}, 0, "no_tune", "no line starts with X:"),
+        ("M:3/4\nL:1/4\n\n", {}, 0, "no_tune", "no line starts with X:"),
+        ("M:3/4\n\nT:No X\nK:C\nGABc defg|\n", {}, 3, "no_tune", "a tune without an X: line"),
+        ("T:No X\nK:C\nGABc defg|\n\n" + TUNE, {}, 1, "no_tune", "a tune without an X: line"),
         ("", {}, 0, "no_tune", "no line starts with X:"),
     ],
 )
@@ -80,6 +84,38 @@ def test_what_is_no_tune_is_said(text, rules, line, reason, detail):
     ((where, why, said),) = reasons(text, **rules)
     assert (where, why) == (line, reason)
     assert detail in said
+
+
+def test_what_cleaning_did_is_counted_over_all_tunes(tmp_path):
+    """Those that are rejected too; in MIDI as in ABC, of one shard or more."""
+    header = "M:3/4\nC:Me\n"
+    tune = """X:1
+T:Caf&eacute; &amp; bar
+prose
+N:note
+%%scale 1
+% remark
+I:MIDI program 4
+K:G % sharp
+%%begintext
+words
+%%endtext
+GAB[r:x]c [I:setbarnb 2]defg|[K:D]
+</pre>
+gf&gt;ed cBAG|
+"""
+    pieces = [piece(header + "\n" + tune + "\nX:2\nK:C\nabc|\n"), piece(TUNE, "b.abc"), piece(tune, "c.abc")]
+    pieces[0] = dataclasses.replace(pieces[0], header=header.encode())
+    shard = build(pieces, Rules())
+    once = {
+        "comments": 2, "directives": 1, "fields": 1, "inline_fields": 2, "text_blocks": 1, "html_lines": 1,
+        "prose_lines": 1, "entities": 3,
+    }  # fmt: skip
+    expected = {kind: 2 * count for kind, count in once.items()} | {"encodings": 0, "file_headers": 2}
+    expected["fields"] += 2  # C: of the header, in both tunes of its file
+    assert dict(zip(KINDS, shard.cleaned.tolist(), strict=True)) == expected
+    shard.save(tmp_path / "shard-0.npz", "key")
+    assert (Shard.load(tmp_path / "shard-0.npz").cleaned == shard.cleaned).all()
 
 
 def test_what_was_rejected_before_is_passed_on_in_order():

@@ -101,6 +101,22 @@ def test_a_file_is_taken_whatever_its_name(tmp_path):
     assert list(read_pieces(str(tmp_path / "tunes.txt"))) == [Piece("tunes.txt", "abc", TUNE, 0, 1, "")]
 
 
+def test_every_piece_of_a_file_has_the_fields_before_its_first_tune(tmp_path, monkeypatch):
+    monkeypatch.setattr(text_pieces, "PIECE_BYTES", 64)
+    monkeypatch.setattr(text_pieces, "MAX_TUNE_BYTES", 256)
+    header = b"M:3/4\nL:1/4\n"
+    (tmp_path / "a.abc").write_bytes(b"%abc-2.1\n" + header + b"\n" + TUNE * 9)
+    (tmp_path / "b.abc").write_bytes(b"\xef\xbb\xbf" + header.replace(b"\n", b"\r\n") + b"\r\n" + TUNE)
+    (tmp_path / "c.abc").write_bytes(TUNE * 9)
+    found: dict[str, list[bytes]] = {}
+    for piece in read_pieces(str(tmp_path)):
+        found.setdefault(piece.path, []).append(piece.header)
+    assert {name: set(headers) for name, headers in found.items()} == {
+        "a.abc": {header}, "b.abc": {header}, "c.abc": {b""},
+    }  # fmt: skip
+    assert len(found["a.abc"]) > 3
+
+
 def test_the_hash_is_of_the_bytes_before_decoding(tmp_path, monkeypatch):
     monkeypatch.setattr(text_pieces, "PIECE_BYTES", 64)
     monkeypatch.setattr(text_pieces, "MAX_TUNE_BYTES", 256)

@@ -26,7 +26,9 @@ def abc_ish(n: int, seed: int) -> Iterator[str]:
     draw = random.Random(seed)
     atoms = [*"ABCGabcgzxZXyKVTMwW:|[]{}()<>\"'!%\\^_=,/&~-+*$#@ \t0123456789\n\n\n\n\n", "\n\n", "\nK:G\n",
              "\nX:2\n", "\nV:1\n", "[V:2]", "\n+:", "%%MIDI", "\n%%", "\n%", "\\\n", "\\%", "z8|", "\nw:",
-             "\n%%begintext\n", "\n%%end", "\0", "\x01", "\x7f", "\x85", "\xa0", "\ufeff", "\ufffd", "é", "Ã\x89",
+             "\n%%begintext\n", "\n%%endtext\n", "\n%%end", "\n \tX:3\n", "[r:x]", "[I:a b]", "\nI:MIDI", "\n%% ",
+             "score ", "linebreak !", "\n</p>\n", "<", "&lt;", "&amp;", "+T+", "\n", "\0", "\x01", "\x7f", "\x85",
+             "\xa0", "\ufeff", "\ufffd", "é", "Ã\x89",
              "春"]  # fmt: skip
     for _ in range(n):
         yield "X:" * (draw.random() < 0.9) + "".join(draw.choices(atoms, k=draw.randrange(40)))

@@ -11,9 +11,15 @@ from workflow.scripts.notation.sound import Music, listen
 
 SILENT = (
     r"""\s|"(?:[^"]*")?|!(?:[^! |"\[\]]{0,23}!)?|\{(?:[^}]*\})?"""
+    r"""|\+(?=[^+! |"\[\]]{0,23}\+)(?=[^+]*[H-Yh-w])[^+]*\+"""
     r"|\[(?=V: *(?P<voice>[^][ ]*))(?:V:[^\]]*\])?|\[(?=[ -{}~]:)(?:[^\]]*\])?"
 )
 TOKEN = re.compile(SILENT + r"|(?P<note>[A-Ga-g])(?P<octave>[,']*)(?P<length>[\d/]*)|\[(?=(?P<first>.?))|[]&|zxZX]")
+DIRECTIVE = re.compile(
+    r"(?:%%|I:) *(?:MIDI(?![ \\]*$)|(?:propagate-accidentals|MidiOff|MidiOn|score|staves|transpose|continueall|percmap"
+    r"|map|voicemap|user|microscale|temperament|temperamentequal|concert-score|sounding-score|abc2pscompat)(?:[ =]|$)"
+    r"|(?P<dialect>linebreak(?=[ =].*!)|decoration(?=[ =].*\+))|(?P<later>(?:linebreak|decoration)(?:[ =]|$)))"
+)
 FIELD = re.compile(r"\+:|[H-Yh-w]:|[A-Ga-gx-zZ]:(?! *[:|])")
 
 
@@ -26,7 +32,7 @@ def hear(tune: str) -> dict[str, object]:
     """All that `listen` says of one tune, by regular expressions."""
     heard, notes, steps, lead = "", "", [], []
     n_notes = n_rests = 0
-    voices, in_body = set(), False
+    voices, in_body, in_dialect = set(), False, False
     voice = leader = pitch = lead_pitch = None
     for line in tune.removesuffix("\n").split("\n"):
         line = re.sub(r"(?<!^)(?<!^%)(?<!\\)%.*", "", line)
@@ -36,7 +42,10 @@ def hear(tune: str) -> dict[str, object]:
                 voice = ("voice", re.match("V: *([^][ ]*)", line)[1])
                 voices.add(voice)
             in_body = in_body or line.startswith("K:")
-            if re.match(r"[MLQKVPUms]:|%%MIDI.", line):
+            directive = DIRECTIVE.match(line)
+            in_dialect = in_dialect or bool(directive and directive["dialect"])
+            decides = directive and (in_dialect or not directive["later"])
+            if decides or re.match(r"[MLQKVPUms]:|[^%w+]:[:|]", line):
                 heard += line.replace(" ", "")
             continue
         if not in_body:

@@ -20,6 +20,9 @@ TUNE = 'X:1\nT:A\nM:4/4\nL:1/8\nQ:1/4=90\nK:G\nP:A\nGABc d2"D"(3efg|"Em"!trill!e
         ("[CEG]2 [C2E2]|", 5, 0),
         ("!trill!C!fermata!D!ff!E|", 3, 0),
         ("CDE!FGA|!\nBcd!ef g!", 12, 0),  # the ends of old lines
+        ("+fermata+C +trill+D +a bad+E +5+F|", 8, 0),
+        ("+CEG+ +ce|D+fermata", 10, 0),  # a chord of old ABC, and the mark of nothing
+        ("W:|bad egg\nT:|\nK:|D\n", 0, 0),  # which programs play, but no reader of ABC 2.1
         ('"Am"C"^above"D"_a b|c"E|', 3, 0),
         ('"Am C|D', 3, 0),  # the mark of nothing
         ("{abc}D{/g}E|", 2, 0),
@@ -80,12 +83,19 @@ def test_voices_are_told_by_their_names(music, voices):
         ("K:G\n", "K:G % sharp\n"),
         ("Q:1/4=90", "Q: 1/4 = 90 % slow"),
         ("K:G", "%%begintext\nfoo\n%%endtext\nK:G"),
+        ("K:G", "</pre>\nK:G"),
+        ("|\n", "|\n</html>\n"),
     ],
 )
 def test_what_is_not_heard_makes_no_difference(old, new):
     assert old in TUNE
     for cleaning in (DEFAULT, ALL):
         assert listen_to(TUNE.replace(old, new, 1), cleaning) == listen_to(TUNE, cleaning)
+
+
+def test_remarks_within_a_line_make_no_difference_where_they_go():
+    for old, new in (("GABc", "[r:remark]GA[N:of]Bc"), ("|\n", "|\n[r:remark]\n")):
+        assert listen_to(TUNE.replace(old, new, 1)) == listen_to(TUNE)
 
 
 @pytest.mark.parametrize(
@@ -105,6 +115,7 @@ def test_what_is_not_heard_makes_no_difference(old, new):
         ("K:G", "%%MIDI program 40\nK:G"),
         ("K:G", "%%MIDI program 41\nK:G"),
         ("|", "|[K:D]"),
+        ("|\n", "|\nW:|GAB\n"),
         ("|", "|\nM:3/4\n"),
         ("G2", "G2V:2\n"),
         ("K:G\n", "K:G\nV:1\n"),

@@ -7,6 +7,7 @@ import jsonschema
 from tests.conftest import ROOT, command
 from tests.writing.test_ladder import GOOD, HEAD
 from workflow.scripts.writing.ladder import STEPS
+from workflow.scripts.writing.validity import report_on
 
 SCHEMA = json.loads((ROOT / "workflow" / "schemas" / "validity.schema.json").read_text())
 
@@ -51,6 +52,9 @@ def test_an_empty_folder_is_one_sentence(tmp_path):
     done = command("eval_syntax", "--folder", tmp_path)
     assert done.returncode == 1
     assert done.stderr == f"error: {tmp_path} holds no .abc files\n"
+    done = command("eval_syntax", "--folder", tmp_path / "book.abc")
+    assert done.returncode == 1
+    assert done.stderr == f"error: {tmp_path / 'book.abc'}: no such file or folder\n"
 
 
 def test_bars_are_counted_over_all_tunes_with_intervals_over_tunes(tmp_path):
@@ -104,3 +108,17 @@ def test_every_verdict_satisfies_the_schema(tmp_path):
     for steps in (STEPS, ("tools",), ("rhythm",)):
         command("eval_syntax", "--folder", tmp_path, "--steps", *steps, "--json", tmp_path / "v.json")
         jsonschema.Draft202012Validator(SCHEMA).validate(json.loads((tmp_path / "v.json").read_text()))
+
+
+def test_a_silent_tune_is_legal_has_a_name_of_its_own_and_passes_no_step(tmp_path):
+    header = "X:1\nT:t\nM:4/4\nL:1/8\nK:C\n"
+    for name, music in (("rests", "z8|Z4|]"), ("chords", '"C"z4 "G"z4|]'), ("notes", "C8|]")):
+        (tmp_path / f"{name}.abc").write_text(f"{header}{music}\n")
+    report = report_on(tmp_path, steps=("syntax", "rhythm", "compiles"))
+    assert [(file["path"], file["syntax_valid"], file["tiers"]) for file in report["files"]] == [
+        ("chords.abc", True, ["silent"]),
+        ("notes.abc", True, []),
+        ("rests.abc", True, ["silent"]),
+    ]
+    counts = {name: (row["count"], row["n"]) for name, row in report["rates"].items()}
+    assert counts == {"syntax": (1, 3), "rhythm": (1, 3), "compiles": (1, 3), "silent": (2, 3)}

@@ -1,12 +1,17 @@
-"""How many of a folder's tunes are music, judged by a ladder of steps.
+"""Is it legal ABC, and is it music: a verdict on each tune of a folder or file, and the rates at which tunes pass.
 
+A tune climbs a ladder of steps; each has a rate of its own, and what failed is said with file, line and column:
   syntax   every character follows the grammar of ABC 2.1, every slur, tie, repeat and ending has its other half
-  tools    abc2midi reports no error, but for some that are none (`tools.IGNORED`)
+  tools    abc2midi reports no error, but for some that are none (`IGNORED` in workflow/scripts/writing/programs.py)
   compiles abc2midi writes a MIDI file that another library reads, with a note in it, of at most ten minutes
   music21  music21 parses it, finds a note and makes MIDI of it
   rhythm   every bar lasts what the meter says and the voices keep step; of the tunes that have a meter
+Steps syntax and rhythm need no other program: `--steps syntax rhythm`.
 
-Beside the last stand two rates of bars, those of all tunes together, with intervals from resampling tunes:
+A tune of rests or chord symbols alone is legal ABC (`syntax_valid` of its verdict); it is named silent, counted beside
+the steps, and passes none of them, as it is no music. What each message means is in docs/checker.md.
+
+Beside the last are two rates of bars, those of all tunes together, with intervals from resampling tunes:
   bars_right       bars that last what the meter says; the first and last of a section may be short, none long
   bars_misaligned  bars of several voices that do not last alike in all of them
 
@@ -15,10 +20,16 @@ whatever happens, so its messages are read and the MIDI file is opened. Every pr
 memory, and breaking one is a verdict; so is a text that is too large, or has too long lines or numbers or too many
 voices, to be given to one. Lines of %% and I: that could make a program read a file are taken out first.
 
-A prompt is part of what is read and never of what is credited: where a table of samples says how long it is, its bars
-do not count, and a tune without a note after it passes no step that asks for one.
+A file is one tune, unless --split is given: then each X: begins a tune, which has the verdict book.abc:12 if its X: is
+in line 12, and the fields before the first X: of a file are defaults of all its tunes (ABC 2.1, 2.2.2). A file may be
+in UTF-8, UTF-16, UTF-32 or an older charset, with any line ends.
+
+Without --split, a table of samples (a CSV that `sample` writes) may say how much of a tune is a prompt. That is part of
+what is read and never of what is credited: its bars do not count, and a tune without a note after it passes no step
+that asks for one.
 
 Examples:
+  python -m workflow.scripts.eval_syntax --folder tunebook.abc --split --steps syntax rhythm --json verdicts.json
   python -m workflow.scripts.eval_syntax --folder output/samples/
   python -m workflow.scripts.eval_syntax --folder tunes --steps syntax rhythm --fail_under 0.9
 """
@@ -32,22 +43,27 @@ from workflow.scripts.writing.ladder import SECONDS, STEPS
 
 def main(argv: list[str] | None = None) -> None:
     parser = cli.parser(__doc__)
-    parser.add_argument("--folder", required=True, help="folder with .abc files, one tune each")
-    parser.add_argument("--json", help="file to write every verdict to")
-    parser.add_argument("--midi_dir", help="folder for the MIDI files of tunes that compile without an error")
+    parser.add_argument("--folder", required=True, help="folder with .abc files at any depth, or one file")
+    parser.add_argument("--split", action="store_true", help="judge each tune of a file that holds several")
+    parser.add_argument("--json", help="file to write every verdict to, with its messages")
+    parser.add_argument(
+        "--midi_dir",
+        help="folder for the MIDI files of tunes that compile without an error; with --split, book-12.mid is of the"
+        " tune of book.abc whose X: is in line 12",
+    )
     parser.add_argument(
         "--timeout", type=cli.positive_float, default=SECONDS, help="seconds a program may take for a tune"
     )
     parser.add_argument("--steps", nargs="+", choices=STEPS, default=STEPS, help="steps of the ladder to take")
     parser.add_argument(
-        "--music21_limit", type=cli.non_negative_int, default=0, help="files that music21 judges, 0 for all"
+        "--music21_limit", type=cli.non_negative_int, default=0, help="tunes that music21 judges, 0 for all"
     )
     parser.add_argument(
         "--fail_under", "--fail-under", type=cli.fraction, metavar="RATE", help="exit with 1 if a step's rate is lower"
     )
     args = parser.parse_args(argv)
 
-    report = validity.report_on(args.folder, args.midi_dir, args.timeout, args.steps, args.music21_limit)
+    report = validity.report_on(args.folder, args.midi_dir, args.timeout, args.steps, args.music21_limit, args.split)
     if args.json:
         write_json(args.json, report)
     validity.print_report(report)

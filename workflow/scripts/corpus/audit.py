@@ -16,7 +16,7 @@ from workflow.scripts.corpus.shards import Shard
 
 METER = re.compile(rb"^M:[ ]*([^\n]{1,20})", re.MULTILINE)
 KEY = re.compile(rb"^K:[ ]*([A-Ga-g][#b]?[ ]*[A-Za-z]{0,10}|none|HP|Hp)?", re.MULTILINE)
-PROGRAM = re.compile(rb"%%MIDI program(?: \d+)? (\d{1,3})\b")
+PROGRAM = re.compile(rb"(?:%%|\[I: ?)MIDI program(?: \d+)? (\d{1,3})\b")
 LEVEL = 6  # of zstd, for all of the text
 TUNE_LEVEL = 3  # for each tune by itself
 OUTLIERS = 10
@@ -54,7 +54,7 @@ def survey(path: Path, kept: np.ndarray, source: np.ndarray) -> Survey:
         bits[k] = 8 * len(single.compress(tune)) / shard.tunes["chars"][i]
         meters[match[1] if (match := METER.search(tune)) else b"none"] += 1
         keys[(match[1] if (match := KEY.search(tune)) else None) or b"none"] += 1
-        if b"%%MIDI program" in tune:
+        if b"MIDI program" in tune:
             found.programs.update(set(map(int, PROGRAM.findall(tune))))
     for number, tunes in texts.items():
         text = b"".join(tunes)

@@ -9,7 +9,6 @@ import collections
 import dataclasses
 import functools
 import hashlib
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,16 +20,18 @@ from workflow.scripts.base.files import read_json, write_json
 from workflow.scripts.base.kept import KEPT, MARK, give_back, keep
 from workflow.scripts.base.progress import Progress
 from workflow.scripts.corpus import audit, selection, versions
+from workflow.scripts.corpus.encodings import TUNE_START
 from workflow.scripts.corpus.leakage import leak
 from workflow.scripts.corpus.measure import build_file
 from workflow.scripts.corpus.options import Options, Source
 from workflow.scripts.corpus.selection import REASONS, TRAIN
-from workflow.scripts.corpus.shards import Shard, key_of
+from workflow.scripts.corpus.shards import Shard, key_of, load_part
 from workflow.scripts.corpus.sources import MUSIC21, Piece, Rejected, input_bytes, read_pieces, require_files, text_of
 from workflow.scripts.corpus.tunes import Tunes, count_files, gather, load_tunes
 from workflow.scripts.corpus.work_folder import work_folder
 from workflow.scripts.corpus.write import FILES, REPORT, Encoded, put_in_place, write
 from workflow.scripts.machine.pool import Pool
+from workflow.scripts.notation.clean_tune import KINDS
 
 SHARD_BYTES = 8 << 20  # of text in a shard
 MIDI_WEIGHT = 128 << 10  # what a MIDI file counts for: its conversion takes as long as cleaning this much text
@@ -70,7 +71,7 @@ def shard_key(items: list[Piece | Rejected], salt: str) -> str:
 
 def in_two(piece: Piece) -> list[Piece]:
     """A piece as two of half its tunes each, or nothing if it has but one."""
-    starts = [match.start() for match in re.finditer(rb"^X:", piece.data, re.MULTILINE)]
+    starts = [match.start() for match in TUNE_START.finditer(piece.data)]
     if piece.kind == "midi" or len(starts) < 2:
         return []
     before, after = piece.data[: starts[len(starts) // 2]], piece.data[starts[len(starts) // 2] :]
@@ -229,7 +230,8 @@ def build(sources: list[Source], output_dir: str | Path, options: Options, worke
         found = survey(tunes, chosen.fate >= 0, pool)
         leaks = leak(tunes, chosen, work, pool) if options.rules.near_duplicates else {}
         encoded = write(tunes, chosen, found.chars, options, work, pool)
-        report = report_of(sources, options, tunes, chosen, rejected, found, leaks, encoded)
+        cleaned = np.sum([load_part(path, "cleaned") for path in paths], axis=0)
+        report = report_of(sources, options, tunes, chosen, rejected, cleaned, found, leaks, encoded)
         write_json(encoded.folder / REPORT, report)
         put_in_place(encoded.folder, output)
         keep(output, FILES, reader.corpus_key())
@@ -274,6 +276,7 @@ def report_of(
     tunes: Tunes,
     chosen: selection.Selection,
     rejected: collections.Counter[str],
+    cleaned: np.ndarray,
     found: audit.Survey,
     leaks: dict,
     encoded: Encoded,
@@ -282,6 +285,7 @@ def report_of(
 
     Args:
         rejected: files and texts that are no tunes, by reason; tunes that were left out are counted here.
+        cleaned: what cleaning took out or put right in all tunes, by `KINDS`.
     """
     kept = chosen.fate >= 0
     left_out = collections.Counter(REASONS[code] for code in chosen.fate[~kept].tolist())
@@ -297,6 +301,7 @@ def report_of(
         "splits": encoded.sizes,
         "sources": [source_report(source) for source in sources],
         "rejected": dict(sorted((rejected + left_out).items())),
+        "cleaned": dict(zip(KINDS, cleaned.tolist(), strict=True)),
         "options": dataclasses.asdict(options),
         "test_fraction": chosen.test_fraction,
         "clusters": cluster_report(chosen),

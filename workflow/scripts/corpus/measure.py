@@ -14,13 +14,15 @@ from pathlib import Path
 
 import numpy as np
 
+from workflow.scripts.corpus.encodings import to_utf8
 from workflow.scripts.corpus.midi_to_abc import ConversionError, Converter
 from workflow.scripts.corpus.options import Cleaning, Rules
-from workflow.scripts.corpus.pieces import to_utf8
+from workflow.scripts.corpus.pieces import unnumbered_tune
 from workflow.scripts.corpus.shards import TUNE, Shard
 from workflow.scripts.corpus.sources import Piece, Rejected
 from workflow.scripts.corpus.versions import FEATURES, KEY_WIDTH, sketch, window_key
-from workflow.scripts.notation.clean import CHARS, FIRST_CHAR, FLAGS, HAS_NUL, LINE, clean, find_tunes
+from workflow.scripts.notation.clean import CHARS, FIRST_CHAR, FLAGS, HAS_NUL, LINE, START, clean_and_count, find_tunes
+from workflow.scripts.notation.clean_tune import KINDS
 from workflow.scripts.notation.rests import longest_rests, shorten_rests
 from workflow.scripts.notation.sound import HAS_KEY, NOTES, RESTS, VOICES, Music, Ragged, listen
 
@@ -36,19 +38,24 @@ class Draft:
     lengths: list[np.ndarray] = dataclasses.field(default_factory=list)  # of each tune in bytes
     files: list[str] = dataclasses.field(default_factory=list)
     rejected: list[Rejected] = dataclasses.field(default_factory=list)
+    cleaned: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros(len(KINDS), np.int64))  # as in a `Shard`
 
     def add(self, piece: Piece, abc: bytes, cleaning: Cleaning) -> None:
         """Take in the tunes of a piece, whose text is ``abc``."""
         found = find_tunes(np.frombuffer(abc, np.uint8))
-        if not len(found) and not piece.offset:
-            self.rejected.append(Rejected(piece.path, 0, "no_tune", "no line starts with X:"))
+        if not piece.offset:
+            if unnumbered := unnumbered_tune(abc[: found[0, START]] if len(found) else abc):
+                self.rejected.append(Rejected(piece.path, unnumbered[1], "no_tune", "a tune without an X: line"))
+            elif not len(found):
+                self.rejected.append(Rejected(piece.path, 0, "no_tune", "no line starts with X:"))
         has_nul = found[:, FLAGS] & HAS_NUL != 0
         for line in found[has_nul, LINE].tolist():
             self.rejected.append(Rejected(piece.path, piece.line + line - 1, "nul", "a NUL character: this is no text"))
         found = found[~has_nul]
         if not len(found):
             return
-        text, bounds = clean(abc, found, cleaning)
+        text, bounds, counts = clean_and_count(abc, found, cleaning, piece.header)
+        self.cleaned += counts
         self.texts.append(text)
         self.lengths.append(np.diff(bounds))
         if not self.files or self.files[-1] != piece.path:
@@ -92,6 +99,7 @@ def build(items: list[Piece | Rejected], rules: Rules) -> Shard:
         sketches_of(music, good) if rules.near_duplicates else {},
         draft.files,
         draft.rejected + rejected,
+        draft.cleaned,
     )
 
 

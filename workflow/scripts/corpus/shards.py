@@ -40,6 +40,7 @@ class Shard:
     sketches: dict[str, np.ndarray]  # feature -> (n, N_HASHES)
     files: list[str]
     rejected: list[Rejected]
+    cleaned: np.ndarray  # what cleaning took out or put right in all tunes that were found, by `clean_tune.KINDS`
 
     def tune_text(self, i: int) -> str:
         return self.text[self.bounds[i] : self.bounds[i + 1]].tobytes().decode()
@@ -47,7 +48,7 @@ class Shard:
     def save(self, path: Path, key: str) -> None:
         """Write the file, whole or not at all; ``key`` says what it was made of."""
         said = {"key": key, "files": self.files, "rejected": [dataclasses.astuple(item) for item in self.rejected]}
-        arrays = {"tunes": self.tunes, "text": self.text, "bounds": self.bounds}
+        arrays = {"tunes": self.tunes, "text": self.text, "bounds": self.bounds, "cleaned": self.cleaned}
         arrays |= {f"sketch_{name}": array for name, array in self.sketches.items()}
         with atomic_path(path) as temporary:
             np.savez(temporary, allow_pickle=False, said=np.frombuffer(json.dumps(said).encode(), np.uint8), **arrays)
@@ -65,6 +66,7 @@ class Shard:
                 {name.removeprefix("sketch_"): file[name] for name in names},
                 said["files"],
                 [Rejected(*item) for item in said["rejected"]],
+                file["cleaned"],
             )
 
     @staticmethod

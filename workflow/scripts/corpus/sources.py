@@ -37,7 +37,8 @@ from workflow.scripts.corpus.archives import (
     tar_members,
     zip_members,
 )
-from workflow.scripts.corpus.pieces import cut
+from workflow.scripts.corpus.pieces import Readable, cut
+from workflow.scripts.notation.file_header import file_header
 
 MUSIC21 = "music21"
 MAX_MIDI_BYTES = 8 << 20
@@ -60,6 +61,7 @@ class Piece:
     offset: int  # abc: character in the decoded text (LF, no mark) at which the piece starts; else 0
     line: int  # abc: 1-based line at which it starts; else 0
     md5: str  # hex, of the file's bytes before decoding, on its last piece if asked for; else ""
+    header: bytes = b""  # abc: lines of the file that are defaults of all its tunes, as `file_header` gives them
 
 
 @dataclass(frozen=True)
@@ -196,13 +198,16 @@ def read_member(
     yield from held or [Rejected(path, 0, "empty", "")]
 
 
-def read_abc(path: str, stream: BlockReader) -> Iterator[Piece | Rejected]:
+def read_abc(path: str, stream: Readable) -> Iterator[Piece | Rejected]:
     """Yield the pieces of one ABC file, yet without a hash."""
+    header = b""
     for data, offset, line, dropped in cut(stream):
+        if not offset:
+            header = file_header(data)
         if dropped:
             yield Rejected(path, line, "too_long", f"{dropped} bytes in which no line starts with X:")
         else:
-            yield Piece(path, "abc", data, offset, line, "")
+            yield Piece(path, "abc", data, offset, line, "", header)
 
 
 def read_midi(path: str, stream: BlockReader) -> Iterator[Piece | Rejected]:

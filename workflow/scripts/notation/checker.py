@@ -1,96 +1,156 @@
 """Whether a text is ABC, in every character: a checker of the grammar that reads a tune once, in linear time.
 
 Needs a text, and makes the `Text` of `notation.findings`. The rules are those of the standard, ABC 2.1
-(abcnotation.com/wiki/abc:standard:v2.1). A message is of the tier hard for what the standard has no rule for, balance
-for a slur, tie, repeat or ending without its other half, and soft for what the standard asks readers to ignore.
+(abcnotation.com/wiki/abc:standard:v2.1): `notation.rules_of_text` and `notation.rules_of_music` list them.
 """
 
 import re
+from collections.abc import Iterator
 from fractions import Fraction
+from typing import NamedTuple
 
 from workflow.scripts.notation import fields
+from workflow.scripts.notation import rules_of_music as music_rules
+from workflow.scripts.notation import rules_of_text as rules
 from workflow.scripts.notation.findings import Text
-from workflow.scripts.notation.tokens import AT_BAR_LINE, DECORATIONS, TOKEN
-from workflow.scripts.notation.voice import Chord, Voice
+from workflow.scripts.notation.signs import MARKS, Signs
+from workflow.scripts.notation.tokens import ENTITY
+from workflow.scripts.notation.voice import ALL_OCTAVES, OWN_NOTE, OWN_OCTAVE, Voice
 
 COMMENT = re.compile(r"(?<!\\)%")
-FIELD = re.compile(r"([A-Za-z+]):")
-MUSIC_WITH_COLON = re.compile(r"[A-Ga-gzxyZX]:[|:]")  # in a body G:| is a note and a repeat sign
+FIELD = re.compile(r"[ \t]*([A-Za-z]+|\+):")
+BLOCK = re.compile(r"%%begin(\w+)")  # a text or a program that %%endtext or the like ends
+FIRST_X = re.compile(r"^[ \t]*X:", re.MULTILINE)
+MUSIC_WITH_COLON = re.compile(r"[ \t]*(?:[A-Ga-gzxyZX]:[|:]|[A-Za-z]{2})")  # in a body G:| is a note and a repeat sign
+# < and > are broken rhythm, too: a line of HTML tags has an end tag, or a letter that is no note.
+HTML = re.compile(r"(?=.*(?:</|[H-WYh-w]))[ \t]*(?:<[/!A-Za-z][^<>]*>[ \t]*)+")
 IN_BODY = frozenset("IKLMmNPQRrsTUVWw+")  # fields that may be lines of the body
 IN_LINE = frozenset("IKLMmNPQRrUV")  # and those that may be within a line, as [K:D]
-MARKS = frozenset(".~HLMOPSTuv")  # letters and signs that are a decoration of the next note
-MAX_UNKNOWN = 4  # letters of no meaning in one line of music; with more it is prose
+FIRST_VOICE = "1"  # the name of the voice that plays before one is named
 
 
 def parse(text: str, prompt_chars: int = 0) -> Text:
-    """Check a text whole, of which the first ``prompt_chars`` characters are a prompt."""
+    """Check a text whole, of which the first ``prompt_chars`` characters are a prompt. Its line ends are LF."""
     return Parser(Text(text, prompt_chars)).read()
+
+
+class InForce(NamedTuple):
+    """What the fields and directives of a file header say, for every tune to begin with."""
+
+    meter: Fraction = Fraction(0)
+    compound: bool = False
+    unit: Fraction | None = None
+    signature: dict[str, int] = fields.key("")[0]
+    marks: frozenset[str] = MARKS
+    breaks: bool = False
+    reach: str = ALL_OCTAVES
 
 
 class Parser:
     """Reads one text, line by line.
 
-    At a line its state is "before" a tune, in its "header", in an "orphan" header that no X: began, in the "body",
-    "after" the blank line that ends it, or, where text follows that, in what is "skipped".
+    At a line its state is "before" the first tune, in a tune's "header", in an "orphan" header that no X: began, in the
+    "body", "after" the blank line that ends it, or, where text follows that, in what is "skipped".
     """
 
     def __init__(self, found: Text):
         self.found, self.say = found, found.say
+        self.has_x = FIRST_X.search(found.text) is not None
+        self.signs = Signs(found)
         self.tunes = 0
+        self.block: list[tuple[int, str]] = []  # lines before the first tune, since the last blank one
+        self.is_first_block = True
+        self.defaults = InForce()
         self.begin_tune()
 
     def begin_tune(self) -> None:
-        """Forget the fields and voices of the tune before."""
-        self.meter, self.compound = Fraction(0), False
-        self.unit: Fraction | None = None
-        self.signature = fields.key("")
-        self.marks = MARKS
-        self.breaks = False  # whether ! alone is a line break
+        """Forget the fields and voices of the tune before, but for those of the file header."""
+        said = self.defaults
+        self.meter, self.compound, self.unit = said.meter, said.compound, said.unit
+        self.signature, self.reach = said.signature, said.reach
+        self.signs.marks, self.signs.breaks = said.marks, said.breaks
+        self.declared: list[str] = []  # names of the header's voices
         self.voices: dict[str, Voice] = {}
-        self.voice = self.voice_named("")
+        self.voice = self.voice_named(FIRST_VOICE)
 
-    def read(self) -> Text:
-        """Check the text."""
-        text = self.found.text
-        state, at = "before", 0
-        for line in text.split("\n"):
-            start, at = at, at + len(line) + 1
-            line = line.removesuffix("\r")
+    def lines(self) -> Iterator[tuple[int, str]]:
+        """(offset, text) of each line without its comment; lines that are none, and blocks of text, are left out."""
+        text, at = self.found.text, 0
+        open_for_good: set[str] = set()
+        while at <= len(text):
+            start, end = at, text.find("\n", at)
+            end = len(text) if end < 0 else end
+            line, at = text[start:end], end + 1
             if line[:1] == "%":
-                continue
-            if not line.strip():
-                state = self.blank_line(state, start)
+                if block := BLOCK.match(line):
+                    last = None if block[1] in open_for_good else re.compile(rf"\n%%end{block[1]}\b").search(text, end)
+                    if last:
+                        at = last.start() + 1  # which is a directive, too
+                    else:
+                        open_for_good.add(block[1])
+                        self.say(start, rules.OPEN_BLOCK, block[0])
+                elif line[1:2] == "%":
+                    self.instruct(COMMENT.split(line[2:], maxsplit=1)[0])
                 continue
             if comment := COMMENT.search(line):
                 line = line[: comment.start()]
+                if not line.strip():
+                    continue
+            yield start, line
+
+    def read(self) -> Text:
+        """Check the text."""
+        state = "before"
+        for start, line in self.lines():
+            if not line.strip():
+                state = self.blank_line(state, start)
+                continue
             field = FIELD.match(line)
-            if line[:2] == "X:" and state != "header":
-                if state == "body":
-                    self.end_tune()
-                if state == "orphan":
-                    self.say(start, "hard", "X: is not the first field of the tune")
-                self.begin_tune()
-                self.tunes += 1
+            if field and field[1] == "X":
+                self.begin_at(line, field, state, start)
                 state = "header"
-                if not line[2:].strip().isdigit():
-                    self.say(start, "hard", "X: needs a number")
-                self.found.fields.add("X")
-            elif state in ("header", "orphan", "before"):
+            elif state in ("header", "body") and line.lstrip()[:1] == "<" and HTML.fullmatch(line):
+                self.say(start, rules.HTML)
+            elif state == "before" and self.has_x:
+                state = self.line_before(line, field, start)
+            elif state in ("before", "header", "orphan"):
                 state = self.header_line(state, line, field, start)
             elif state == "body":
                 if field and not MUSIC_WITH_COLON.match(line):
-                    self.body_field(field[1], line[2:].strip(), start, IN_BODY)
+                    self.body_field(field[1], self.value_of(line, field, start), start, IN_BODY)
                 else:
                     self.music(start, start + len(line))
             elif state == "after":
-                self.say(start, "soft", "text after the blank line that ends the tune, which readers skip")
+                self.say(start, rules.AFTER_END)
                 state = "skipped"
         return self.finish(state)
 
+    def value_of(self, line: str, field: re.Match[str], at: int) -> str:
+        """What a field says after its colon."""
+        if line[0] in " \t":
+            self.say(at, rules.BLANK_BEFORE_FIELD)
+        return line[field.end() :].strip(" \t\\")  # a \ at its end says nothing
+
+    def begin_at(self, line: str, field: re.Match[str], state: str, at: int) -> None:
+        """X: begins a tune."""
+        if state == "body":
+            self.end_tune()
+        if state in ("header", "orphan"):
+            self.say(at, rules.X_NOT_FIRST)
+        self.end_block(is_parted=False)
+        self.begin_tune()
+        self.tunes += 1
+        value = self.value_of(line, field, at)
+        if not value.isdigit():
+            self.say(at, rules.X_NUMBER if value else rules.X_EMPTY)
+        self.found.fields.add("X")
+
     def blank_line(self, state: str, at: int) -> str:
         """The state after a blank line."""
+        if state == "before":
+            self.end_block(is_parted=True)
         if state == "header":
-            self.say(at, "hard", "a blank line in the header, which ends the tune")
+            self.say(at, rules.BLANK_IN_HEADER)
         if state == "body":
             self.end_tune()
             return "after"
@@ -98,60 +158,131 @@ class Parser:
 
     def finish(self, state: str) -> Text:
         """The text is over."""
-        end = len(self.found.text)
+        found, end = self.found, len(self.found.text)
         if state in ("header", "orphan"):
-            self.say(end, "hard", "no K: field ends the header")
+            self.say(end, rules.NO_KEY)
         if state == "body":
             self.end_tune()
-        if not self.found.notes:
-            self.say(end, "hard", "no note after the prompt" if self.found.prompt_chars else "no note")
-        return self.found
+        if not found.notes:
+            self.say(end, rules.SILENT if found.pauses else rules.NO_OWN_NOTE if found.prompt_chars else rules.NO_NOTE)
+        return found
+
+    # Before the first tune
+
+    def line_before(self, line: str, field: re.Match[str] | None, at: int) -> str:
+        """Keep a line that may be of a file header or free text; returns the state after it."""
+        self.block.append((at, line))
+        if not field or field[1] != "K":
+            return "before"
+        state = "before"  # a tune after all, though no X: begins it
+        for start, kept in self.block:
+            state = self.header_line(state, kept, FIELD.match(kept), start)
+        self.block = []
+        return state
+
+    def end_block(self, is_parted: bool) -> None:
+        """What is before a blank line (else, not ``is_parted``, before X:) is a file header or free text (2.2.2, 3)."""
+        block, self.block = self.block, []
+        if not block:
+            return
+        found = [(at, line, match) for at, line in block if (match := FIELD.match(line)) and len(match[1]) == 1]
+        are_fields = len(found) == len(block)
+        if not is_parted:
+            self.say(block[0][0], rules.X_NOT_FIRST if are_fields else rules.FREE_TEXT)
+        elif are_fields and self.is_first_block:
+            for at, line, match in found:
+                self.take_field(match[1], self.value_of(line, match, at), at)
+            dialect = self.signs.marks, self.signs.breaks
+            self.defaults = InForce(self.meter, self.compound, self.unit, self.signature, *dialect, self.reach)
+        self.is_first_block = False
 
     # The header
 
-    def header_line(self, state: str, line: str, field: re.Match | None, at: int) -> str:
+    def header_line(self, state: str, line: str, field: re.Match[str] | None, at: int) -> str:
         """Check a line of a header that is not its X:; returns the state after it."""
         if state == "before":
-            self.say(at, "hard", "no X: field begins the tune")
+            self.say(at, rules.NO_X)
             self.tunes += 1
             state = "orphan"
         if not field:
-            self.say(at, "hard", "music or text before a K: field has ended the header")
+            self.say(at, rules.BEFORE_KEY)
             self.music(at, at + len(line))
             return "body"
-        letter = field[1]
+        letter, value = field[1], self.value_of(line, field, at)
         self.found.fields.add(letter)
-        if letter != "V":  # in a header it describes a voice, and begins none
-            self.take_field(letter, line[2:].strip(), at)
-        return "body" if letter == "K" else state
+        self.take_field(letter, value, at)
+        if letter == "V":  # in a header it describes a voice, and begins none
+            self.declared.append(fields.voice_name(value))
+        if letter != "K":
+            return state
+        if self.declared and FIRST_VOICE not in self.declared:
+            self.voice = self.voice_named(self.declared[0])
+        return "body"
 
     def take_field(self, letter: str, value: str, at: int) -> None:
         """Check a field, and do as it says."""
+        what = f"{letter}:{value[:40]}"
+        if letter == "V":
+            self.check_voice(value, what, at)
         try:
-            if letter == "M":
-                self.meter, self.compound = fields.meter(value), fields.is_compound(value)
-            elif letter == "L":
-                self.unit = fields.unit_length(value)
-            elif letter == "Q":
-                fields.check_tempo(value)
-            elif letter == "K":
-                self.signature = fields.key(value)
-            elif letter == "U" and value[:1].isalpha():
-                self.marks |= {value[0]}
-            elif letter == "I" and value.replace(" ", "").startswith("linebreak!"):
-                self.breaks = True
-            else:
-                return
+            if not self.do_as_said(letter, value):
+                self.say(at, LOOSE[letter], what)
         except ValueError:
-            self.say(at, "hard", f"{letter}:{value[:40]} is not well formed")
+            self.say(at, BROKEN[letter], what)
             if letter == "M":
                 self.meter = Fraction(0)
-        for voice in (self.voice,) if letter == "K" else self.voices.values():
-            self.set_up(voice)
+        if letter in "MLK":
+            for voice in (self.voice,) if letter == "K" else self.voices.values():
+                self.set_up(voice)
+
+    def check_voice(self, value: str, what: str, at: int) -> None:
+        """Check a field that is about a voice (7)."""
+        if not fields.voice_name(value):
+            self.say(at, rules.VOICE_NAME)
+        if value.count('"') % 2:
+            self.say(at, rules.FIELD_QUOTE, what)
+        if entity := ENTITY.search(value):
+            self.say(at, music_rules.ENTITY, entity[0])
+
+    def do_as_said(self, letter: str, value: str) -> bool:
+        """Take over what a field says; whether it is in a form of the standard, and not in one that programs add.
+
+        Raises:
+            ValueError: it is not well formed.
+        """
+        is_standard = True
+        if letter == "M":
+            (self.meter, is_standard), self.compound = fields.meter(value), fields.is_compound(value)
+        elif letter == "L":
+            self.unit = fields.unit_length(value)
+        elif letter == "Q":
+            is_standard = fields.check_tempo(value)
+        elif letter == "K":
+            self.signature, is_standard = fields.key(value)
+        elif letter == "U":
+            self.signs.marks = fields.symbols(value, self.signs.marks)
+        elif letter == "m":
+            self.signs.marks |= fields.letters_of_macro(value)
+        elif letter == "I":
+            self.instruct(value)
+        return is_standard
+
+    def instruct(self, text: str) -> None:
+        """Do as I: or %% says."""
+        name, _, value = text.strip().partition(" ")
+        if name == "linebreak":
+            self.signs.breaks = "!" in value
+        elif name == "continueall":
+            self.signs.breaks = value.strip() not in ("0", "false")
+        elif name == "propagate-accidentals" and value.strip() in (ALL_OCTAVES, OWN_OCTAVE, OWN_NOTE):
+            self.reach = value.strip()
+            for voice in self.voices.values():
+                self.set_up(voice)
 
     def set_up(self, voice: Voice) -> None:
         """Hand the fields that are in force to a voice."""
-        voice.set_up(self.unit or fields.default_unit(self.meter), self.meter, self.compound, self.signature)
+        unit = self.unit or fields.default_unit(self.meter)
+        voice.set_up(unit, self.meter, self.compound, self.signature, self.reach)
 
     # The body
 
@@ -165,106 +296,29 @@ class Parser:
     def body_field(self, letter: str, value: str, at: int, allowed: frozenset[str]) -> None:
         """Check a field of the body, which is one of those ``allowed`` here."""
         if letter not in allowed:
-            self.say(at, "soft", f"{letter}: has no meaning here")
-        elif letter == "V":
-            self.voice.end_unfinished()
-            self.voice = self.voice_named(value.split(maxsplit=1)[0] if value else "")
-        else:
-            self.take_field(letter, value, at)
+            self.say(at, rules.FIELD_PLACE, letter)
+            return
+        self.take_field(letter, value, at)
+        if letter == "V":
+            self.voice.end_line()
+            self.voice = self.voice_named(fields.voice_name(value))
+
+    def inline_field(self, letter: str, value: str, at: int) -> Voice:
+        """Check a field within a line of music; returns the voice that goes on."""
+        self.body_field(letter, value, at, IN_LINE)
+        return self.voice
 
     def music(self, start: int, stop: int) -> None:
         """Check a line of music, [start, stop) of the text."""
-        unknown = 0
-        voice, say, text = self.voice, self.say, self.found.text
-        for match in TOKEN.finditer(text, start, stop):
-            kind, at = match.lastgroup, match.start()
-            if kind == "note":
-                voice.note(match[2], match[3], match[4], match[5], at)
-                continue
-            if kind == "blank":
-                voice.adjacent = False
-                if voice.waiting and voice.waiting[0] == ".":
-                    voice.end_unfinished()
-                continue
-            if kind == "bar":
-                voice.end_bar(match["line"], match["bar_numbers"], at)
-            elif kind == "rest":
-                voice.rest(match["rest_length"], at)
-            elif kind == "chord":
-                if voice.chord is not None or voice.grace >= 0:
-                    voice.end_unfinished()
-                voice.chord = Chord(at)
-            elif kind == "chord_end":
-                voice.end_chord(match["chord_length"], at)
-            elif kind == "broken":
-                voice.broken(match[0], at)
-            elif kind == "tie":
-                voice.tie(at)
-            elif kind == "tuplet":
-                voice.begin_tuplet(match["p"], match["q"], match["r"], at)
-            elif kind == "slur":
-                voice.slurs.append(at)
-            elif kind == "slur_end":
-                if voice.slurs:
-                    voice.slurs.pop()
-                else:
-                    say(at, "balance", ") closes no slur")
-            elif kind == "grace":
-                if voice.grace >= 0:
-                    say(voice.grace, "hard", "grace notes that are not closed")
-                voice.grace = at
-            elif kind == "grace_end":
-                if voice.grace < 0:
-                    say(at, "hard", "} closes no grace notes")
-                elif voice.chord is not None:
-                    voice.end_unfinished()
-                voice.grace = -1
-            elif kind == "inline":
-                self.body_field(match["letter"], match["value"].strip(), at, IN_LINE)
-                voice = self.voice
-            elif kind == "ending":
-                voice.ending(match["numbers"], at)
-            elif kind == "multi":
-                voice.rest_bars(match[0][1:], at)
-            elif kind == "overlay":
-                voice.overlay()
-            elif kind == "mark":
-                if match[0] not in self.marks:
-                    unknown += 1
-                    say(at, "soft", f"{match[0]} has no meaning here, and is skipped")
-                elif match[0] not in AT_BAR_LINE:
-                    voice.need_note(match[0], at)
-            elif kind == "decoration":
-                if match[0][1:-1] not in DECORATIONS:
-                    say(at, "soft", f"{match[0]} is no decoration of the standard")
-            elif kind == "reserved":
-                say(at, "soft", f"{match[0][:20]} is reserved, and is skipped")
-            elif kind == "other" and not self.is_line_end(match[0], at, stop):
-                self.stray(match[0], at)
-                if match[0] == '"':
-                    break  # the rest of the line is text
-        if unknown > MAX_UNKNOWN:
-            say(start, "hard", "words, not music")
-        if text[stop - 1 : stop] != "\\":
-            voice.end_unfinished()
-
-    def is_line_end(self, char: str, at: int, stop: int) -> bool:
-        """Whether this ends the line in a way of its own: \\ goes on in the next, ! may be a line break."""
-        return (char == "\\" and not self.found.text[at + 1 : stop].strip()) or (char == "!" and self.breaks)
-
-    def stray(self, char: str, at: int) -> None:
-        """A character that is no sign of music."""
-        what = {
-            '"': "a quotation mark that is not closed",
-            "!": "a decoration that is not closed",
-            "^": "an accidental with no note",
-            "_": "an accidental with no note",
-            "=": "an accidental with no note",
-        }
-        self.say(at, "hard", what.get(char, f"{char!r} has no meaning here"))
+        self.signs.read(self.voice, start, stop, self.inline_field)
 
     def end_tune(self) -> None:
         """End every voice; the parts of the first tune are kept."""
         parts = {name: voice.end() for name, voice in self.voices.items()}
         if self.tunes <= 1:
             self.found.parts = {name: part for name, part in parts.items() if part.bars}
+
+
+# What is said of a field that is not well formed, and of one in a form that only programs read.
+BROKEN = {"M": rules.METER, "L": rules.UNIT, "Q": rules.TEMPO, "K": rules.KEY, "U": rules.SYMBOL}
+LOOSE = {"M": rules.METER_LOOSE, "Q": rules.TEMPO_LOOSE, "K": rules.KEY_LOOSE}

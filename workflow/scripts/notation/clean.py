@@ -1,37 +1,40 @@
 """Raw text -> clean tunes: where each tune is, and what is left of it for a model to read.
 
-Needs UTF-8 bytes. Reads them once, in compiled code, because the Lakh data in ABC is 14 GB.
+Needs UTF-8 bytes. Reads them once, in compiled code, because the Lakh data in ABC is 14 GB. What few tunes need, to
+have their characters repaired or the header of their file put in, is done before, in Python.
 """
 
-import re
 from typing import Protocol
 
-import ftfy
 import numpy as np
 from numba import njit
 
+from workflow.scripts.notation.clean_tune import (
+    BYTE_ORDER_MARK,
+    ENCODINGS,
+    ENTITIES,
+    FILE_HEADERS,
+    KINDS,
+    OPENS_MARK,
+    clean_tunes,
+)
+from workflow.scripts.notation.file_header import with_defaults
 from workflow.scripts.notation.lines import (
-    BACKSLASH,
+    AMPERSAND,
     COLON,
-    CONTINUATION,
     DELETE,
     KEY,
-    LYRICS,
     NEWLINE,
     NUMBER,
     PERCENT,
     SPACE,
-    TAB,
-    closes_block,
-    end_of_line,
+    after_blanks,
+    end_of_block,
     inlined,
     is_at,
-    is_field,
-    is_field_in_body,
-    is_sounding_directive,
-    opens_block,
     table_of,
 )
+from workflow.scripts.notation.repair import LIKE_ENTITY, repair, unescape
 
 # Columns of what `find_tunes` returns.
 START, END, FIRST_CHAR, CHARS, LINE, FLAGS = range(6)
@@ -40,13 +43,6 @@ HAS_NON_ASCII, HAS_NUL = 1, 2
 
 # Fields by what they are. Those in none of these say how a tune sounds, and stay: M L Q K V P R U m s.
 TITLES, LYRIC_FIELDS, REMARKS = b"T", b"wW", b"ABCDEFGHINOSZr"
-# A tune's number says nothing of the music: all get the same.
-FIRST_LINE = np.frombuffer(b"X:1\n", np.uint8)
-# UTF-8 of the mark that opens a file, of what stands for undecodable bytes, and the first byte of both.
-BYTE_ORDER_MARK, REPLACEMENT = (np.frombuffer(char.encode(), np.uint8) for char in "\ufeff\ufffd")
-OPENS_MARK = int(BYTE_ORDER_MARK[0])
-# UTF-8 of a no-break space. With a smaller second byte it is a control code (C1).
-LATIN, NO_BREAK = "\xa0".encode()
 
 
 class WhatToKeep(Protocol):
@@ -74,10 +70,12 @@ def find_tunes(text):
 
     A tune begins at a line with ``X:`` and ends before the next, or at the first blank line after its first line of
     music. (The standard, ABC 2.1 section 2.2.1, ends it at any. Files in the wild have blank lines in the header too.)
+    There may be blanks before the X:. In a block of text or PostScript no line begins or ends a tune.
     """
     rows = np.empty((16, 6), dtype=np.int64)
     n = i = np.int64(0)  # a plain 0 is of a type of its own, for which `is_at` would be compiled once more
     chars, line = 0, 1
+    block_end = np.int64(-1)
     inside = in_body = in_music = False
     while i < len(text):
         if text[i] == OPENS_MARK and is_at(text, i, len(text), BYTE_ORDER_MARK):  # of a file appended to another
@@ -85,18 +83,23 @@ def find_tunes(text):
             chars += 1
             if i == len(text):
                 break
-        first = i
-        is_named = i + 1 < len(text) and text[i + 1] == COLON
-        if is_named and text[i] == NUMBER:
+        line_start, first = i, after_blanks(text, i, len(text))
+        in_block = first < block_end
+        if not in_block and text[i] == PERCENT:
+            block_end = end_of_block(text, i, len(text))
+            in_block = first < block_end
+        is_named = not in_block and first + 1 < len(text) and text[first + 1] == COLON
+        if is_named and text[first] == NUMBER:
             if n == len(rows):
                 rows = doubled(rows)
-            rows[n, START], rows[n, FIRST_CHAR], rows[n, LINE], rows[n, FLAGS] = i, chars, line, 0
+            rows[n, START], rows[n, LINE], rows[n, FLAGS] = first, line, 0
+            rows[n, FIRST_CHAR] = chars + first - line_start
             n += 1
             inside, in_body, in_music = True, False, False
         i, end, line_chars, end_chars, flags = scan_line(text, i)
         if inside:
             rows[n - 1, FLAGS] |= flags
-            if end > first:
+            if end > first or in_block:
                 rows[n - 1, END], rows[n - 1, CHARS] = end, chars + end_chars - rows[n - 1, FIRST_CHAR]
                 in_music = in_music or in_body
                 if is_named and text[first] == KEY:
@@ -146,168 +149,57 @@ def drop_table(cleaning: WhatToKeep) -> np.ndarray:
     return table_of(dropped)
 
 
-@njit(cache=True)
-def clean_tunes(text, starts, ends, dropped, keep_comments):
-    """Clean copies of the tunes [starts[t], ends[t]) of a text: (bytes as uint8, (n + 1,) bounds of the copies).
-
-    ``dropped`` is a `drop_table`. Encodings must have been repaired.
-    """
-    total = 0
-    for t in range(len(starts)):
-        total += ends[t] - starts[t] + 2 * len(FIRST_LINE)  # for an X: without a number, and a last newline
-    out = np.empty(total, dtype=np.uint8)
-    bounds = np.zeros(len(starts) + 1, dtype=np.int64)
-    for t in range(len(starts)):
-        bounds[t + 1] = clean_tune(text, starts[t], ends[t], dropped, keep_comments, out, bounds[t])
-    return out[: bounds[-1]], bounds
-
-
-@njit(cache=True)
-def clean_tune(text, i, stop, dropped, keep_comments, out, o):
-    """Write a clean copy of the tune [i, stop) to ``out`` from o on; returns the end of the copy.
-
-    A line is copied first and judged by its copy, so that what a reader of the copy takes for a field is one here.
-    """
-    in_body = goes_on = has_number = in_block = False
-    drops = False  # whether the last field is dropped, and what +: adds to it
-    while i < stop:
-        line_end = end_of_line(text, i, stop)
-        a, b = o, copy_line(text, i, line_end, keep_comments, out, o)
-        i = line_end + 1
-        if a == b:
-            continue
-        if in_block or opens_block(out, a, b):
-            in_block = not closes_block(out, a, b)
-            continue
-        letter = out[a]
-        is_comment = letter == PERCENT
-        if is_comment and not (keep_comments or is_sounding_directive(out, a, b)):
-            continue
-        names_field = not is_comment and (is_field_in_body(out, a, b) if in_body else is_field(out, a, b))
-        if not (in_body or is_comment or names_field):
-            continue  # prose in the header
-        if names_field:
-            if letter == NUMBER:
-                drops = True
-                if not has_number:
-                    has_number = True
-                    o = write_first_line(out, o)
-                continue
-            if letter != CONTINUATION:
-                drops = dropped[letter]
-            if drops:
-                continue
-            in_body = in_body or letter == KEY
-            b = close_up(out, a, b)
-        whole = b
-        if not is_comment and not (names_field and letter == LYRICS):  # a w: line goes on in the next w:
-            b = without_continuation(out, a + 2 if names_field else a, b)
-            if a == b:
-                continue
-        if goes_on and (names_field or is_comment):
-            out[a - 1] = NEWLINE  # joined to the music before it, a field would become music
-        goes_on = b < whole and not names_field
-        out[b] = SPACE if goes_on else NEWLINE
-        o = b + 1
-    if goes_on:
-        out[o - 1] = NEWLINE
-    return o
-
-
-@inlined
-def write_first_line(out, o):
-    """Write ``X:1``; returns where it ends."""
-    for k in range(len(FIRST_LINE)):
-        out[o + k] = FIRST_LINE[k]
-    return o + len(FIRST_LINE)
-
-
-@inlined
-def close_up(out, a, b):
-    """Remove the blank after the colon of the field [a, b); returns its end."""
-    if b <= a + 2 or out[a + 2] != SPACE:
-        return b
-    for j in range(a + 2, b - 1):
-        out[j] = out[j + 1]
-    return b - 1
-
-
-@inlined
-def without_continuation(out, a, b):
-    """Where [a, b) ends without the backslashes at its end, which say that a line goes on in the next."""
-    while b > a and (out[b - 1] == BACKSLASH or out[b - 1] == SPACE):
-        b -= 1
-    return b
-
-
-@njit(cache=True)
-def copy_line(text, a, b, keep_comments, out, o):
-    """Copy [a, b) without control characters, blanks around it or doubled, and comments; returns the copy's end.
-
-    A line that is a comment or a directive as a whole stays.
-    """
-    first = o
-    i = a
-    while i < b:
-        byte = text[i]
-        if byte == PERCENT and not keep_comments and o > first + (out[first] == PERCENT) and out[o - 1] != BACKSLASH:
-            break
-        if byte == LATIN and i + 1 < b and text[i + 1] <= NO_BREAK:
-            byte = SPACE if text[i + 1] == NO_BREAK else DELETE
-            i += 1
-        elif byte == OPENS_MARK and (is_at(text, i, b, BYTE_ORDER_MARK) or is_at(text, i, b, REPLACEMENT)):
-            byte = DELETE
-            i += 2
-        if byte in (SPACE, TAB):
-            if o > first and out[o - 1] != SPACE:
-                out[o] = SPACE
-                o += 1
-        elif byte > SPACE and byte != DELETE:
-            out[o] = byte
-            o += 1
-        i += 1
-    while o > first and out[o - 1] == SPACE:
-        o -= 1
-    return o
-
-
-C1 = re.compile("[\x80-\x9f]")
-
-
-def repair(text: str) -> str:
-    """Undo an encoding that was applied twice, and the reading of a DOS text as Latin-1."""
-    if C1.search(text):
-        text = "\n".join(repair_dos(line) if C1.search(line) else line for line in text.split("\n"))
-    return ftfy.fix_encoding(text)
-
-
-def repair_dos(line: str) -> str:
-    """A line that is Latin-1 of what is UTF-8, or a DOS text (code page 437, as in music21's Essen files).
-
-    C1 control codes give it away.
-    """
-    try:
-        data = line.encode("latin-1")
-    except UnicodeEncodeError:
-        return line
-    try:
-        return data.decode()
-    except UnicodeDecodeError:
-        return data.decode("cp437")
-
-
-def clean(text: bytes, found: np.ndarray, cleaning: WhatToKeep) -> tuple[np.ndarray, np.ndarray]:
+def clean(text: bytes, found: np.ndarray, cleaning: WhatToKeep, header: bytes = b"") -> tuple[np.ndarray, np.ndarray]:
     """Clean copies of the tunes that `find_tunes` found: (bytes as uint8, (n + 1,) bounds of the copies).
 
-    Every copy is UTF-8, begins with ``X:1``, ends with a newline and has no empty line.
+    Every copy is UTF-8, begins with ``X:1``, ends with a newline and has no empty line. ``header`` are the defaults of
+    the file that the text is from, as `file_header.file_header` gives them.
     """
+    return clean_and_count(text, found, cleaning, header)[:2]
+
+
+def clean_and_count(
+    text: bytes, found: np.ndarray, cleaning: WhatToKeep, header: bytes = b""
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """As `clean`, with (len(KINDS),) counts of what was left out or put right."""
     starts, ends = found[:, START].copy(), found[:, END].copy()  # contiguous, or all is compiled for columns as well
-    non_ascii = np.flatnonzero(found[:, FLAGS] & HAS_NON_ASCII)
-    if len(non_ascii):
+    to_mend = np.arange(len(found)) if header else tunes_to_mend(text, found)
+    mended = np.zeros(len(KINDS), dtype=np.int64)
+    if len(to_mend):
         parts = [text[a:b] for a, b in zip(starts.tolist(), ends.tolist(), strict=True)]
-        for i in non_ascii.tolist():
-            parts[i] = repair(parts[i].decode()).encode("utf-8", "replace")
+        for i in to_mend.tolist():
+            parts[i] = mend(parts[i], header, mended)
         ends = np.cumsum([len(part) for part in parts])
         starts = ends - [len(part) for part in parts]
         text = b"".join(parts)
-    return clean_tunes(np.frombuffer(text, np.uint8), starts, ends, drop_table(cleaning), cleaning.keep_comments)
+    data = np.frombuffer(text, np.uint8)
+    clean_text, bounds, counts = clean_tunes(data, starts, ends, drop_table(cleaning), cleaning.keep_comments)
+    return clean_text, bounds, counts + mended
+
+
+def tunes_to_mend(text: bytes, found: np.ndarray) -> np.ndarray:
+    """Numbers of the tunes that have characters beyond ASCII, or something like an entity of HTML."""
+    has_some = found[:, FLAGS] & HAS_NON_ASCII != 0
+    if b"&" in text:
+        places = np.flatnonzero(np.frombuffer(text, np.uint8) == AMPERSAND)  # far faster than to search all of it
+        has_any = np.searchsorted(places, found[:, START]) < np.searchsorted(places, found[:, END])
+        for i in np.flatnonzero(has_any & ~has_some).tolist():
+            has_some[i] = LIKE_ENTITY.search(text, found[i, START], found[i, END]) is not None
+    return np.flatnonzero(has_some)
+
+
+def mend(tune: bytes, header: bytes, counts: np.ndarray) -> bytes:
+    """A tune with the header of its file, and with its characters put right; what was done is added to ``counts``."""
+    if header:
+        with_header = with_defaults(tune, header)
+        counts[FILE_HEADERS] += with_header != tune
+        tune = with_header
+    text = tune.decode()
+    if b"&" in tune and LIKE_ENTITY.search(tune):
+        text, n = unescape(text)
+        counts[ENTITIES] += n
+    if not text.isascii():
+        repaired = repair(text)
+        counts[ENCODINGS] += repaired != text
+        text = repaired
+    return text.encode("utf-8", "replace")

@@ -10,9 +10,11 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import NamedTuple
 
+from workflow.scripts.notation.rules_of_text import Rule
+
 # Divisible by the lengths that music has, tuplets and dots of them included, so that times are exact.
 TICKS = 2**12 * 3**3 * 5**2 * 7 * 11 * 13
-TIERS = ("hard", "balance", "rhythm", "soft")
+TIERS = ("hard", "balance", "rhythm", "silent", "soft")  # most grave first: see `Rule`
 MAX_MESSAGES = 50  # kept of one text; a text of noise has one for every other character
 
 Time = int | Fraction  # in ticks
@@ -80,6 +82,7 @@ class Part:
     bars: list[Bar] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
     rests: list[Rest] = field(default_factory=list)
+    is_ended: bool = False  # its last bar line is one that ends a section, such as |] or :|
 
 
 @dataclass
@@ -93,6 +96,7 @@ class Text:
         tiers: of all messages.
         parts: of each voice that has bars, by its name.
         notes: how many follow the prompt.
+        pauses: a rest or a chord symbol follows the prompt.
         fields: letters of the header's fields.
         closed: the last bar of every part ends with a bar line.
     """
@@ -103,19 +107,25 @@ class Text:
     tiers: set[str] = field(default_factory=set)
     parts: dict[str, Part] = field(default_factory=dict)
     notes: int = 0
+    pauses: bool = False
     fields: set[str] = field(default_factory=set)
     closed: bool = True
 
     @property
     def is_valid(self) -> bool:
-        """Whether it is ABC, whatever its rhythm."""
+        """Whether it is ABC, whatever its rhythm, and even if it is silent."""
         return not self.tiers & {"hard", "balance"}
 
-    def say(self, offset: int, tier: str, text: str) -> None:
-        """Add a message."""
-        self.tiers.add(tier)
+    @property
+    def is_music(self) -> bool:
+        """Whether it is ABC with a note that sounds: a tune of rests alone is valid, and no music."""
+        return self.is_valid and self.notes > 0
+
+    def say(self, offset: int, rule: Rule, what: object = "") -> None:
+        """Add a message that a rule is broken, by ``what``."""
+        self.tiers.add(rule.tier)
         if len(self.messages) < MAX_MESSAGES:
-            self.messages.append(Message(offset, tier, text))
+            self.messages.append(Message(offset, rule.tier, rule.message.format(what)))
 
     def located(self) -> list[dict]:
         """The messages with line and column, from 1, in the order of the text."""

@@ -6,6 +6,7 @@ Needs what `notation.checker` found in a text, and adds messages of the tier rhy
 import itertools
 from dataclasses import dataclass
 
+from workflow.scripts.notation import rules_of_music as rules
 from workflow.scripts.notation.findings import Bar, Text
 
 
@@ -20,7 +21,8 @@ class Rhythm:
             0 in a tune without a note after the prompt: rests are no music.
         places: bars in the longest voice; 0 with one voice.
         misaligned: places where the voices' bars differ in length or one has none (bar alignment error of NotaGen,
-            Wang et al. 2025).
+            Wang et al. 2025). A voice that stops with a plain bar line, as conversions of MIDI write where nothing more
+            is played, has ended before the others: its last bar may be short, and the bars after it are not missed.
     """
 
     metered: bool = False
@@ -54,18 +56,18 @@ def judge(found: Text) -> Rhythm:
             if is_right(bar):
                 rhythm.right += bar.n_bars if found.notes else 0
             else:
-                wrong = "long" if bar.longest > bar.meter else "short"
-                found.say(bar.offset, "rhythm", f"a bar that is too {wrong} for its meter")
-    if len(found.parts) > 1:
-        voices = [[bar for bar in part.bars for _ in range(bar.n_bars)] for part in found.parts.values()]
+                found.say(bar.offset, rules.BAR_LONG if bar.longest > bar.meter else rules.BAR_SHORT)
+    parts = list(found.parts.values())
+    if len(parts) > 1:
+        voices = [[bar for bar in part.bars for _ in range(bar.n_bars)] for part in parts]
         for place, bars in enumerate(itertools.zip_longest(*voices)):
             if all(bar.end < found.prompt_chars for bar in bars if bar):
                 continue
             rhythm.places += 1
-            here = {bar and bar.duration for bar in bars}
-            if len(here) > 1:
+            longest = max(bar.duration for bar in bars if bar)
+            goes_on = [part.is_ended or place < len(voice) - 1 for voice, part in zip(voices, parts, strict=True)]
+            if any(on and (not bar or bar.duration != longest) for bar, on in zip(bars, goes_on, strict=True)):
                 rhythm.misaligned += 1
                 if rhythm.misaligned == 1:
-                    offset = next(bar.offset for bar in bars if bar)
-                    found.say(offset, "rhythm", f"the voices are out of step from bar {place + 1} on")
+                    found.say(next(bar.offset for bar in bars if bar), rules.VOICES, place + 1)
     return rhythm

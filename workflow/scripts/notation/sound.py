@@ -16,29 +16,32 @@ from workflow.scripts.notation.lines import (
     APOSTROPHE,
     BACKSLASH,
     BAR,
-    CLOSE_BRACE,
     CLOSE_BRACKET,
     COLON,
     COMMA,
+    DIALECT,
     EXCLAMATION,
     KEY,
     NEWLINE,
     OPEN_BRACE,
     OPEN_BRACKET,
     PERCENT,
+    PLUS,
     QUOTE,
+    SILENT,
     SPACE,
     VOICE,
     end_of_line,
     inlined,
     is_field,
     is_field_in_body,
-    is_sounding_directive,
+    is_like_music,
+    kind_of_line,
     table_of,
 )
+from workflow.scripts.notation.within_lines import skip_decoration, skip_enclosed
 
 MAX_VOICES = 64  # voices told apart; more are counted as this many
-MAX_DECORATION = 24  # bytes after the first ! among which the second must be
 MAX_STEP = 60  # larger steps are written as this one, since a step is an int8
 OCTAVE = 7  # steps
 NO_PITCH = int(np.iinfo(np.int32).min)  # below every note
@@ -49,9 +52,6 @@ NOTES, RESTS, VOICES, HAS_KEY = range(4)
 IS_HEARD = table_of(b"MLQKVPUms")  # the fields that decide how a tune sounds
 IS_DIGIT, IS_LENGTH, IS_REST = table_of(b"0123456789"), table_of(b"0123456789/"), table_of(b"zxZX")
 ENDS_VOICE = table_of(b" \n[]")  # without the [, the text of [V:[V:[V: would be read over and over
-ENDS_DECORATION = table_of(b'! \n|"[]')
-CLOSING = np.zeros(256, dtype=np.uint8)  # the sign that closes what is skipped as a whole
-CLOSING[[QUOTE, OPEN_BRACE, OPEN_BRACKET]] = QUOTE, CLOSE_BRACE, CLOSE_BRACKET
 STAFF = np.full(256, -1, dtype=np.int64)  # of the letter of a note: steps above the C of "C"
 for _step, _letter in enumerate("CDEFGAB"):
     STAFF[ord(_letter)] = _step
@@ -66,6 +66,7 @@ STATE = np.dtype(
             "n_rests",
             "n_voices",
             "has_key",  # a K: field has ended the header
+            "n_dialects",  # directives that have said what ! or + are
             "voice",  # number of the voice that plays; 0 before any is named
             "leader",  # number of the first that played
             "pitch",  # of the note before, of any voice
@@ -129,7 +130,8 @@ def read_tunes(text, bounds, states, voices, counts, ends, heard, notes, steps, 
     """
     state = states[0]
     for t in range(len(counts)):
-        state.n_notes = state.n_rests = state.n_voices = state.has_key = state.voice = state.leader = 0
+        state.n_notes = state.n_rests = state.n_voices = state.has_key = state.n_dialects = 0
+        state.voice = state.leader = 0
         state.pitch = state.lead_pitch = NO_PITCH
         read_tune(text, bounds[t], bounds[t + 1], state, voices, heard, notes, steps, lead, contour)
         counts[t, NOTES], counts[t, RESTS] = state.n_notes, state.n_rests
@@ -145,9 +147,9 @@ def read_tune(text, i, stop, state, voices, heard, notes, steps, lead, contour):
         line_end = end_of_line(text, i, stop)
         end = start_of_comment(text, i, line_end)
         if text[i] == PERCENT:
-            is_heard = is_sounding_directive(text, i, end)
+            is_heard = decides_sound(text, i, end, state)
         elif is_field_in_body(text, i, end) if state.has_key else is_field(text, i, end):
-            is_heard = IS_HEARD[text[i]]
+            is_heard = IS_HEARD[text[i]] or is_like_music(text, i, end) or decides_sound(text, i, end, state)
             read_field(text, i, end, state, voices)
         else:
             is_heard = state.has_key != 0  # else it is prose in the header
@@ -156,6 +158,14 @@ def read_tune(text, i, stop, state, voices, heard, notes, steps, lead, contour):
         if is_heard:
             state.heard_end = copy_solid(text, i, end, heard, state.heard_end)
         i = line_end + 1
+
+
+@njit(cache=True)
+def decides_sound(text, a, b, state):
+    """Whether the line [a, b) is a directive that decides how the tune sounds, written with %% or I:."""
+    kind = kind_of_line(text, a, b, state.n_dialects)
+    state.n_dialects += kind == DIALECT
+    return kind > SILENT
 
 
 @inlined
@@ -214,6 +224,9 @@ def read_music(text, i, end, state, voices, notes, steps, lead, contour):
             i, text_may_end = skip_enclosed(text, i, end, text_may_end)
         elif byte == EXCLAMATION:
             i = skip_decoration(text, i, end)
+        elif byte == PLUS:
+            after = skip_decoration(text, i, end)
+            i = after if after > i + 1 else read_sign(text, i, end, state, notes)
         elif byte == OPEN_BRACE:  # grace notes
             i, grace_may_end = skip_enclosed(text, i, end, grace_may_end)
         elif byte == OPEN_BRACKET and opens_field(text, i, end):
@@ -289,30 +302,6 @@ def sound(state, steps, lead, contour):
 def step(low, high):
     """Steps on the staff from one height to another, as an int8 holds them."""
     return min(max(high - low, -MAX_STEP), MAX_STEP)
-
-
-@inlined
-def skip_decoration(text, i, end):
-    """Where the !decoration! that begins at i ends; i + 1 if the mark is a line break of old ABC."""
-    for j in range(i + 1, min(i + 1 + MAX_DECORATION, end)):
-        if ENDS_DECORATION[text[j]]:
-            return j + 1 if text[j] == EXCLAMATION else i + 1
-    return i + 1
-
-
-@inlined
-def skip_enclosed(text, i, end, may_end):
-    """(where what opens at i ends, True), or (i + 1, False) if it is not closed on this line.
-
-    Where one of its kind was not closed, no later one is: with ``may_end`` the time is linear.
-    """
-    closing = CLOSING[text[i]]
-    j = i + 1
-    while may_end and j < end:
-        j += 1
-        if text[j - 1] == closing:
-            return j, True
-    return i + 1, False
 
 
 @inlined

@@ -1,30 +1,36 @@
 """The music of one voice of a tune, sign by sign: what is wrong with it, its bars and its notes.
 
-`notation.checker` cuts the text into signs and calls the method of a `Voice` for each. The `Voice` writes messages into
+`notation.signs` cuts the text into signs and calls the method of a `Voice` for each. The `Voice` writes messages into
 the `Text`, and bars, notes and rests into a `Part`. ``at`` is always the offset of a sign in the text.
 """
 
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from workflow.scripts.notation.findings import TICKS, Bar, Note, Part, Rest, Text, Time
-from workflow.scripts.notation.tokens import MAX_DIGITS, length_of, scaled
+from workflow.scripts.notation import rules_of_music as rules
+from workflow.scripts.notation.bars import Bars
+from workflow.scripts.notation.findings import TICKS, Note, Part, Rest, Text, Time
+from workflow.scripts.notation.grace import Grace
+from workflow.scripts.notation.repeats import Repeats
+from workflow.scripts.notation.ties import NOTHING, Sounds, Ties, Waiting
+from workflow.scripts.notation.tokens import MAX_DIGITS, NO_TUPLET, length_of, scaled, tuplet_of
 
 STEPS = dict(zip("CDEFGABcdefgab", (60, 62, 64, 65, 67, 69, 71, 72, 74, 76, 77, 79, 81, 83), strict=True))
 ALTER = {"^": 1, "^^": 2, "_": -1, "__": -2, "=": 0}
 BROKEN = {1: (1, 2), 2: (3, 4), 3: (7, 8)}  # of the shorter note, what the other gains
-TUPLETS = {2: 3, 3: 2, 4: 3, 6: 2, 8: 3}  # p notes in the time of q; for 5, 7 and 9 it depends on the meter (4.13)
-NO_TUPLET = (0, 1, 1)  # notes left of it, and the numerator and denominator that their lengths are multiplied by
+# How far an accidental reaches within its bar: to its letter in all octaves, in its own, or to its note alone.
+ALL_OCTAVES, OWN_OCTAVE, OWN_NOTE = "pitch", "octave", "not"
 
 
 @dataclass(slots=True)
 class Chord:
-    """A chord that is open: where, its notes, their names, and the length of the first; 0 before it."""
+    """A chord that is open: where, its notes, their names, the length of the first (0 before it), ties from it."""
 
     at: int
     notes: list[Note] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
     length: Time = 0
+    ties: dict[str, tuple[int, int]] = field(default_factory=dict)
 
 
 class Voice:
@@ -33,87 +39,113 @@ class Voice:
     def __init__(self, found: Text):
         self.found, self.say, self.prompt_chars = found, found.say, found.prompt_chars
         self.part = Part()
-        self.now: Time = 0
-        self.bar_start: Time = 0
-        self.bar_at = -1  # offset of the bar's first note; -1 before it
-        self.overlaid: list[Time] = []  # when the music before each & of this bar ends
-        self.at_edge = True
+        self.bars = Bars(found.say, self.part)
+        self.ties, self.repeats = Ties(found.say), Repeats(found.say)
+        self.section_sounds: Sounds | None = None  # of the section's first note; None before it
         self.accidentals: dict[str, int] = {}
-        self.slurs: list[int] = []
-        self.tied: dict[str, int] = {}  # names that the next note must have, and where their ties are
-        self.tie_any = False  # one of them is enough: the tie follows a chord
-        self.repeat = -1  # offset of the |: that is open
-        self.endings: set[int] = set()
-        self.ending_at = -1
         self.last: tuple[int, Time] = (0, 0)  # note, chord or rest: how many notes, how long
         self.last_names: list[str] = []  # of its notes
         self.adjacent = False  # nothing is between the last note and here
         self.broken_factor: tuple[int, int] | None = None  # that broken rhythm gives the next note
         self.tuplet = NO_TUPLET
         self.waiting: tuple[str, int] | None = None  # a sign that needs a note after it, and where
+        self.mark_waits = False  # that sign is a decoration, which a bar line, a spacer or a rest may have, too
         self.chord: Chord | None = None
-        self.grace = -1  # offset of the { that is open
+        self.grace: Grace | None = None
 
-    def set_up(self, unit: Fraction, meter: Fraction, compound: bool, signature: dict[str, int]) -> None:
+    def set_up(
+        self, unit: Fraction, meter: Fraction, compound: bool, signature: dict[str, int], reach: str = ALL_OCTAVES
+    ) -> None:
         """Take over what fields say, for all that follows."""
-        self.unit, self.meter = unit.as_integer_ratio(), scaled(TICKS, *meter.as_integer_ratio())
-        self.compound, self.signature = compound, signature
+        self.unit, self.bars.meter = unit.as_integer_ratio(), scaled(TICKS, *meter.as_integer_ratio())
+        self.compound, self.signature, self.reach = compound, signature, reach
 
     # What comes before a note
 
     def need_note(self, what: str, at: int) -> None:
         """A sign that needs a note after it."""
-        self.waiting = (what, at)
+        self.waiting, self.mark_waits = (what, at), False
+
+    def mark(self, what: str, at: int) -> None:
+        """A decoration of one letter."""
+        if self.grace is None:
+            self.waiting, self.mark_waits = (what, at), True
+
+    def take_mark(self) -> None:
+        """What is no note and may have a decoration takes the one that waits."""
+        if self.mark_waits:
+            self.waiting, self.mark_waits = None, False
 
     def end_unfinished(self) -> None:
-        """A bar or a line ends: what still needs a note, or is open, is an error."""
+        """A bar ends: what still needs a note, or is open, is an error."""
         if self.waiting:
             what, where = self.waiting
-            self.say(where, "hard", f"{what} with no note after it")
+            self.say(where, rules.NEEDS_NOTE, what)
             self.waiting = None
             self.broken_factor = None
+        self.end_line()
+
+    def end_line(self) -> None:
+        """A line of music ends: chords and grace notes must, too. What needs a note may have it in the next line."""
         if self.chord is not None:
-            self.say(self.chord.at, "hard", "a chord that is not closed")
+            self.say(self.chord.at, rules.CHORD_OPEN)
             self.end_chord("", self.chord.at)
-        if self.grace >= 0:
-            self.say(self.grace, "hard", "grace notes that are not closed")
-            self.grace = -1
+        if self.grace is not None:
+            self.grace.end_unfinished()
+            self.say(self.grace.at, rules.GRACE_OPEN)
+            self.grace = None
+
+    @property
+    def has_chord(self) -> bool:
+        """Whether a chord is open, of the melody or of grace notes."""
+        return self.chord is not None or (self.grace is not None and self.grace.chord_at >= 0)
 
     # Notes
 
     def time_of(self, length: str, at: int) -> Time:
         """What a note's digits and slashes say, in `TICKS` to the unit."""
-        time, tier, message = length_of(length)
-        if tier:
-            self.say(at, tier, message)
+        time, rule = length_of(length)
+        if rule:
+            self.say(at, rule, length[:20])
         return time
 
     def note(self, sign: str, letter: str, octave: str, length: str, at: int) -> None:
         """A note: its accidental, letter, commas and apostrophes, and digits and slashes."""
-        name = letter.upper()
+        name, capital = letter + octave, letter.upper()
+        scope = capital if self.reach == ALL_OCTAVES else name
+        plain = self.signature[capital]
+        alter = self.accidentals.get(scope)
         if sign:
-            if sign not in ALTER:
-                self.say(at, "hard", f"{sign} is no accidental")
-            self.accidentals[name] = ALTER.get(sign, 0)
+            alter = self.alter_of(sign, at)
+            if self.reach != OWN_NOTE:
+                self.accidentals[scope] = alter
         time = self.time_of(length, at)
-        if self.grace >= 0:
-            self.waiting = None
+        if self.grace is not None:
+            self.grace.note()
             return
-        alter = self.accidentals.get(name)
-        plain = self.signature[name]
         pitch = STEPS[letter] + (plain if alter is None else alter)
         if octave:
             pitch += 12 * (octave.count("'") - octave.count(","))
+        if alter is None and name in self.ties.waiting.ties:
+            tied = self.ties.waiting.ties[name][1]
+            alter, pitch = plain + tied - pitch, tied
         self.found.notes += at >= self.prompt_chars
         note = Note(0, 0, pitch, alter is None or alter == plain, at)
         if self.chord is None:
             self.part.notes.append(note)
-            self.play(time, [letter + octave], 1, at)
+            self.play(time, [name], 1, at)
         else:
             self.waiting = None
             self.chord.notes.append(note)
-            self.chord.names.append(letter + octave)
+            self.chord.names.append(name)
             self.chord.length = self.chord.length or time
+
+    def alter_of(self, sign: str, at: int) -> int:
+        """Semitones that an accidental raises a note by; that of a part of one leaves it."""
+        if sign in ALTER:
+            return ALTER[sign]
+        self.say(at, rules.MICROTONE if sign[-1] in "/0123456789" else rules.ACCIDENTAL, sign[:20])
+        return 0
 
     def play(self, length: Time, names: list[str], n_notes: int, at: int) -> None:
         """A note, a chord (``names`` of all its notes) or a rest (no names), of a length in `TICKS` to the unit."""
@@ -126,193 +158,192 @@ class Voice:
             time = scaled(time, *self.broken_factor)
             self.broken_factor = None
         self.waiting = None
-        if self.tied:
-            missing = [where for name, where in self.tied.items() if name not in names]
-            if missing and (not self.tie_any or len(missing) == len(self.tied)):
-                self.say(missing[0], "balance", "a tie to a note that does not follow")
-            self.tied = {}
-        if self.bar_at < 0:
-            self.bar_at = at
+        if self.ties.waiting.ties:
+            self.ties.arrive(self.sounds(names))
+        bars = self.bars
+        if bars.at < 0:
+            bars.at, bars.sounds = at, self.sounds(names)
+            self.repeats.is_empty = False
+            if self.section_sounds is None:
+                self.section_sounds = bars.sounds
         if n_notes:
             for note in self.part.notes[-n_notes:]:
-                note.onset, note.duration = self.now, time
+                note.onset, note.duration = bars.now, time
         else:
+            self.found.pauses |= at >= self.prompt_chars
             self.part.rests.append(Rest(time, at))
         self.last = (n_notes, time)
         self.last_names = names
-        self.now += time
+        bars.now += time
         self.adjacent = True
+
+    def sounds(self, names: list[str]) -> Sounds:
+        """Names and pitches of the last notes, as many as there are names."""
+        return (names, [note.pitch for note in self.part.notes[-len(names) :]]) if names else NOTHING
 
     def rest(self, length: str, at: int) -> None:
         """z or x."""
-        if self.grace >= 0:
+        if self.grace is not None:
+            self.grace.note()
+        elif self.chord is not None:
+            self.waiting = None
+        else:
+            self.play(self.time_of(length, at), [], 0, at)
+
+    def begin_chord(self, at: int) -> None:
+        """[ of a chord."""
+        if self.grace is not None:
+            self.grace.begin_chord(at)
             return
         if self.chord is not None:
-            self.waiting = None
-            return
-        self.play(self.time_of(length, at), [], 0, at)
+            self.end_unfinished()
+        self.chord = Chord(at)
 
     def end_chord(self, length: str, at: int) -> None:
         """] with a length that multiplies that of the chord's first note."""
+        if self.grace is not None:
+            self.grace.end_chord(at)
+            return
         chord, self.chord = self.chord, None
         if chord is None:
-            self.say(at, "hard", "] closes no chord")
-            return
-        if not chord.notes:
-            self.say(chord.at, "hard", "a chord of no notes")
-            return
-        time = scaled(chord.length * self.time_of(length, at), 1, TICKS) if length else chord.length
-        tied = {name: where for name, where in self.tied.items() if where >= chord.at}  # ties to what comes next
-        self.tied = {name: where for name, where in self.tied.items() if where < chord.at}
-        self.part.notes += chord.notes
-        self.play(time, chord.names, len(chord.notes), chord.at)
-        if tied:
-            self.tied, self.tie_any = tied, False
+            self.say(at, rules.CHORD_CLOSE)
+        elif not chord.notes:
+            self.say(chord.at, rules.CHORD_EMPTY)
+        else:
+            time = scaled(chord.length * self.time_of(length, at), 1, TICKS) if length else chord.length
+            self.part.notes += chord.notes
+            self.play(time, chord.names, len(chord.notes), chord.at)
+            if chord.ties:
+                self.ties.begin(Waiting(chord.ties, False))
+
+    def begin_grace(self, at: int) -> None:
+        """{ of grace notes, which sound before the melody's next note and take no time of it."""
+        if self.grace is not None:
+            self.say(self.grace.at, rules.GRACE_OPEN)
+        self.grace = Grace(self.say, at)
+
+    def end_grace(self, at: int) -> None:
+        """} of grace notes."""
+        if self.grace is None:
+            self.say(at, rules.GRACE_CLOSE)
+        else:
+            self.grace.end_unfinished()
+            self.grace = None
 
     def broken(self, marks: str, at: int) -> None:
         """Broken rhythm: > or <, up to three of them."""
+        if self.grace is not None:
+            self.grace.broken(marks, at)
+            return
         n_notes, time = self.last
-        if self.bar_at < 0 or not time or self.broken_factor:
-            self.say(at, "hard", f"{marks} with no note before it")
+        if self.bars.at < 0 or not time or self.broken_factor:
+            self.say(at, rules.BROKEN, marks)
             return
         above, below = BROKEN[len(marks)]
         sign = 1 if marks[0] == ">" else -1
         change = scaled(time, sign * above, below)
         for event in self.part.notes[-n_notes:] if n_notes else self.part.rests[-1:]:
             event.duration += change
-        self.now += change
+        self.bars.now += change
         self.broken_factor = (below - sign * above, below)
         self.need_note(marks, at)
 
     def tie(self, at: int) -> None:
         """- after a note, in a chord or after one."""
-        if self.chord is not None and self.chord.names:
-            self.tied[self.chord.names[-1]] = at
+        if self.grace is not None:
+            self.grace.tie(at)
+        elif self.chord is not None and self.chord.names:
+            self.chord.ties[self.chord.names[-1]] = (at, self.chord.notes[-1].pitch)
         elif not self.adjacent or not self.last_names:
-            if self.grace < 0:
-                self.say(at, "hard", "a tie that no note stands before")
+            self.say(at, rules.TIE_ALONE)
         else:
-            self.tied, self.tie_any = dict.fromkeys(self.last_names, at), True
+            names, pitches = self.sounds(self.last_names)
+            self.ties.begin(Waiting({name: (at, p) for name, p in zip(names, pitches, strict=True)}, True))
 
     def begin_tuplet(self, p: str, q: str | None, r: str | None, at: int) -> None:
         """(p:q:r: the next r notes are p in the time of q."""
-        if self.tuplet[0]:
-            self.say(at, "hard", "a tuplet that begins before the last one has its notes")
-        if max(len(p), len(q or ""), len(r or "")) > 2 or not 2 <= int(p) <= 32 or not int(q or 1) or not int(r or 1):
-            self.say(at, "hard", "a tuplet of no such kind")
+        tuplet, rule = tuplet_of(p, q, r, self.compound)
+        if rule:
+            self.say(at, rule, f"({p[:20]}")
+        if self.grace is not None or not tuplet[0]:
             return
-        n = int(p)
-        if q is None and n not in TUPLETS and n > 9:
-            self.say(at, "hard", "a tuplet that does not say in the time of how many notes")
-        time = int(q) if q else TUPLETS.get(n, 3 if self.compound else 2)
-        self.tuplet = (int(r) if r else n, time, n)
-        self.tuplet_at = at
+        if self.tuplet[0]:
+            self.say(at, rules.TUPLET_NESTED)
+        self.tuplet, self.tuplet_at = tuplet, at
         self.need_note("a tuplet", at)
 
     # Bars
 
     def end_bar(self, line: str, numbers: str | None, at: int) -> None:
         """A bar line of any kind, with the numbers of the ending that it begins."""
+        self.take_mark()
         self.end_unfinished()
-        if line == ".|" and self.bar_at >= 0 and self.now - self.bar_start < self.meter:
+        if line == ".|" and self.bars.at >= 0 and self.bars.now - self.bars.start < self.bars.meter:
             return  # a dotted line parts a bar in two
-        self.end_tuplet()
-        closes = line.startswith(":")
-        opens = line.endswith(":") or line.startswith("::")
+        if self.tuplet[0]:
+            self.say(self.tuplet_at, rules.TUPLET_OVER_BAR)
+        self.accidentals, self.adjacent = {}, False
+        if self.bars.pass_over():
+            return
+        closes, opens = line.startswith(":"), line.endswith(":")
         section = closes or opens or "||" in line or "]" in line or "[" in line
-        self.close_bar(section, at)
-        self.at_edge = self.at_edge or section
-        if numbers and not section:
-            self.at_edge = False
+        if self.bars.close(section, at):
+            self.ties.end_bar(self.bars.sounds)
+        self.bars.at_edge = (self.bars.at_edge and not numbers) or section
+        self.part.is_ended = section
         if closes:
-            self.repeat = -1
+            self.ties.end_repeat(self.section_sounds or NOTHING)
+            self.repeats.close()
         if opens:
-            self.end_repeat()
-            self.repeat = at
+            self.repeats.open(at)
+        if section and not numbers:
+            self.section_sounds = None
         if numbers:
             self.ending(numbers, at)
 
-    def end_tuplet(self) -> None:
-        """Where a bar ends, a tuplet must have all its notes."""
-        if self.tuplet[0]:
-            self.say(self.tuplet_at, "hard", "a tuplet that lacks notes")
-            self.tuplet = NO_TUPLET
-
-    def end_repeat(self) -> None:
-        """Where another |: follows or the tune ends, none may be open."""
-        if self.repeat >= 0:
-            self.say(self.repeat, "balance", "a repeat |: that no :| ends")
-
-    def close_bar(self, section: bool, at: int) -> None:
-        """Write the bar that ends here, unless it is empty; ``section``: it is the last of a section."""
-        if self.overlaid:
-            longest = max(*self.overlaid, self.now)
-            self.now = self.overlaid[0]
-        else:
-            longest = self.now
-        if self.bar_at >= 0:
-            lasts, edge = self.now - self.bar_start, self.at_edge or section
-            self.part.bars.append(Bar(self.bar_at, at, lasts, longest - self.bar_start, self.meter, edge, 1))
-            self.at_edge = False
-        self.bar_start, self.bar_at, self.overlaid = self.now, -1, []
-        self.accidentals = {}
-        self.adjacent = False
-
     def rest_bars(self, count: str, at: int) -> None:
         """Z4: four bars of rest."""
+        self.take_mark()
         self.end_unfinished()
         if len(count) > MAX_DIGITS or (count and not int(count)):
-            self.say(at, "hard", "a rest of so many bars")
+            self.say(at, rules.REST_BARS, count[:20])
             return
-        if self.bar_at >= 0 or not self.meter:
-            self.play(scaled(self.meter or TICKS, *self.unit[::-1]), [], 0, at)
+        meter = self.bars.meter
+        if self.bars.at >= 0 or not meter:
+            self.play(scaled(meter or TICKS, *self.unit[::-1]), [], 0, at)
             return
-        n = int(count or 1)
-        self.part.bars.append(Bar(at, at, self.meter, self.meter, self.meter, True, n))
-        self.part.rests.append(Rest(n * self.meter, at))
-        self.now += n * self.meter
-        self.bar_start, self.at_edge, self.adjacent = self.now, False, False
-        self.last_names = []
+        self.bars.rest(int(count or 1), at)
+        self.found.pauses |= at >= self.prompt_chars
+        self.adjacent, self.last_names = False, []
 
     def ending(self, numbers: str, at: int) -> None:
-        """[1 or the like: the ending of these times through a repeat, such as 1,3 or 1-3."""
-        now = set()
-        for part in numbers.split(","):
-            first, _, last = part.partition("-")
-            if len(first) > 2 or len(last) > 2 or (last and int(last) < int(first)):
-                self.say(at, "hard", f"an ending numbered {numbers[:20]}")
-                return
-            now |= set(range(int(first), int(last or first) + 1))
-        if 1 in now:
-            self.end_endings()
-            self.endings, self.ending_at = now, at
-        elif min(now) - 1 not in self.endings:
-            self.say(at, "balance", f"an ending {numbers} with none before it")
-        else:
-            self.endings |= now
+        """[1 or the like: the ending of these times through a repeat."""
+        if self.repeats.ending(numbers, at):
+            self.ties.end_endings()
+        self.ties.begin_ending()
 
-    def end_endings(self) -> None:
-        """Where another first ending follows or the tune ends, the first must have had a second."""
-        if self.endings == {1}:
-            self.say(self.ending_at, "balance", "a first ending with no second")
-        self.endings = set()
-
-    def overlay(self) -> None:
-        """&: what follows sounds from the start of the bar, with what is written before it."""
+    def overlay(self, marks: str) -> None:
+        """&, && or the like: another voice begins, which sounds with what is written before it."""
         self.end_unfinished()
-        self.overlaid.append(self.now)
-        self.now, self.tied = self.bar_start, {}
+        self.ties.overlay()
+        self.bars.overlay(len(marks))
+
+    def begin_span(self, at: int) -> None:
+        """(& of an overlay of any length."""
+        self.bars.begin_span(len(self.repeats.slurs), at)
+
+    def end_span(self, at: int) -> None:
+        """&) of one."""
+        self.end_unfinished()
+        self.bars.end_span(len(self.repeats.slurs), at)
 
     def end(self) -> Part:
         """The tune is over."""
         self.end_unfinished()
-        self.end_tuplet()
-        self.found.closed &= self.bar_at < 0
-        self.close_bar(section=True, at=len(self.found.text))
-        for where in self.slurs:
-            self.say(where, "balance", "a slur that is not closed")
-        if self.tied:
-            self.say(next(iter(self.tied.values())), "balance", "a tie with no note after it")
-        self.end_repeat()
-        self.end_endings()
+        if self.tuplet[0]:
+            self.say(self.tuplet_at, rules.TUPLET_SHORT)
+        if not self.bars.end(len(self.found.text)):
+            self.found.closed = self.part.is_ended = False
+        self.ties.end()
+        self.repeats.end()
         return self.part

@@ -6,7 +6,6 @@ import numpy as np
 
 from workflow.scripts.base import measures
 from workflow.scripts.base.uncertainty import rate_of
-from workflow.scripts.corpus.pieces import to_lf
 from workflow.scripts.notation.clean import clean_tunes, drop_table
 from workflow.scripts.writing.copies import CANDIDATES, THRESHOLD, longest_common, nearest
 from workflow.scripts.writing.samples import read_tune, tune_files
@@ -56,8 +55,8 @@ def search(path: Path, index: CopyIndex) -> dict:
 
 
 def cleaned(text: str, index: CopyIndex) -> np.ndarray:
-    """A text, clean as the corpus was cleaned, as one tune whatever it holds: uint8, UTF-8."""
-    data = np.frombuffer(bytearray(to_lf(text).encode()), dtype=np.uint8)
+    """A text with LF line ends, clean as the corpus was cleaned, as one tune whatever it holds: uint8, UTF-8."""
+    data = np.frombuffer(bytearray(text.encode()), dtype=np.uint8)
     cleaning = index.cleaning
     return clean_tunes(data, np.array([0]), np.array([len(data)]), drop_table(cleaning), cleaning.keep_comments)[0]
 

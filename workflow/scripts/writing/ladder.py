@@ -2,7 +2,7 @@
 
 import contextlib
 import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from workflow.scripts.base import measures
@@ -11,6 +11,7 @@ from workflow.scripts.notation.findings import TIERS, Text
 from workflow.scripts.notation.rhythm import judge as judge_rhythm
 from workflow.scripts.writing.programs import Abc2midi, Music21, over_limit, said, sanitise
 from workflow.scripts.writing.samples import read_tune
+from workflow.scripts.writing.tunebook import Tune
 
 SECONDS = 10  # that a program may take for a tune
 STEPS = measures.STEPS
@@ -38,26 +39,37 @@ def evaluate(
     prompt_chars: Mapping[Path, int] = types.MappingProxyType({}),
     music21_limit: int = 0,
 ) -> Iterator[dict]:
-    """A verdict for each file, in order; None in it for a step that was not taken.
-
-    music21 works in a process of its own, at the same time as abc2midi.
+    """A verdict for each file of one tune, in order, as `judge`.
 
     Args:
         midi_files: where the MIDI of a file is kept if abc2midi finds no error and a note is its writer's.
         prompt_chars: how many characters each file begins with that do not count as its writer's.
         music21_limit: how many files music21 judges, evenly spread; 0 for all.
     """
+    tunes = (Tune(path.name, read_tune(path), prompt_chars.get(path, 0), midi_files.get(path)) for path in paths)
+    return judge(tunes, seconds, steps, evenly(len(paths), music21_limit))
+
+
+def judge(
+    tunes: Iterable[Tune], seconds: float, steps: set[str], for_music21: Collection[int] | None = None
+) -> Iterator[dict]:
+    """A verdict for each tune, in order; None in it for a step that was not taken.
+
+    music21 works in a process of its own, at the same time as abc2midi.
+
+    Args:
+        seconds: that a program may take for a tune.
+        for_music21: numbers, from 0, of the tunes that music21 judges if that is a step; None for all.
+    """
     with contextlib.ExitStack() as stack:
         abc2midi = stack.enter_context(Abc2midi(seconds)) if steps & {"tools", "compiles"} else None
         music21 = stack.enter_context(Music21(seconds)) if "music21" in steps else None
-        chosen = evenly(len(paths), music21_limit)
-        for number, path in enumerate(paths):
-            taken = steps if number in chosen else steps - {"music21"}
-            keep = midi_files.get(path) if abc2midi else None
-            if keep:
-                keep.unlink(missing_ok=True)  # of an earlier run, maybe of a tune that does not compile now
+        for number, tune in enumerate(tunes):
+            taken = steps if for_music21 is None or number in for_music21 else steps - {"music21"}
+            if abc2midi and tune.midi:
+                tune.midi.unlink(missing_ok=True)  # of an earlier run, maybe of a tune that does not compile now
             asked = music21 if "music21" in taken else None
-            yield settled(verdict_on(path, taken, prompt_chars.get(path, 0), abc2midi, asked, keep), taken)
+            yield settled(verdict_on(tune, taken, abc2midi, asked), taken)
 
 
 def evenly(n: int, most: int) -> set[int]:
@@ -65,24 +77,24 @@ def evenly(n: int, most: int) -> set[int]:
     return {i * n // most for i in range(most)} if 0 < most < n else set(range(n))
 
 
-def verdict_on(
-    path: Path, steps: set[str], prompt: int, abc2midi: Abc2midi | None, music21: Music21 | None, keep: Path | None
-) -> dict:
-    """What is found of one file, whose first ``prompt`` characters are nobody's; `settled` makes a verdict of it."""
-    verdict = {"path": path.name} | dict.fromkeys((*RATES.values(), *BARS.values(), *BARS))
+def verdict_on(tune: Tune, steps: set[str], abc2midi: Abc2midi | None, music21: Music21 | None) -> dict:
+    """What is found of one tune, its messages with the lines of its file; `settled` makes a verdict of it."""
+    verdict: dict = {"path": tune.name} | dict.fromkeys((*RATES.values(), *BARS.values(), *BARS))
     verdict |= {"tiers": [], "sanitised": False, "messages": []}
-    text, problem = read_tune(path)
+    text, problem = tune.read
     if problem:
         verdict |= dict.fromkeys((RATES[step] for step in STEPS), False)
         return verdict | {"tiers": ["hard"], "messages": [said(f"not read: {problem}", tier="hard")]}
-    found = parse(text, prompt) if prompt or steps & OURS else None
-    credited = found is None or not prompt or found.notes > 0
+    found = parse(text, tune.prompt_chars) if tune.prompt_chars or steps & OURS else None
+    credited = found is None or not tune.prompt_chars or found.notes > 0
     if found and steps & OURS:
         verdict |= check(found)
     if steps & PROGRAMS:
-        ask_programs(text, verdict, abc2midi, music21, keep if credited else None)
+        ask_programs(text, verdict, abc2midi, music21, tune.midi if credited else None)
     if not credited:
         verdict |= {name: False for name in ("compiles", "music21") if verdict[name]}
+    for message in verdict["messages"]:
+        message["line"] = tune.line_in_file(message["line"])
     return verdict
 
 

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from workflow.scripts.base.errors import InputError
 from workflow.scripts.base.files import write_text
-from workflow.scripts.corpus.pieces import decode
+from workflow.scripts.corpus.pieces import whole_text
 
 MAX_BYTES = 256 << 10  # of a file that are looked at; a tune is a few kilobytes
 NEEDED = ("file", "chars", "ended", "prompt_chars")
@@ -45,7 +45,7 @@ class TuneText(NamedTuple):
     """What a file of one tune says.
 
     Attributes:
-        text: decoded as `prepare` decodes a tune, with the line ends of the file; the beginning of a file too large.
+        text: as `prepare` reads it, from any encoding and with LF line ends; the beginning of what is too large.
         problem: a sentence on why nobody need take the file for a tune in ABC; None if nothing speaks against it.
     """
 
@@ -54,11 +54,15 @@ class TuneText(NamedTuple):
 
 
 def tune_files(folder: str | Path) -> list[Path]:
-    """Every .abc file below a folder, whoever wrote it, by name.
+    """Every .abc file below a folder, whoever wrote it, by name; or the one file that ``folder`` is.
 
     Raises:
-        InputError: there is none.
+        InputError: there is none, or no such file or folder.
     """
+    if not Path(folder).exists():
+        raise InputError(f"{folder}: no such file or folder")
+    if Path(folder).is_file():
+        return [Path(folder)]
     paths = sorted(Path(folder).rglob("*.abc"))
     if not paths:
         raise InputError(f"{folder} holds no .abc files")
@@ -69,13 +73,14 @@ def read_tune(path: Path) -> TuneText:
     """The text of a file, whatever it holds; no more than `MAX_BYTES` of it are read."""
     with open(path, "rb") as file:
         size, data = os.fstat(file.fileno()).st_size, file.read(MAX_BYTES)
+    return text_or_problem(data, size)
+
+
+def text_or_problem(data: bytes, size: int) -> TuneText:
+    """What the bytes of one tune say, of which there are ``size`` and at least the first `MAX_BYTES` given."""
     if size > MAX_BYTES:
-        return TuneText(beginning(data), f"{size} bytes, more than {MAX_BYTES}")
-    text = decode(data)
-    try:
-        data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        return TuneText(text, str(error))
+        return TuneText(beginning(data[:MAX_BYTES]), f"{size} bytes, more than {MAX_BYTES}")
+    text = whole_text(data)
     return TuneText(text, "a NUL character" if "\0" in text else None)
 
 
@@ -89,15 +94,19 @@ def beginning(data: bytes) -> str:
     except UnicodeDecodeError as error:
         if error.reason == "unexpected end of data":  # UTF-8 but for its last character
             data = data[: error.start]
-    text = decode(data)
-    end = max(text.rfind(sign, len(text) // 2) for sign in "\r\n") + 1
+    text = whole_text(data)
+    end = text.rfind("\n", len(text) // 2) + 1
     return text[: end or -1]  # which may be half a one in UTF-16, too
 
 
 def prompt_chars(folder: str | Path) -> dict[Path, int]:
-    """How many characters of a prompt each tune below a folder begins with, of those that a table of samples lists."""
+    """How many characters of a prompt each tune below a folder begins with, of those that a table of samples lists.
+
+    A table that lists a single file stands beside it.
+    """
     tables = []
-    for path in sorted(Path(folder).rglob("*.csv")):
+    folder = Path(folder)
+    for path in sorted(folder.parent.glob("*.csv") if folder.is_file() else folder.rglob("*.csv")):
         with open(path, encoding="utf-8", errors="replace") as file:
             if file.readline().startswith(",".join(NEEDED)):
                 tables.append(path)

@@ -63,7 +63,7 @@ def describe(sample: Sample, fields: tuple[str, ...]) -> tuple[dict, dict[str, n
     features = measure(found)
     record = {
         "path": sample.path.name,
-        measures.SYNTAX: found.is_valid and not problem,
+        measures.SYNTAX: found.is_music and not problem,
         measures.RHYTHM: judge_rhythm(found).is_right if not problem else False,
         measures.ENDED: sample.ended,
         measures.CLOSED: found.closed and features.notes > 0,

@@ -1,15 +1,17 @@
 """Are the tunes of a folder music: what validity.json says, a verdict on each and the rates at which they pass."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 
 from workflow.scripts.base.uncertainty import rate_of, ratio_means
-from workflow.scripts.writing.ladder import BARS, RATES, SECONDS, STEPS, evaluate
-from workflow.scripts.writing.samples import prompt_chars, tune_files
+from workflow.scripts.writing.ladder import BARS, RATES, SECONDS, STEPS, evenly, judge
+from workflow.scripts.writing.samples import prompt_chars, read_tune, tune_files
+from workflow.scripts.writing.tunebook import Tune, tunes_in
 
 WORST = 5  # files shown
+SILENT = "silent"  # the tier of a tune without a note, and the name of its rate
 
 
 def report_on(
@@ -18,32 +20,57 @@ def report_on(
     seconds: float = SECONDS,
     steps: Iterable[str] = STEPS,
     music21_limit: int = 0,
+    split: bool = False,
 ) -> dict:
-    """What validity.json says of the tunes below a folder; their MIDI files go below ``midi_dir`` if it is given.
+    """What validity.json says of the tunes below a folder, or in one file.
+
+    Args:
+        midi_dir: below which their MIDI files go, if it is given.
+        seconds: as of `judge`.
+        music21_limit: how many tunes music21 judges, evenly spread; 0 for all.
+        split: whether a file may hold several tunes, each with a verdict of its own, and no table says what of it is
+            a prompt.
 
     Raises:
         InputError: there are none.
     """
     paths = tune_files(folder)
-    names = {path: path.relative_to(folder) for path in paths}
-    midi_files = {}
     if midi_dir:
         Path(midi_dir).mkdir(parents=True, exist_ok=True)  # empty says that no tune compiled
-        midi_files = {path: midi_dir / name.with_suffix(".mid") for path, name in names.items()}
-    verdicts = list(evaluate(paths, seconds, set(steps), midi_files, prompt_chars(folder), music21_limit))
-    for path, verdict in zip(paths, verdicts, strict=True):
-        verdict["path"] = str(names[path])
+    prompts = {} if split else prompt_chars(folder)
+
+    def tunes() -> Iterator[Tune]:
+        for path in paths:
+            name = path.relative_to(folder) if path != Path(folder) else Path(path.name)
+            midi = Path(midi_dir) / name.with_suffix(".mid") if midi_dir else None
+            if split:
+                yield from tunes_in(path, str(name), midi)
+            else:
+                yield Tune(str(name), read_tune(path), prompts.get(path, 0), midi)
+
+    for_music21 = evenly(sum(1 for _ in tunes()), music21_limit) if music21_limit else None
+    verdicts = list(judge(tunes(), seconds, set(steps), for_music21))
     return {"rates": rates(verdicts), "bars": rates_of_bars(verdicts), "files": verdicts}
 
 
 def rates(verdicts: list[dict]) -> dict:
-    """Rate, 95% interval and counts of each step, over the tunes that it says something of."""
+    """Rate, 95% interval and counts of each step, over the tunes that it says something of, and of silent tunes if any.
+
+    A silent tune, of rests or chord symbols alone, is legal; it passes no step all the same, as it is no music.
+    """
     table = {}
     for name, key in RATES.items():
-        known = [verdict[key] for verdict in verdicts if verdict[key] is not None]
+        known = [verdict[key] and not is_silent(verdict) for verdict in verdicts if verdict[key] is not None]
         if known:
             table[name] = rate_of(sum(known), len(known))
+    if silent := sum(map(is_silent, verdicts)):
+        table[SILENT] = rate_of(silent, len(verdicts))
     return table
+
+
+def is_silent(verdict: dict) -> bool:
+    """Whether the checker found no note in a legal tune."""
+    return SILENT in verdict["tiers"]
 
 
 def rates_of_bars(verdicts: list[dict]) -> dict:

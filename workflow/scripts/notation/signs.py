@@ -1,0 +1,117 @@
+"""Reads a line of music sign by sign: hands notes and bars to a `Voice`, and says of all else whether it is a sign."""
+
+from collections.abc import Callable
+from re import Match
+
+from workflow.scripts.notation import rules_of_music as rules
+from workflow.scripts.notation.findings import Text
+from workflow.scripts.notation.tokens import DECORATIONS, TOKEN, TOKEN_WITH_BREAKS
+from workflow.scripts.notation.voice import Voice
+
+MARKS = frozenset(".~HLMOPSTuv")  # letters and signs that are a decoration of the next note (4.14)
+PROSE_LETTERS = 3  # of no meaning within one word, which make a line prose
+ANNOTATES = frozenset("^_<>@")  # first characters of texts that are no chord symbols (4.19)
+# Signs that are all a voice's own, by the names of `TOKEN`.
+OF_VOICE: dict[str, Callable[[Voice, Match[str], int], None]] = {
+    "bar": lambda voice, sign, at: voice.end_bar(sign["line"], sign["bar_numbers"], at),
+    "rest": lambda voice, sign, at: voice.rest(sign["rest_length"], at),
+    "chord": lambda voice, _, at: voice.begin_chord(at),
+    "broken": lambda voice, sign, at: voice.broken(sign[0], at),
+    "tie": lambda voice, _, at: voice.tie(at),
+    "tuplet": lambda voice, sign, at: voice.begin_tuplet(sign["p"], sign["q"], sign["r"], at),
+    "slur": lambda voice, _, at: voice.repeats.slur(at),
+    "slur_end": lambda voice, _, at: voice.repeats.end_slur(at),
+    "grace": lambda voice, _, at: voice.begin_grace(at),
+    "grace_end": lambda voice, _, at: voice.end_grace(at),
+    "ending": lambda voice, sign, at: voice.ending(sign["numbers"], at),
+    "multi": lambda voice, sign, at: voice.rest_bars(sign[0][1:], at),
+    "overlay": lambda voice, sign, _: voice.overlay(sign[0]),
+    "span": lambda voice, _, at: voice.begin_span(at),
+    "span_end": lambda voice, _, at: voice.end_span(at),
+    "spacer": lambda voice, *_: voice.take_mark(),
+}
+
+
+class Signs:
+    """Reads the lines of music of a tune; ``marks`` and ``breaks`` follow what its fields say."""
+
+    def __init__(self, found: Text):
+        self.found, self.say = found, found.say
+        self.marks = MARKS
+        self.breaks = False  # whether ! alone is a line break
+
+    def read(self, voice: Voice, start: int, stop: int, take_field: Callable[[str, str, int], Voice]) -> None:
+        """Read a line of music, [start, stop) of the text, that begins in a voice.
+
+        Args:
+            take_field: does as an inline field says, of its letter, value and offset; returns the voice that goes on.
+        """
+        unknown: list[int] = []  # offsets of letters of no meaning
+        text = self.found.text
+        for sign in (TOKEN_WITH_BREAKS if self.breaks else TOKEN).finditer(text, start, stop):
+            kind, at = sign.lastgroup, sign.start()
+            if kind == "note":
+                voice.note(sign[2], sign[3], sign[4], sign[5], at)
+            elif kind == "blank":
+                voice.adjacent = False
+            elif act := OF_VOICE.get(kind or ""):
+                act(voice, sign, at)
+            elif kind == "inline":
+                voice = take_field(sign["letter"], sign["value"].strip(), at)
+            elif kind == "mark":
+                if sign[0] in self.marks:
+                    voice.mark(sign[0], at)
+                else:
+                    unknown.append(at)
+                    self.say(at, rules.LETTER, sign[0])
+            elif kind == "chord_end":
+                if voice.has_chord or sign["chord_length"] or text[at + 1 : stop][:1] != "|":  # else ]| is a bar line
+                    voice.end_chord(sign["chord_length"], at)
+            elif kind != "other":
+                self.read_word(kind, sign, at)
+            elif self.is_stray(voice, sign[0], at, stop) and sign[0] == '"':
+                break  # the rest of the line is text
+        if len(unknown) >= PROSE_LETTERS and self.has_word(unknown):
+            self.say(start, rules.PROSE)
+        voice.adjacent = False
+        if text[stop - 1 : stop] != "\\":
+            voice.end_line()
+
+    def has_word(self, unknown: list[int]) -> bool:
+        """Whether some of these letters, at offsets in order, are in one word."""
+        text, ends = self.found.text, unknown[PROSE_LETTERS - 1 :]
+        return any(text[first : last + 1].isalpha() for first, last in zip(unknown, ends, strict=False))
+
+    def read_word(self, kind: str | None, sign: Match[str], at: int) -> None:
+        """A sign that no time passes with: a text, a decoration, or one of no meaning."""
+        if kind == "quoted":
+            self.found.pauses |= at >= self.found.prompt_chars and sign[0][1:2] not in ANNOTATES
+        elif kind == "decoration":
+            if sign[0][1:-1] not in DECORATIONS:
+                self.say(at, rules.DECORATION, sign[0])
+        elif kind == "named_ending":
+            self.say(at, rules.ENDING_NAMED, sign["name"][:20])
+        elif kind == "entity":
+            self.say(at, rules.ENTITY, sign[0])
+        elif kind == "reserved" and (word := sign[0].replace("$", "")):  # $ is a line break (6.1.1)
+            self.say(at, rules.RESERVED, word[:20])
+
+    def is_stray(self, voice: Voice, char: str, at: int, stop: int) -> bool:
+        """Whether a character is no sign of music; it is said if so."""
+        text = self.found.text
+        if char == "\\" and not text[at + 1 : stop].strip():  # the line goes on in the next
+            return False
+        if char == "!":
+            if self.breaks:
+                return False
+            if not text[at + 1 : stop].strip() or text[at - 2 : at].endswith(("|", ":", "|]")):
+                self.say(at, rules.LINE_BREAK)
+                return False
+            self.say(at, rules.DECORATION_OPEN)
+        elif char == '"':
+            self.say(at, rules.QUOTE_OPEN)
+        elif char in "^_=":
+            self.say(at, rules.ACCIDENTAL_ALONE)
+        else:
+            self.say(at, rules.SIGN, repr(char))
+        return True
