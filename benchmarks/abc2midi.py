@@ -80,12 +80,12 @@ MISREADINGS = (
         lines(r"^([A-Za-z+]:.*?)[ \t]*\\+$"), r"\1", "K:Gm\\\ne\n", "K:Gm\ne\n",
     ),
     Misreading(
-        "A decoration may end a line. abc2midi then reads on in what its memory held before the line.",
-        lines(r"^(?![ \t]*(?:[A-Za-z+]:|%))(.*?)[.~H-Wh-w]+$"), r"\1%", "cdefg\nc.\ne\n", "cdefg\nc\ne\n",
-    ),
-    Misreading(
         "A decoration is of the next note, though a field stands between (4.14). To abc2midi the field is a chord.",
         re.compile(r"([.~HL-Wh-w]+)((?:\[[A-Za-z]:[^\]\n]*\])+)"), r"\2\1", "u[r:a]c\n", "uc\n",
+    ),
+    Misreading(
+        "A decoration may end a line. abc2midi then reads on in what its memory held before the line.",
+        lines(r"^(?![ \t]*(?:[A-Za-z+]:|%))(.*?)[.~H-Wh-w]+$"), r"\1%", "cdefg\nc.\ne\n", "cdefg\nc\ne\n",
     ),
     Misreading(
         "A text ends at the next quotation mark (4.18). In abc2midi it goes on where a backslash stands before that.",
@@ -93,8 +93,8 @@ MISREADINGS = (
     ),
     # The last two are of lines that the ways above leave.
     Misreading(
-        "A line of comment is as if it were not there (2.2.5). Where abc2midi guesses where a repeat begins, it counts.",
-        lines(r"^%(?!%).*\n"), "", "(AG)|FDDDDt\n%\n%\nED:|\nV:1\n", "(AG)|FDDDDt\nED:|\nV:1\n",
+        "A line of comment is as if it were not there (2.2.5). abc2midi, where it guesses repeats, counts it.",
+        lines(r"^%(?!%[ \t]*\w).*\n"), "", "(AG)|FDDDDt\n%\n%\nED:|\nV:1\n", "(AG)|FDDDDt\nED:|\nV:1\n",
     ),
     Misreading(
         "A line that goes on is one with the next (2.2.6). Where abc2midi guesses as above, it is another.",

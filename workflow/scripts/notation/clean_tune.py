@@ -16,8 +16,8 @@ from workflow.scripts.notation.lines import (
     DELETE,
     DIALECT,
     INSTRUCTION,
-    IS_LETTER,
     KEY,
+    LESS,
     LYRICS,
     NEWLINE,
     NONE,
@@ -96,18 +96,18 @@ def clean_tune(text, i, stop, dropped, keep_comments, out, o, counts):
     while i < stop:
         line_start, line_end = i, end_of_line(text, i, stop)
         a = o
-        b, is_cut, has_inline = copy_line(text, i, line_end, keep_comments, out, o)
+        b, is_cut, has_inline = copy_line(text, i, line_end, dropped, keep_comments, out, o)
         i = line_end + 1
         counts[COMMENTS] += is_cut
         if a == b:
             continue
         letter = out[a]
-        if is_html(out, a, b):
+        if letter == LESS and is_html(out, a, b):
             counts[HTML_LINES] += 1
             continue
         is_comment = letter == PERCENT
         names_field = not is_comment and (is_field_in_body(out, a, b) if in_body else is_field(out, a, b))
-        kind = kind_of_line(out, a, b, n_dialects)
+        kind = kind_of_line(out, a, b, n_dialects) if letter in (PERCENT, INSTRUCTION) else NONE
         is_heard = kind > SILENT
         n_dialects += kind == DIALECT
         if is_comment:
@@ -203,10 +203,10 @@ def close_up(out, a, b):
 
 
 @njit(cache=True)
-def copy_line(text, a, b, keep_comments, out, o):
+def copy_line(text, a, b, dropped, keep_comments, out, o):
     """Copy [a, b) without control characters, blanks around it or doubled, and comments.
 
-    Returns (the copy's end, whether a comment was cut off, whether there may be a field within the line). A line that
+    Returns (the copy's end, whether a comment was cut off, whether a field within it may have to go). A line that
     is a comment or a directive as a whole stays.
     """
     first = o
@@ -223,7 +223,7 @@ def copy_line(text, a, b, keep_comments, out, o):
             is_cut = True
             break
         if byte == COLON:
-            has_inline = has_inline or (o > first + 1 and out[o - 2] == OPEN_BRACKET and IS_LETTER[out[o - 1]])
+            has_inline = has_inline or (o > first + 1 and out[o - 2] == OPEN_BRACKET and dropped[out[o - 1]])
         elif byte == LATIN and i < b and text[i] <= NO_BREAK:
             byte = SPACE if text[i] == NO_BREAK else DELETE
             i += 1

@@ -163,7 +163,7 @@ def kind_of_directive(text, i, b, n_dialects):
     start = np.int64(0)
     for k in range(len(ENDS)):
         stop = ENDS[k]
-        if is_same(text, i, end, ALL_NAMES, start, stop):
+        if text[i] == ALL_NAMES[start] and is_same(text, i, end, ALL_NAMES, start, stop):
             if k >= len(DIALECT_SIGNS):
                 return STRICT if k < len(DIALECT_SIGNS) + N_STRICT else SOUNDING
             for j in range(end, b):
