@@ -22,8 +22,8 @@ from benchmarks.against import write_result
 from benchmarks.kept_music import Pair, judge, pairs, pairs_of_file, split
 from benchmarks.mutations import mutations
 from workflow.scripts.base import cli
-from workflow.scripts.corpus.sources import Piece, read_pieces
 from workflow.scripts.machine.pool import Pool
+from workflow.scripts.reading.sources import Piece, read_pieces
 
 TUNES_AT_ONCE = 200  # that a worker is given
 LONGEST_MUTATED = 900  # characters of a tune that mutations are made of

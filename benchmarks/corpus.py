@@ -20,11 +20,11 @@ import numpy as np
 from benchmarks.clock import seconds
 from workflow.scripts import prepare
 from workflow.scripts.corpus.options import Cleaning
-from workflow.scripts.corpus.sources import Piece, read_pieces
 from workflow.scripts.corpus.tokenizer import CharTokenizer
 from workflow.scripts.corpus.versions import FEATURES, N_HASHES, sketch
 from workflow.scripts.notation.clean import clean, find_tunes
 from workflow.scripts.notation.sound import listen
+from workflow.scripts.reading.sources import Piece, read_pieces
 
 
 def compare(name: str, size: float, ours: Callable, baseline: Callable, of: float, rounds: int) -> None:

@@ -1,6 +1,6 @@
 """Whether cleaning keeps a tune as it was: legal ABC, with the same music to our reader and to abc2midi.
 
-Needs texts of ABC as `corpus.sources` gives them. A tune before cleaning is what the standard says it is (ABC 2.1,
+Needs texts of ABC as `reading.sources` gives them. A tune before cleaning is what the standard says it is (ABC 2.1,
 2.2): the file header, and the lines from its X: to a blank line. The tune after it is what `prepare` makes of the file.
 """
 
@@ -13,11 +13,11 @@ import numpy as np
 
 from benchmarks.abc2midi import BLOCK, Player, in_its_words
 from workflow.scripts.corpus.options import Cleaning
-from workflow.scripts.corpus.pieces import whole_text
-from workflow.scripts.notation.checker import parse
+from workflow.scripts.grammar.checker import parse
+from workflow.scripts.grammar.findings import Text
 from workflow.scripts.notation.clean import FLAGS, HAS_NUL, LINE, clean, find_tunes
 from workflow.scripts.notation.file_header import file_header
-from workflow.scripts.notation.findings import Text
+from workflow.scripts.reading.pieces import whole_text
 from workflow.scripts.writing.programs import over_limit
 
 STARTS = re.compile(r"[ \t]*X:")
@@ -87,7 +87,7 @@ def pairs(data: bytes, header: bytes, before: str = "") -> Iterator[Pair]:
     """The tunes of a piece of a file, before and after cleaning.
 
     Args:
-        header: the defaults that the file's header has for all its tunes, as `corpus.sources` gives them.
+        header: the defaults that the file's header has for all its tunes, as `reading.sources` gives them.
         before: what stands before the first tune of the file, if that is not in the piece.
     """
     prefix, tunes = split(data.decode())

@@ -15,9 +15,9 @@ from pathlib import Path
 
 from benchmarks.clock import seconds
 from workflow.scripts.base import cli, errors
-from workflow.scripts.corpus.midi_to_abc import ConversionError, Converter
-from workflow.scripts.corpus.sources import Piece, read_pieces
 from workflow.scripts.machine.sandbox import find_program
+from workflow.scripts.reading.midi_to_abc import ConversionError, Converter
+from workflow.scripts.reading.sources import Piece, read_pieces
 
 LOOP = 'for f in *.mid; do "$0" "$f" -noly -sr 2 > /dev/null 2>&1; done; true'
 

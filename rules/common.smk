@@ -13,7 +13,7 @@ from workflow.scripts import study, study_config
 from workflow.scripts.base.code_identity import code_digest
 from workflow.scripts.base.errors import InputError
 from workflow.scripts.corpus.dataset import SPLITS
-from workflow.scripts.corpus.sources import MUSIC21
+from workflow.scripts.reading.inputs import MUSIC21
 
 study.share_environment()
 if workflow.is_main_process:

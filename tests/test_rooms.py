@@ -8,16 +8,18 @@ from workflow.scripts.base.code_identity import SCRIPTS
 
 ALLOWED: dict[str, set[str]] = {
     "base": set(),
+    "grammar": set(),
     "notation": set(),
     "machine": {"base"},
     "laws": {"base"},
     "figures": {"base", "laws"},
-    "corpus": {"base", "machine", "notation"},
+    "reading": {"base", "machine", "notation"},
+    "corpus": {"base", "machine", "notation", "reading"},
     "models": {"base", "machine", "corpus"},
-    "evaluation": {"base", "machine", "notation", "corpus", "models"},
+    "evaluation": {"base", "machine", "grammar", "notation", "corpus", "models"},
     "training": {"base", "machine", "notation", "corpus", "models", "evaluation"},
-    "writing": {"base", "machine", "notation", "corpus", "models"},
-    "manual": {"base", "machine", "notation", "writing"},
+    "writing": {"base", "machine", "grammar", "notation", "reading", "corpus", "models"},
+    "manual": {"base", "machine", "grammar", "writing"},
 }
 
 

@@ -14,8 +14,8 @@ from workflow.scripts.corpus import audit
 from workflow.scripts.corpus.audit import OUTLIERS, Survey, add, commonest, count_chars, histogram, plain_key, survey
 from workflow.scripts.corpus.measure import build
 from workflow.scripts.corpus.options import Cleaning, Rules
-from workflow.scripts.corpus.sources import Piece, read_pieces
 from workflow.scripts.notation.clean import clean, find_tunes
+from workflow.scripts.reading.sources import Piece, read_pieces
 
 
 @pytest.fixture(scope="module")

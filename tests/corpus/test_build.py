@@ -10,7 +10,7 @@ from workflow.scripts.corpus import build as build_corpus
 from workflow.scripts.corpus import pieces
 from workflow.scripts.corpus.build import build, in_two, shard_key
 from workflow.scripts.corpus.options import Source
-from workflow.scripts.corpus.sources import Piece, Rejected
+from workflow.scripts.reading.sources import Piece, Rejected
 
 
 def test_any_number_of_workers_and_any_end_of_a_run_give_the_same_bytes(here, small, done, folk, tmp_path, monkeypatch):

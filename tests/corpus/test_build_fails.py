@@ -15,8 +15,8 @@ from workflow.scripts.corpus import measure
 from workflow.scripts.corpus.build import build
 from workflow.scripts.corpus.dataset import Corpus
 from workflow.scripts.corpus.options import Options, Source
-from workflow.scripts.corpus.sources import Piece
 from workflow.scripts.corpus.work_folder import WORK
+from workflow.scripts.reading.sources import Piece
 
 
 def build_or_die(items, rules, path, key):
@@ -68,7 +68,7 @@ def test_a_full_disk_is_one_sentence_and_the_old_corpus_stays(here, folk, tmp_pa
     builder = "__import__('workflow.scripts.corpus.build', fromlist=['build'])"
     # The shard of all tunes holds four sketches of each; small ones fit, but the sketches together do not.
     limit = 200 * 128 * 2 * 9 // 10
-    pieces = "__import__('workflow.scripts.corpus.pieces', fromlist=['cut'])"
+    pieces = "__import__('workflow.scripts.reading.pieces', fromlist=['cut'])"
     set_both = f"setattr({builder}, 'SHARD_BYTES', {shard_bytes}), setattr({pieces}, 'PIECE_BYTES', {shard_bytes})"
     done = on_a_full_disk(f"[{set_both}, {main}({flags})]", limit)
     assert done.returncode == 1

@@ -19,10 +19,10 @@ from workflow.scripts.corpus.measure import build as build_shard
 from workflow.scripts.corpus.options import Options, Rules, Source
 from workflow.scripts.corpus.selection import TEST, TRAIN, VAL, splits_of, uniform
 from workflow.scripts.corpus.shards import Shard
-from workflow.scripts.corpus.sources import Piece, read_pieces
 from workflow.scripts.corpus.tunes import Tunes, load_tunes
 from workflow.scripts.machine.pool import Pool
 from workflow.scripts.notation.sound import listen
+from workflow.scripts.reading.sources import Piece, read_pieces
 
 WIDTHS, THRESHOLD = {"notes": 16, "steps": 11}, 0.5  # what docs and README say is measured
 

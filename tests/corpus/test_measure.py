@@ -11,10 +11,10 @@ import pytest
 from workflow.scripts.corpus.measure import build, build_file
 from workflow.scripts.corpus.options import Cleaning, Rules
 from workflow.scripts.corpus.shards import Shard, key_of, load_part
-from workflow.scripts.corpus.sources import Piece, Rejected, read_pieces
 from workflow.scripts.corpus.versions import FEATURES, N_HASHES
 from workflow.scripts.notation.clean import FLAGS, HAS_NUL, find_tunes
 from workflow.scripts.notation.clean_tune import KINDS
+from workflow.scripts.reading.sources import Piece, Rejected, read_pieces
 
 TUNE = "X:1\nT:One\nM:4/4\nL:1/8\nK:G\nGABc defg|gfed cBAG|\n"
 

@@ -20,9 +20,9 @@ from workflow.scripts.corpus.selection import (
     VAL,
 )
 from workflow.scripts.corpus.shards import Shard
-from workflow.scripts.corpus.sources import Piece, read_pieces
 from workflow.scripts.corpus.tunes import Tunes, load_tunes
 from workflow.scripts.notation.clean import END, START, find_tunes
+from workflow.scripts.reading.sources import Piece, read_pieces
 
 
 def tunes_of(items, work: Path, number: int = 0) -> Tunes:

@@ -11,9 +11,9 @@ import pytest
 from workflow.scripts.corpus import versions
 from workflow.scripts.corpus.measure import build
 from workflow.scripts.corpus.options import Rules
-from workflow.scripts.corpus.sources import read_pieces
 from workflow.scripts.corpus.versions import FEATURES, N_HASHES, ROWS, clusters, sketch, window_hashes, window_key
 from workflow.scripts.notation.sound import Ragged
+from workflow.scripts.reading.sources import read_pieces
 
 
 def windows(stream: Ragged, width: int) -> list[frozenset[bytes]]:

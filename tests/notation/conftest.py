@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from workflow.scripts.corpus.options import Cleaning
-from workflow.scripts.corpus.sources import Piece, read_pieces
 from workflow.scripts.notation.clean import clean, find_tunes
+from workflow.scripts.reading.sources import Piece, read_pieces
 
 DEFAULT = Cleaning()
 NOTHING, ALL = Cleaning(False, False, False), Cleaning(True, True, True)

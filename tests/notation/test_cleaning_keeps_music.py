@@ -8,7 +8,7 @@ from benchmarks.abc2midi import MISREADINGS, Player, in_its_words
 from benchmarks.kept_music import Pair, judge, pairs, pairs_of_file, split
 from benchmarks.mutations import mutations
 from tests.notation.conftest import COLLECTION
-from workflow.scripts.corpus.sources import Piece, read_pieces
+from workflow.scripts.reading.sources import Piece, read_pieces
 
 HEAD = "X:1\nL:1/8\nK:C\n"
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.notation.conftest import ALL, DEFAULT
-from workflow.scripts.notation.checker import parse
+from workflow.scripts.grammar.checker import parse
 from workflow.scripts.notation.clean import clean, find_tunes
 from workflow.scripts.notation.file_header import MAX_BYTES, file_header, with_defaults
 

@@ -7,12 +7,12 @@ import pytest
 
 from tests.notation.conftest import DEFAULT
 from tests.notation.durations import durations
-from workflow.scripts.corpus.midi_to_abc import ConversionError, Converter
-from workflow.scripts.corpus.sources import Piece, read_pieces
 from workflow.scripts.machine.sandbox import find_program, run_limited
 from workflow.scripts.notation.clean import clean, find_tunes
 from workflow.scripts.notation.rests import bar_length, longest_rests, shorten_rests
 from workflow.scripts.notation.sound import NOTES, listen
+from workflow.scripts.reading.midi_to_abc import ConversionError, Converter
+from workflow.scripts.reading.sources import Piece, read_pieces
 
 
 @pytest.fixture(scope="module")

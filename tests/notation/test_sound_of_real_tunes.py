@@ -5,9 +5,9 @@ import numpy as np
 from tests.notation.conftest import ALL, COLLECTION, DEFAULT, abc_ish
 from tests.notation.slow_listener import hear, taken
 from workflow.scripts.corpus.options import Cleaning
-from workflow.scripts.corpus.sources import Piece, read_pieces
 from workflow.scripts.notation.clean import clean, find_tunes
 from workflow.scripts.notation.sound import NOTES, RESTS, VOICES, listen
+from workflow.scripts.reading.sources import Piece, read_pieces
 
 
 def check_against_hear(data: bytes, cleaning: Cleaning, every: int = 1) -> np.ndarray:

@@ -3,8 +3,8 @@
 import pytest
 
 from tests.notation.conftest import ALL, DEFAULT, NOTHING, cleaned
-from workflow.scripts.notation.checker import parse
-from workflow.scripts.notation.findings import Text
+from workflow.scripts.grammar.checker import parse
+from workflow.scripts.grammar.findings import Text
 
 
 def music(line: str, cleaning=DEFAULT) -> str:

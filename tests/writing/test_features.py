@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from workflow.scripts.notation.checker import parse
+from workflow.scripts.grammar.checker import parse
 from workflow.scripts.writing.features import LENGTHS, Features, measure
 
 HEADER = "X:1\nT:a\nM:4/4\nL:1/4\nK:G\n"

@@ -6,8 +6,8 @@ import itertools
 import pytest
 
 from workflow.scripts.base.errors import InputError
-from workflow.scripts.notation.checker import parse
-from workflow.scripts.notation.rhythm import judge as judge_rhythm
+from workflow.scripts.grammar.checker import parse
+from workflow.scripts.grammar.rhythm import judge as judge_rhythm
 from workflow.scripts.writing.copying import search
 from workflow.scripts.writing.ladder import evaluate
 from workflow.scripts.writing.samples import MAX_BYTES, Drawn, Sample, read_samples, read_tune, write_samples

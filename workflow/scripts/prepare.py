@@ -28,7 +28,7 @@ from workflow.scripts.base.files import read_json
 from workflow.scripts.base.options import add_flags, flags_of, from_args
 from workflow.scripts.corpus.build import build, source_report
 from workflow.scripts.corpus.options import HEADINGS, Cleaning, Options, Rules, Source
-from workflow.scripts.corpus.sources import MUSIC21
+from workflow.scripts.reading.inputs import MUSIC21
 
 ONE_TUNE = {  # what follows if a split holds no more
     "val": "training is watched by that tune alone",

@@ -12,7 +12,7 @@ from workflow.scripts.base.errors import InputError
 from workflow.scripts.base.files import lock
 from workflow.scripts.base.options import to_flags
 from workflow.scripts.corpus import options as corpus_options
-from workflow.scripts.corpus.sources import MUSIC21, list_files, require_files
+from workflow.scripts.reading.inputs import MUSIC21, list_files, require_files
 from workflow.scripts.study_config import corpus_sources, model_of
 from workflow.scripts.training import memory
 from workflow.scripts.training import options as training_options

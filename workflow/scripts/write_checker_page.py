@@ -1,6 +1,6 @@
 """Write the page on the checker of ABC: its use, every message with its rule in ABC 2.1, and the disputed notations.
 
-The messages, their rules and examples are the checker's own lists (workflow/scripts/notation/rules_of_text.py and
+The messages, their rules and examples are the checker's own lists (workflow/scripts/grammar/rules_of_text.py and
 rules_of_music.py); each example is judged as the page is written. What other programs say of the notations on which
 they and the standard disagree is read from --programs, which compare_programs records.
 

@@ -20,18 +20,19 @@ from workflow.scripts.base.files import read_json, write_json
 from workflow.scripts.base.kept import KEPT, MARK, give_back, keep
 from workflow.scripts.base.progress import Progress
 from workflow.scripts.corpus import audit, selection, versions
-from workflow.scripts.corpus.encodings import TUNE_START
 from workflow.scripts.corpus.leakage import leak
 from workflow.scripts.corpus.measure import build_file
 from workflow.scripts.corpus.options import Options, Source
 from workflow.scripts.corpus.selection import REASONS, TRAIN
 from workflow.scripts.corpus.shards import Shard, key_of, load_part
-from workflow.scripts.corpus.sources import MUSIC21, Piece, Rejected, input_bytes, read_pieces, require_files, text_of
 from workflow.scripts.corpus.tunes import Tunes, count_files, gather, load_tunes
 from workflow.scripts.corpus.work_folder import work_folder
 from workflow.scripts.corpus.write import FILES, REPORT, Encoded, put_in_place, write
 from workflow.scripts.machine.pool import Pool
 from workflow.scripts.notation.clean_tune import KINDS
+from workflow.scripts.reading.encodings import TUNE_START
+from workflow.scripts.reading.inputs import MUSIC21, input_bytes, require_files
+from workflow.scripts.reading.sources import Piece, Rejected, read_pieces, text_of
 
 SHARD_BYTES = 8 << 20  # of text in a shard
 MIDI_WEIGHT = 128 << 10  # what a MIDI file counts for: its conversion takes as long as cleaning this much text

@@ -14,17 +14,17 @@ from pathlib import Path
 
 import numpy as np
 
-from workflow.scripts.corpus.encodings import to_utf8
-from workflow.scripts.corpus.midi_to_abc import ConversionError, Converter
 from workflow.scripts.corpus.options import Cleaning, Rules
-from workflow.scripts.corpus.pieces import unnumbered_tune
 from workflow.scripts.corpus.shards import TUNE, Shard
-from workflow.scripts.corpus.sources import Piece, Rejected
 from workflow.scripts.corpus.versions import FEATURES, KEY_WIDTH, sketch, window_key
 from workflow.scripts.notation.clean import CHARS, FIRST_CHAR, FLAGS, HAS_NUL, LINE, START, clean_and_count, find_tunes
 from workflow.scripts.notation.clean_tune import KINDS
 from workflow.scripts.notation.rests import longest_rests, shorten_rests
 from workflow.scripts.notation.sound import HAS_KEY, NOTES, RESTS, VOICES, Music, Ragged, listen
+from workflow.scripts.reading.encodings import to_utf8
+from workflow.scripts.reading.midi_to_abc import ConversionError, Converter
+from workflow.scripts.reading.pieces import unnumbered_tune
+from workflow.scripts.reading.sources import Piece, Rejected
 
 ABC_PER_CHAR = 8  # bytes of ABC taken from a MIDI file for each character that a clean tune may have
 

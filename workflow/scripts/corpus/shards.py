@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from workflow.scripts.base.files import atomic_path
-from workflow.scripts.corpus.sources import Rejected
+from workflow.scripts.reading.sources import Rejected
 
 TUNE = np.dtype(
     [

@@ -9,7 +9,7 @@ from collections import Counter
 import numpy as np
 
 from workflow.scripts.corpus.dataset import Corpus
-from workflow.scripts.notation.fields import VOICE
+from workflow.scripts.grammar.fields import VOICE
 
 MAX_SOURCES = 12  # reported apart; all others are one stratum
 

@@ -8,12 +8,12 @@ import re
 from collections.abc import Iterator
 
 from workflow.scripts.base.errors import InputError
+from workflow.scripts.grammar import rules_of_music as music
+from workflow.scripts.grammar import rules_of_text as text
+from workflow.scripts.grammar.findings import TIERS
+from workflow.scripts.grammar.rules_of_text import NO_OWN_NOTE, Rule
 from workflow.scripts.manual.disputed import DISPUTED, Disputed
 from workflow.scripts.manual.examples import HEADER, judged, rules, says, tune_of
-from workflow.scripts.notation import rules_of_music as music
-from workflow.scripts.notation import rules_of_text as text
-from workflow.scripts.notation.findings import TIERS
-from workflow.scripts.notation.rules_of_text import NO_OWN_NOTE, Rule
 
 STANDARD = "https://abcnotation.com/wiki/abc:standard:v2.1"
 # What each part of the lists is about, by the rule that it begins with.

@@ -3,10 +3,10 @@
 import re
 from collections.abc import Iterator
 
-from workflow.scripts.notation import rhythm, rules_of_music, rules_of_text
-from workflow.scripts.notation.checker import parse
-from workflow.scripts.notation.findings import Text
-from workflow.scripts.notation.rules_of_text import NO_OWN_NOTE, Rule
+from workflow.scripts.grammar import rhythm, rules_of_music, rules_of_text
+from workflow.scripts.grammar.checker import parse
+from workflow.scripts.grammar.findings import Text
+from workflow.scripts.grammar.rules_of_text import NO_OWN_NOTE, Rule
 
 HEADER = "X:1\nT:t\nM:4/4\nL:1/8\nK:C\n"
 IS_TUNE = re.compile(r"^[XK]:", re.MULTILINE)

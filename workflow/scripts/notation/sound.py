@@ -1,7 +1,7 @@
 """What sounds in a clean tune: its notes, rests and voices, and streams to compare tunes by.
 
 Needs the text that `notation.clean` wrote, and reads it in one pass of compiled code. Whether a tune is well formed is
-for `notation.checker` to say.
+for `grammar.checker` to say.
 
 The parser reads a tune line by line, and a line of music sign by sign. What it knows is in a record of `STATE`.
 """

@@ -13,7 +13,7 @@ from fractions import Fraction
 import numpy as np
 
 from workflow.scripts.base import measures
-from workflow.scripts.notation.findings import TICKS, Note, Part, Text, Time
+from workflow.scripts.grammar.findings import TICKS, Note, Part, Text, Time
 
 # The classes of note lengths of Yang and Lerch: whole to sixteenth, the same four dotted from the half on, and the
 # notes of triplets of halves, quarters and eighths.

@@ -6,9 +6,9 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from workflow.scripts.base import measures
-from workflow.scripts.notation.checker import parse
-from workflow.scripts.notation.findings import TIERS, Text
-from workflow.scripts.notation.rhythm import judge as judge_rhythm
+from workflow.scripts.grammar.checker import parse
+from workflow.scripts.grammar.findings import TIERS, Text
+from workflow.scripts.grammar.rhythm import judge as judge_rhythm
 from workflow.scripts.writing.programs import Abc2midi, Music21, over_limit, said, sanitise
 from workflow.scripts.writing.samples import read_tune
 from workflow.scripts.writing.tunebook import Tune

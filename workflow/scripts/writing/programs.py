@@ -19,7 +19,8 @@ from typing import Self
 
 from workflow.scripts.base.errors import InputError
 from workflow.scripts.base.files import atomic_path
-from workflow.scripts.corpus.pieces import to_lf
+from workflow.scripts.grammar.fields import VOICE
+from workflow.scripts.grammar.findings import MAX_MESSAGES
 from workflow.scripts.machine.sandbox import (
     ended,
     find_program,
@@ -30,8 +31,7 @@ from workflow.scripts.machine.sandbox import (
     start_limited,
     stop,
 )
-from workflow.scripts.notation.fields import VOICE
-from workflow.scripts.notation.findings import MAX_MESSAGES
+from workflow.scripts.reading.pieces import to_lf
 from workflow.scripts.writing import music21_worker
 
 # Limits on what a program is given: what kills programs, or makes them last, is far beyond what music has. In 13,000

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from workflow.scripts.base.errors import InputError
 from workflow.scripts.base.files import read_json
-from workflow.scripts.corpus.pieces import whole_text
 from workflow.scripts.corpus.tokenizer import BEGIN, Tokenizer
+from workflow.scripts.reading.pieces import whole_text
 
 
 def with_reference_number(prompt: str) -> str:

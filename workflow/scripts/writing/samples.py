@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from workflow.scripts.base.errors import InputError
 from workflow.scripts.base.files import write_text
-from workflow.scripts.corpus.pieces import whole_text
+from workflow.scripts.reading.pieces import whole_text
 
 MAX_BYTES = 256 << 10  # of a file that are looked at; a tune is a few kilobytes
 NEEDED = ("file", "chars", "ended", "prompt_chars")

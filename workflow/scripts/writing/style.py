@@ -10,8 +10,8 @@ from workflow.scripts.base import measures
 from workflow.scripts.base.errors import InputError
 from workflow.scripts.base.uncertainty import rate_of, ratio_means
 from workflow.scripts.corpus.dataset import Corpus
-from workflow.scripts.notation.checker import parse
-from workflow.scripts.notation.rhythm import judge as judge_rhythm
+from workflow.scripts.grammar.checker import parse
+from workflow.scripts.grammar.rhythm import judge as judge_rhythm
 from workflow.scripts.writing.distances import compare
 from workflow.scripts.writing.features import CLASSES, measure
 from workflow.scripts.writing.samples import Sample, read_samples, read_tune

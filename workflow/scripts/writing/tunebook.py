@@ -10,10 +10,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from workflow.scripts.corpus.pieces import unnumbered_tune
-from workflow.scripts.corpus.sources import Piece, read_abc
 from workflow.scripts.notation.clean import END, LINE, START, find_tunes
 from workflow.scripts.notation.file_header import with_defaults
+from workflow.scripts.reading.pieces import unnumbered_tune
+from workflow.scripts.reading.sources import Piece, read_abc
 from workflow.scripts.writing.samples import TuneText, read_tune, text_or_problem
 
 

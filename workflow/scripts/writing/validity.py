@@ -58,7 +58,7 @@ def rates(verdicts: list[dict]) -> dict:
 
     A silent tune, of rests or chord symbols alone, is legal; it passes no step all the same, as it is no music.
     """
-    table = {}
+    table: dict[str, dict] = {}
     for name, key in RATES.items():
         known = [verdict[key] and not is_silent(verdict) for verdict in verdicts if verdict[key] is not None]
         if known:

@@ -1,6 +1,6 @@
 """What the checker of ABC finds in a text: messages about it, and the bars, notes and rests of each voice.
 
-`notation.checker` and `notation.voice` make these from a text; `notation.rhythm` and others read them. Times are in
+`grammar.checker` and `grammar.voice` make these from a text; `grammar.rhythm` and others read them. Times are in
 ticks, of which a whole note has `TICKS`: whole numbers, or fractions where a length does not fit.
 """
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import NamedTuple
 
-from workflow.scripts.notation.rules_of_text import Rule
+from workflow.scripts.grammar.rules_of_text import Rule
 
 # Divisible by the lengths that music has, tuplets and dots of them included, so that times are exact.
 TICKS = 2**12 * 3**3 * 5**2 * 7 * 11 * 13
@@ -92,7 +92,7 @@ class Text:
     Attributes:
         prompt_chars: how many characters, from the start, are a prompt's. They are checked, but their notes are not
             counted.
-        messages: at most `MAX_MESSAGES`, in the order found. `notation.rhythm` adds those about the rhythm.
+        messages: at most `MAX_MESSAGES`, in the order found. `grammar.rhythm` adds those about the rhythm.
         tiers: of all messages.
         parts: of each voice that has bars, by its name.
         notes: how many follow the prompt.

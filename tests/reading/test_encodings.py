@@ -6,8 +6,8 @@ import unicodedata
 
 import pytest
 
-from workflow.scripts.corpus.encodings import is_utf8, to_utf8
-from workflow.scripts.corpus.pieces import whole_text
+from workflow.scripts.reading.encodings import is_utf8, to_utf8
+from workflow.scripts.reading.pieces import whole_text
 
 TITLES = {
     "French": "Bourrée à six|La fille du roi d'Espagne, été|Scottish à Virmoux|Élisa en forêt|Cœur de chêne"

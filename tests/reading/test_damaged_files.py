@@ -6,9 +6,9 @@ import tarfile
 
 import pytest
 
-from tests.corpus.tunes_in_files import COMPRESS, MIDI, TUNE, ZSTD, read, tar_of, zip_of
+from tests.reading.tunes_in_files import COMPRESS, MIDI, TUNE, ZSTD, read, tar_of, zip_of
 from workflow.scripts.corpus import pieces as text_pieces
-from workflow.scripts.corpus.sources import Rejected, read_pieces
+from workflow.scripts.reading.sources import Rejected, read_pieces
 
 
 def test_damaged_files_are_named_and_the_rest_is_read(tmp_path):

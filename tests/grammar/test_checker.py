@@ -5,9 +5,9 @@ from collections import Counter
 
 import pytest
 
-from workflow.scripts.notation.checker import parse
-from workflow.scripts.notation.findings import MAX_MESSAGES, TICKS
-from workflow.scripts.notation.rhythm import judge
+from workflow.scripts.grammar.checker import parse
+from workflow.scripts.grammar.findings import MAX_MESSAGES, TICKS
+from workflow.scripts.grammar.rhythm import judge
 from workflow.scripts.writing.features import measure
 
 HEADER = "X:1\nT:t\nM:4/4\nL:1/8\nK:C\n"

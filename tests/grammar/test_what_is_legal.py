@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from workflow.scripts.corpus.pieces import whole_text
-from workflow.scripts.notation.checker import parse
-from workflow.scripts.notation.rhythm import judge
+from workflow.scripts.grammar.checker import parse
+from workflow.scripts.grammar.rhythm import judge
+from workflow.scripts.reading.pieces import whole_text
 
 HEADER = "X:1\nT:t\nM:4/4\nL:1/8\nK:C\n"
 

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.corpus.tunes_in_files import TUNE, read, tar_of
+from tests.reading.tunes_in_files import TUNE, read, tar_of
 from workflow.scripts.base.errors import InputError
-from workflow.scripts.corpus.sources import list_files, read_pieces, require_files
+from workflow.scripts.reading.inputs import list_files, require_files
+from workflow.scripts.reading.sources import read_pieces
 
 
 def test_links_are_followed_once(tmp_path):

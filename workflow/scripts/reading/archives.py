@@ -16,7 +16,7 @@ from typing import BinaryIO, NamedTuple
 
 import zstandard
 
-from workflow.scripts.corpus.pieces import Readable
+from workflow.scripts.reading.pieces import Readable
 
 # A file on disk may unpack to this much, or to this many times its size, whichever is more.
 MAX_UNPACKED_BYTES = 256 << 20

@@ -16,11 +16,12 @@ import pytest
 import zstandard
 
 from tests.conftest import ROOT
-from tests.corpus.tunes_in_files import COMPRESS, MIDI, TUNE, ZSTD, memory_to_read, read, tar_of, zip_of
+from tests.reading.tunes_in_files import COMPRESS, MIDI, TUNE, ZSTD, memory_to_read, read, tar_of, zip_of
 from workflow.scripts.base.errors import InputError
 from workflow.scripts.corpus import pieces as text_pieces
 from workflow.scripts.corpus import sources
-from workflow.scripts.corpus.sources import Piece, input_bytes, list_files, read_pieces, require_files, root_of
+from workflow.scripts.reading.inputs import input_bytes, list_files, require_files, root_of
+from workflow.scripts.reading.sources import Piece, read_pieces
 
 
 def test_music21_corpus_is_whole(shared):
@@ -184,7 +185,7 @@ def test_music21_that_is_not_there_is_one_sentence(tmp_path, monkeypatch, there)
 
 def test_music21_is_found_without_the_seconds_that_its_import_takes():
     code = (
-        "import sys; from workflow.scripts.corpus.sources import list_files, root_of;"
+        "import sys; from workflow.scripts.reading.inputs import list_files, root_of;"
         "print(len(list_files(root_of('music21'))), 'music21' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)

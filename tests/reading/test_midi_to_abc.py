@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from workflow.scripts.corpus import midi_to_abc
-from workflow.scripts.corpus.midi_to_abc import ConversionError, Converter
 from workflow.scripts.machine.sandbox import find_program
+from workflow.scripts.reading.midi_to_abc import ConversionError, Converter
 
 END = b"\0\xff\x2f\0"
 METER = b"\0\xff\x58\x04\x04\x02\x18\x08"

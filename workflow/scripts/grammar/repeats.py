@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from workflow.scripts.notation import rules_of_music as rules
+from workflow.scripts.grammar import rules_of_music as rules
 
 
 class Repeats:

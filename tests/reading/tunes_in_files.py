@@ -13,7 +13,7 @@ from pathlib import Path
 import zstandard
 
 from tests.conftest import ROOT
-from workflow.scripts.corpus.sources import Piece, Rejected, read_pieces
+from workflow.scripts.reading.sources import Piece, Rejected, read_pieces
 
 TUNE = b"X:1\nT:One\nK:G\nGABc d2e2|\n"
 MIDI = b"MThd\0\0\0\6\0\0\0\1\0\x60MTrk\0\0\0\4\0\xff\x2f\0"
@@ -56,7 +56,7 @@ def read(path: Path) -> tuple[dict[str, bytes], dict[str, str]]:
 PEAK = """
 import sys
 from workflow.scripts.corpus import archives
-from workflow.scripts.corpus.sources import read_pieces
+from workflow.scripts.reading.sources import read_pieces
 
 def peak():  # ru_maxrss would count the process that started this one
     return int(open("/proc/self/status").read().split("VmHWM:")[1].split()[0]) >> 10

@@ -6,7 +6,7 @@ import re
 import pytest
 
 from workflow.scripts.corpus import pieces
-from workflow.scripts.corpus.pieces import cut, unnumbered_tune, whole_text
+from workflow.scripts.reading.pieces import cut, unnumbered_tune, whole_text
 
 TUNE = "X:1\nT:One\nK:G\nGABc d2e2|\n"
 

@@ -1,7 +1,7 @@
 """Whether a text is ABC, in every character: a checker of the grammar that reads a tune once, in linear time.
 
-Needs a text, and makes the `Text` of `notation.findings`. The rules are those of the standard, ABC 2.1
-(abcnotation.com/wiki/abc:standard:v2.1): `notation.rules_of_text` and `notation.rules_of_music` list them.
+Needs a text, and makes the `Text` of `grammar.findings`. The rules are those of the standard, ABC 2.1
+(abcnotation.com/wiki/abc:standard:v2.1): `grammar.rules_of_text` and `grammar.rules_of_music` list them.
 """
 
 import re
@@ -9,14 +9,15 @@ from collections.abc import Iterator
 from fractions import Fraction
 from typing import NamedTuple
 
-from workflow.scripts.notation import fields
-from workflow.scripts.notation import rules_of_music as music_rules
-from workflow.scripts.notation import rules_of_text as rules
-from workflow.scripts.notation.findings import Text
-from workflow.scripts.notation.signs import MARKS, Signs
-from workflow.scripts.notation.tokens import ENTITY
-from workflow.scripts.notation.voice import ALL_OCTAVES, OWN_NOTE, OWN_OCTAVE, Voice
+from workflow.scripts.grammar import fields
+from workflow.scripts.grammar import rules_of_music as music_rules
+from workflow.scripts.grammar import rules_of_text as rules
+from workflow.scripts.grammar.findings import Text
+from workflow.scripts.grammar.signs import MARKS, Signs
+from workflow.scripts.grammar.tokens import ENTITY
+from workflow.scripts.grammar.voice import ALL_OCTAVES, OWN_NOTE, OWN_OCTAVE, Voice
 
+BLANKS = " \t"  # of which a blank line consists (2.2.4)
 COMMENT = re.compile(r"(?<!\\)%")
 FIELD = re.compile(r"[ \t]*([A-Za-z]+|\+):")
 BLOCK = re.compile(r"%%begin(\w+)")  # a text or a program that %%endtext or the like ends
@@ -81,7 +82,8 @@ class Parser:
             start, end = at, text.find("\n", at)
             end = len(text) if end < 0 else end
             line, at = text[start:end], end + 1
-            if line[:1] == "%":
+            directive = line.lstrip(BLANKS)
+            if directive[:1] == "%":
                 if block := BLOCK.match(line):
                     last = None if block[1] in open_for_good else re.compile(rf"\n%%end{block[1]}\b").search(text, end)
                     if last:
@@ -89,12 +91,12 @@ class Parser:
                     else:
                         open_for_good.add(block[1])
                         self.say(start, rules.OPEN_BLOCK, block[0])
-                elif line[1:2] == "%":
-                    self.instruct(COMMENT.split(line[2:], maxsplit=1)[0])
+                elif directive[1:2] == "%":
+                    self.instruct(COMMENT.split(directive[2:], maxsplit=1)[0])
                 continue
             if comment := COMMENT.search(line):
                 line = line[: comment.start()]
-                if not line.strip():
+                if not line.strip(BLANKS):
                     continue
             yield start, line
 
@@ -102,7 +104,7 @@ class Parser:
         """Check the text."""
         state = "before"
         for start, line in self.lines():
-            if not line.strip():
+            if not line.strip(BLANKS):
                 state = self.blank_line(state, start)
                 continue
             field = FIELD.match(line)

@@ -1,6 +1,6 @@
 """What may be wrong with an ABC file, a tune's header and its fields: the rules of ABC 2.1 that the checker holds.
 
-`notation.rules_of_music` has those of the music. A rule's ``wrong`` is music after a header in 4/4 with a unit of
+`grammar.rules_of_music` has those of the music. A rule's ``wrong`` is music after a header in 4/4 with a unit of
 1/8, or a whole text where it has an X: or K: line, and so is its ``right``.
 """
 

@@ -5,11 +5,11 @@ They have lengths, chords, broken rhythm and ties of their own, which are checke
 
 from collections.abc import Callable
 
-from workflow.scripts.notation import rules_of_music as rules
+from workflow.scripts.grammar import rules_of_music as rules
 
 
 class Grace:
-    """Reads the signs between { and }, as `notation.voice.Voice` reads those of the melody."""
+    """Reads the signs between { and }, as `grammar.voice.Voice` reads those of the melody."""
 
     def __init__(self, say: Callable[..., None], at: int):
         self.say, self.at = say, at

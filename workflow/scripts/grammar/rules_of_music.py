@@ -1,9 +1,9 @@
 """What may be wrong with the music of a tune: the rules of ABC 2.1 that the checker holds, in its order.
 
-`notation.rules_of_text` has those of files and fields, and says what a rule's parts are.
+`grammar.rules_of_text` has those of files and fields, and says what a rule's parts are.
 """
 
-from workflow.scripts.notation.rules_of_text import Rule
+from workflow.scripts.grammar.rules_of_text import Rule
 
 # Notes
 

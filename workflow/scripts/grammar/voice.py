@@ -1,19 +1,19 @@
 """The music of one voice of a tune, sign by sign: what is wrong with it, its bars and its notes.
 
-`notation.signs` cuts the text into signs and calls the method of a `Voice` for each. The `Voice` writes messages into
+`grammar.signs` cuts the text into signs and calls the method of a `Voice` for each. The `Voice` writes messages into
 the `Text`, and bars, notes and rests into a `Part`. ``at`` is always the offset of a sign in the text.
 """
 
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from workflow.scripts.notation import rules_of_music as rules
-from workflow.scripts.notation.bars import Bars
-from workflow.scripts.notation.findings import TICKS, Note, Part, Rest, Text, Time
-from workflow.scripts.notation.grace import Grace
-from workflow.scripts.notation.repeats import Repeats
-from workflow.scripts.notation.ties import NOTHING, Sounds, Ties, Waiting
-from workflow.scripts.notation.tokens import MAX_DIGITS, NO_TUPLET, length_of, scaled, tuplet_of
+from workflow.scripts.grammar import rules_of_music as rules
+from workflow.scripts.grammar.bars import Bars
+from workflow.scripts.grammar.findings import TICKS, Note, Part, Rest, Text, Time
+from workflow.scripts.grammar.grace import Grace
+from workflow.scripts.grammar.repeats import Repeats
+from workflow.scripts.grammar.ties import NOTHING, Sounds, Ties, Waiting
+from workflow.scripts.grammar.tokens import MAX_DIGITS, NO_TUPLET, length_of, scaled, tuplet_of
 
 STEPS = dict(zip("CDEFGABcdefgab", (60, 62, 64, 65, 67, 69, 71, 72, 74, 76, 77, 79, 81, 83), strict=True))
 ALTER = {"^": 1, "^^": 2, "_": -1, "__": -2, "=": 0}

@@ -7,7 +7,7 @@ letter and octave: an accidental lasts as long as the tie does, so a note of the
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from workflow.scripts.notation import rules_of_music as rules
+from workflow.scripts.grammar import rules_of_music as rules
 
 Sounds = tuple[Sequence[str], Sequence[int]]  # names and pitches of a note or chord; none of a rest
 NOTHING: Sounds = ((), ())

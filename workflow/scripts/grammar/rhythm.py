@@ -1,13 +1,13 @@
 """Whether the bars of a tune last what its meter says, and whether its voices keep step.
 
-Needs what `notation.checker` found in a text, and adds messages of the tier rhythm to it.
+Needs what `grammar.checker` found in a text, and adds messages of the tier rhythm to it.
 """
 
 import itertools
 from dataclasses import dataclass
 
-from workflow.scripts.notation import rules_of_music as rules
-from workflow.scripts.notation.findings import Bar, Text
+from workflow.scripts.grammar import rules_of_music as rules
+from workflow.scripts.grammar.findings import Bar, Text
 
 
 @dataclass

@@ -12,9 +12,9 @@ import zipfile
 
 import pytest
 
-from tests.corpus.tunes_in_files import COMPRESS, TUNE, ZSTD, memory_to_read, read, tar_of, zip_of
+from tests.reading.tunes_in_files import COMPRESS, TUNE, ZSTD, memory_to_read, read, tar_of, zip_of
 from workflow.scripts.corpus import archives
-from workflow.scripts.corpus.sources import read_pieces
+from workflow.scripts.reading.sources import read_pieces
 
 
 def test_members_of_a_tar_do_not_pile_up(tmp_path):

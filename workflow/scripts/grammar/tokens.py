@@ -8,9 +8,9 @@ import functools
 import re
 from fractions import Fraction
 
-from workflow.scripts.notation import rules_of_music as rules
-from workflow.scripts.notation.findings import TICKS, Time
-from workflow.scripts.notation.rules_of_text import Rule
+from workflow.scripts.grammar import rules_of_music as rules
+from workflow.scripts.grammar.findings import TICKS, Time
+from workflow.scripts.grammar.rules_of_text import Rule
 
 LENGTH = r"\d*(?:/+\d*)*"
 ENTITY = re.compile(r"&(?:[A-Za-z]{2,8}|\#\d{1,7}|\#x[0-9A-Fa-f]{1,6});")

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple, Protocol
 
-from workflow.scripts.corpus.encodings import TUNE_START, declared_in, to_utf8
+from workflow.scripts.reading.encodings import TUNE_START, declared_in, to_utf8
 
 PIECE_BYTES = 8 << 20  # a file is read in blocks of this size, and cut where it holds more; at least 4
 MAX_TUNE_BYTES = 32 << 20  # from one X: line to the next; more than PIECE_BYTES

@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from re import Match
 
-from workflow.scripts.notation import rules_of_music as rules
-from workflow.scripts.notation.findings import Text
-from workflow.scripts.notation.tokens import DECORATIONS, TOKEN, TOKEN_WITH_BREAKS
-from workflow.scripts.notation.voice import Voice
+from workflow.scripts.grammar import rules_of_music as rules
+from workflow.scripts.grammar.findings import Text
+from workflow.scripts.grammar.tokens import DECORATIONS, TOKEN, TOKEN_WITH_BREAKS
+from workflow.scripts.grammar.voice import Voice
 
 MARKS = frozenset(".~HLMOPSTuv")  # letters and signs that are a decoration of the next note (4.14)
 PROSE_LETTERS = 3  # of no meaning within one word, which make a line prose

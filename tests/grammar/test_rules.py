@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 
 from tests.notation.conftest import abc_ish
-from workflow.scripts import notation
+from workflow.scripts import grammar
+from workflow.scripts.grammar import rules_of_music, rules_of_text
+from workflow.scripts.grammar.checker import parse
+from workflow.scripts.grammar.findings import TIERS
+from workflow.scripts.grammar.rules_of_text import Rule
 from workflow.scripts.manual.examples import judged, rules, says
-from workflow.scripts.notation import rules_of_music, rules_of_text
-from workflow.scripts.notation.checker import parse
-from workflow.scripts.notation.findings import TIERS
-from workflow.scripts.notation.rules_of_text import Rule
 
 LISTS = (rules_of_text, rules_of_music)
-FILES = sorted(Path(notation.__path__[0]).glob("*.py"))
+FILES = sorted(Path(grammar.__path__[0]).glob("*.py"))
 
 
 def names() -> dict[str, Rule]:

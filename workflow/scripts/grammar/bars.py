@@ -1,14 +1,14 @@
 """The bars of one voice, and the time: where a bar began, what overlays sound beside it, and what it lasts.
 
-Times are in ticks (`notation.findings`). An overlay (ABC 2.1, 7.4) is a second voice in a bar: & sets the time back to
+Times are in ticks (`grammar.findings`). An overlay (ABC 2.1, 7.4) is a second voice in a bar: & sets the time back to
 the start of the bar, && to the start of the bar before it. Some programs also enclose one of any length in (& and &).
 """
 
 from collections.abc import Callable
 
-from workflow.scripts.notation import rules_of_music as rules
-from workflow.scripts.notation.findings import Bar, Part, Rest, Time
-from workflow.scripts.notation.ties import NOTHING
+from workflow.scripts.grammar import rules_of_music as rules
+from workflow.scripts.grammar.findings import Bar, Part, Rest, Time
+from workflow.scripts.grammar.ties import NOTHING
 
 
 class Bars:
