@@ -110,7 +110,7 @@ def is_same(text, a, b, other, c, d):
 
 @inlined
 def without_continuation(text, a, b):
-    """Where [a, b) ends withtext the backslashes at its end, which say that a line goes on in the next."""
+    """Where [a, b) ends without the backslashes at its end, which say that a line goes on in the next."""
     while b > a and (text[b - 1] == BACKSLASH or text[b - 1] == SPACE):
         b -= 1
     return b

@@ -33,7 +33,7 @@ UPPER_COMMON, UPPER_RARE = "ÁÄÅÆÉÓÖØÜ", "ÀÂÃÇÈÊËÌÍÎÏÐÑÒÔ
 UPPER = UPPER_COMMON + UPPER_RARE
 MARKS, SIGNS = "“”‘’«»„–—…¡¿\xa0", "£©®°½"
 LETTER = r"[^\W\d_]"
-# How odd something is in the titles and names of European tunes; the weights were found by trying, on 250 of them.
+# How odd something is in the titles and names of European tunes; the weights were found by trying.
 ODD = [
     (weight, re.compile(pattern))
     for weight, pattern in (
