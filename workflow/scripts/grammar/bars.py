@@ -61,7 +61,7 @@ class Bars:
             self.now = self.span[0]
             return
         self.now, self.to_pass = self.start, 0
-        for bar in self.part.bars[::-1][: n - 1]:
+        for bar in self.part.bars[-(n - 1) :] if n > 1 else ():
             self.now -= bar.duration * bar.n_bars
             self.to_pass += 1
 

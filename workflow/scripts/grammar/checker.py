@@ -4,6 +4,8 @@ Needs a text, and makes the `Text` of `grammar.findings`. The rules are those of
 (abcnotation.com/wiki/abc:standard:v2.1): `grammar.rules_of_text` and `grammar.rules_of_music` list them.
 """
 
+import bisect
+import collections
 import re
 from collections.abc import Iterator
 from fractions import Fraction
@@ -20,7 +22,8 @@ from workflow.scripts.grammar.voice import ALL_OCTAVES, OWN_NOTE, OWN_OCTAVE, Vo
 BLANKS = " \t"  # of which a blank line consists (2.2.4)
 COMMENT = re.compile(r"(?<!\\)%")
 FIELD = re.compile(r"[ \t]*([A-Za-z]+|\+):")
-BLOCK = re.compile(r"%%begin(\w+)")  # a text or a program that %%endtext or the like ends
+BEGINS_BLOCK = re.compile(r"%%begin(\w+)")  # of text or PostScript, that %%endtext or the like ends
+ENDS_BLOCK = re.compile(r"^%%end(\w+)", re.MULTILINE)
 FIRST_X = re.compile(r"^[ \t]*X:", re.MULTILINE)
 MUSIC_WITH_COLON = re.compile(r"[ \t]*(?:[A-Ga-gzxyZX]:[|:]|[A-Za-z]{2})")  # in a body G:| is a note and a repeat sign
 # < and > are broken rhythm, too: a line of HTML tags has an end tag, or a letter that is no note.
@@ -77,19 +80,21 @@ class Parser:
     def lines(self) -> Iterator[tuple[int, str]]:
         """(offset, text) of each line without its comment; lines that are none, and blocks of text, are left out."""
         text, at = self.found.text, 0
-        open_for_good: set[str] = set()
+        ends = collections.defaultdict(list)  # of blocks, by their name
+        for match in ENDS_BLOCK.finditer(text):
+            ends[match[1]].append(match.start())
         while at <= len(text):
             start, end = at, text.find("\n", at)
             end = len(text) if end < 0 else end
             line, at = text[start:end], end + 1
             directive = line.lstrip(BLANKS)
             if directive[:1] == "%":
-                if block := BLOCK.match(line):
-                    last = None if block[1] in open_for_good else re.compile(rf"\n%%end{block[1]}\b").search(text, end)
-                    if last:
-                        at = last.start() + 1  # which is a directive, too
+                if block := BEGINS_BLOCK.match(line):
+                    of_name = ends[block[1]]
+                    place = bisect.bisect(of_name, start)
+                    if place < len(of_name):
+                        at = of_name[place]  # which is a directive, too
                     else:
-                        open_for_good.add(block[1])
                         self.say(start, rules.OPEN_BLOCK, block[0])
                 elif directive[1:2] == "%":
                     self.instruct(COMMENT.split(directive[2:], maxsplit=1)[0])

@@ -67,7 +67,7 @@ lines of its messages are those of the file.
 | **hard** | what the standard has no rule for | fails `syntax` |
 | **balance** | a sign without its other half: repeats, endings, ties, slurs | fails `syntax` |
 | **rhythm** | bars that do not last what the meter says, voices that are out of step | fails `rhythm`, is legal |
-| **silent** | a tune of rests or chord symbols alone | is legal (`syntax_valid`), and passes no step as it is no music |
+| **silent** | a tune of rests or chord symbols alone | is legal (`syntax_valid`), and passes no step |
 | **soft** | what readers are asked to ignore, or programs take all the same | passes |
 
 The first and last bar of a section may be short, none may be long. A tune in free meter has no verdict on its rhythm.
