@@ -131,6 +131,7 @@ def test_fields_define_signs_and_line_breaks(field, music):
         "C6 !f!y D2|HZ|]",
         "ABcd efg>\na|(3ab\nc z6|]",
         "AB:|\nDE:|cd6|]",
+        "abc4\\\n-c2|]",
         "g4 f4|e6 e2 &&\\\n(d8|c6) c2|]",
     ],
 )

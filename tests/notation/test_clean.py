@@ -151,6 +151,7 @@ W:words
         ("abc|]\\\nK:D\ndef:\\\nK:G", "abc|]\nK:D\ndef:\nK:G\n"),
         ("[ce]\\\nI:MIDI program 1\n", "[ce]\\\n%%MIDI program 1\n"),
         ("abc|\\\n[r:x]\ndef|", "abc|\ndef|\n"),
+        ("abc\\\n-cba|", "abc-cba|\n"),  # a tie has to be next to its note
         ("abc|\\\n[r:x]\\\ndef|", "abc| def|\n"),
         ("abc|\\\n</pre>\ndef|", "abc| def|\n"),
     ],

@@ -21,11 +21,11 @@ from workflow.scripts.grammar.voice import ALL_OCTAVES, OWN_NOTE, OWN_OCTAVE, Vo
 
 BLANKS = " \t"  # of which a blank line consists (2.2.4)
 COMMENT = re.compile(r"(?<!\\)%")
-FIELD = re.compile(r"[ \t]*([A-Za-z]+|\+):")
+FIELD = re.compile(r"[ \t]*([A-Za-z+]):")
 BEGINS_BLOCK = re.compile(r"%%begin(\w+)")  # of text or PostScript, that %%endtext or the like ends
 ENDS_BLOCK = re.compile(r"^%%end(\w+)", re.MULTILINE)
 FIRST_X = re.compile(r"^[ \t]*X:", re.MULTILINE)
-MUSIC_WITH_COLON = re.compile(r"[ \t]*(?:[A-Ga-gzxyZX]:[|:]|[A-Za-z]{2})")  # in a body G:| is a note and a repeat sign
+MUSIC_WITH_COLON = re.compile(r"[ \t]*[A-Ga-gzxyZX]:[|:]")  # in a body G:| is a note and a repeat sign
 # < and > are broken rhythm, too: a line of HTML tags has an end tag, or a letter that is no note.
 HTML = re.compile(r"(?=.*(?:</|[H-WYh-w]))[ \t]*(?:<[/!A-Za-z][^<>]*>[ \t]*)+")
 IN_BODY = frozenset("IKLMmNPQRrsTUVWw+")  # fields that may be lines of the body
@@ -192,7 +192,7 @@ class Parser:
         block, self.block = self.block, []
         if not block:
             return
-        found = [(at, line, match) for at, line in block if (match := FIELD.match(line)) and len(match[1]) == 1]
+        found = [(at, line, match) for at, line in block if (match := FIELD.match(line))]
         are_fields = len(found) == len(block)
         if not is_parted:
             self.say(block[0][0], rules.X_NOT_FIRST if are_fields else rules.FREE_TEXT)

@@ -34,6 +34,7 @@ PROPERTY = re.compile(
     r"|name|nm|subname|snm|sname|merge|up|down|stem|stems|gstem|gstems|dyn|lyrics|gchord|overlay|bracket|brace|space)"
     r'(?:=(?:"[^"]*"|\S+))?|\w+:\S+'  # the last is one of a single program (4.6)
 )
+UNKNOWN_PROPERTY = re.compile(r"[+-]?\w[\w#+-]*")  # of a clef and the like: an unknown name is ignored (4.6)
 # Sharps of a signature by tonic and mode: fifths from C, moved by the mode.
 FIFTHS = {"F": -1, "C": 0, "G": 1, "D": 2, "A": 3, "E": 4, "B": 5}
 MODES = {"": 0, "maj": 0, "ion": 0, "dor": -2, "phr": -4, "lyd": 1, "mix": -1, "m": -3, "min": -3, "aeo": -3, "loc": -5}
@@ -152,10 +153,10 @@ def key(value: str) -> tuple[dict[str, int], bool]:
         rest = rest[found.end() :]
         is_standard = is_standard and rest[:1] not in (",", "'")
         rest = rest.lstrip(",'")
-    words = WORD.findall(rest)
-    if rest.count('"') % 2:
+    others = [word for word in WORD.findall(rest) if not PROPERTY.fullmatch(word)]
+    if not all(UNKNOWN_PROPERTY.fullmatch(word) for word in others):
         raise ValueError(value)
-    return signature, is_standard and all(PROPERTY.fullmatch(word) for word in words)
+    return signature, is_standard and not others
 
 
 def fifths_of(tonic: str, sign: str, mode: str) -> int:

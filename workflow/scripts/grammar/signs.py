@@ -9,7 +9,7 @@ from workflow.scripts.grammar.tokens import DECORATIONS, TOKEN, TOKEN_WITH_BREAK
 from workflow.scripts.grammar.voice import Voice
 
 MARKS = frozenset(".~HLMOPSTuv")  # letters and signs that are a decoration of the next note (4.14)
-PROSE_LETTERS = 3  # of no meaning within one word, which make a line prose
+MAX_IN_WORDS = 4  # letters of no meaning within words of a line of music; with more it is prose
 ANNOTATES = frozenset("^_<>@")  # first characters of texts that are no chord symbols (4.19)
 # Signs that are all a voice's own, by the names of `TOKEN`.
 OF_VOICE: dict[str, Callable[[Voice, Match[str], int], None]] = {
@@ -39,6 +39,7 @@ class Signs:
         self.found, self.say = found, found.say
         self.marks = MARKS
         self.breaks = False  # whether ! alone is a line break
+        self.in_words = 0  # letters of no meaning in words, of the lines that this one goes on from
 
     def read(self, voice: Voice, start: int, stop: int, take_field: Callable[[str, str, int], Voice]) -> None:
         """Read a line of music, [start, stop) of the text, that begins in a voice.
@@ -71,16 +72,23 @@ class Signs:
                 self.read_word(kind, sign, at)
             elif self.is_stray(voice, sign[0], at, stop) and sign[0] == '"':
                 break  # the rest of the line is text
-        if len(unknown) >= PROSE_LETTERS and self.has_word(unknown):
+        self.in_words += self.count_in_words(unknown)
+        if self.in_words > MAX_IN_WORDS:
             self.say(start, rules.PROSE)
-        voice.adjacent = False
         if text[stop - 1 : stop] != "\\":
+            self.in_words = 0
             voice.end_line()
 
-    def has_word(self, unknown: list[int]) -> bool:
-        """Whether some of these letters, at offsets in order, are in one word."""
-        text, ends = self.found.text, unknown[PROSE_LETTERS - 1 :]
-        return any(text[first : last + 1].isalpha() for first, last in zip(unknown, ends, strict=False))
+    def count_in_words(self, unknown: list[int]) -> int:
+        """How many of these letters, at offsets in order, are in a word that has two different ones of them."""
+        text = self.found.text
+        words: list[str] = []
+        for i, at in enumerate(unknown):
+            if i and text[unknown[i - 1] : at].isalpha():
+                words[-1] += text[at]
+            else:
+                words.append(text[at])
+        return sum(len(word) for word in words if len(set(word)) > 1)
 
     def read_word(self, kind: str | None, sign: Match[str], at: int) -> None:
         """A sign that no time passes with: a text, a decoration, or one of no meaning."""

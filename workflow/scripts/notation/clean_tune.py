@@ -28,6 +28,7 @@ from workflow.scripts.notation.lines import (
     SOUNDING,
     SPACE,
     TAB,
+    TIE,
     block_name,
     end_of_block,
     end_of_line,
@@ -155,6 +156,10 @@ def clean_tune(text, i, stop, dropped, keep_comments, out, o, counts):
             out[respelled], out[respelled + 1] = INSTRUCTION, COLON
         if goes_on and (names_field or is_comment):  # joined to the music before it, a field would become music
             a, b = part_lines(out, a, b)
+        elif goes_on and out[a] == TIE:  # has to be next to its note
+            for j in range(a, b):
+                out[j - 1] = out[j]
+            a, b, whole = a - 1, b - 1, whole - 1
         if names_field and letter != CONTINUATION:
             respelled = a if is_heard else first - 1
             if is_heard:
