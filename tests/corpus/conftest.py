@@ -10,11 +10,12 @@ import pytest
 
 from workflow.scripts.base.kept import KEPT
 from workflow.scripts.corpus import build as build_corpus
-from workflow.scripts.corpus import measure, pieces
+from workflow.scripts.corpus import measure
 from workflow.scripts.corpus.build import build
 from workflow.scripts.corpus.dataset import SPLITS, Corpus
 from workflow.scripts.corpus.options import Options, Source
 from workflow.scripts.corpus.work_folder import WORK
+from workflow.scripts.reading import pieces
 
 OUTPUTS = {f"{s}.{e}" for s in SPLITS for e in ("bin", "idx")} | {
     "corpus.json", "tokenizer.json", "tunes.tsv", "quarantine.csv",

@@ -7,9 +7,9 @@ from pathlib import Path
 from tests.conftest import ROOT
 from tests.corpus.conftest import OPTIONS, OUTPUTS, contents, tables
 from workflow.scripts.corpus import build as build_corpus
-from workflow.scripts.corpus import pieces
 from workflow.scripts.corpus.build import build, in_two, shard_key
 from workflow.scripts.corpus.options import Source
+from workflow.scripts.reading import pieces
 from workflow.scripts.reading.sources import Piece, Rejected
 
 

@@ -25,7 +25,8 @@ from workflow.scripts.corpus.work_folder import WORK
 
 KILLED = """
 import os, signal, sys
-from workflow.scripts.corpus import build as build_corpus, pieces
+from workflow.scripts.corpus import build as build_corpus
+from workflow.scripts.reading import pieces
 from workflow.scripts.corpus.options import Source
 build_corpus.SHARD_BYTES, pieces.PIECE_BYTES = 4000, 6000
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ import zipfile
 import pytest
 
 from tests.reading.tunes_in_files import COMPRESS, TUNE, ZSTD, memory_to_read, read, tar_of, zip_of
-from workflow.scripts.corpus import archives
+from workflow.scripts.reading import archives
 from workflow.scripts.reading.sources import read_pieces
 
 

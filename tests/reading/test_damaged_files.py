@@ -7,7 +7,7 @@ import tarfile
 import pytest
 
 from tests.reading.tunes_in_files import COMPRESS, MIDI, TUNE, ZSTD, read, tar_of, zip_of
-from workflow.scripts.corpus import pieces as text_pieces
+from workflow.scripts.reading import pieces as text_pieces
 from workflow.scripts.reading.sources import Rejected, read_pieces
 
 

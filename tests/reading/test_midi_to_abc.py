@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from workflow.scripts.corpus import midi_to_abc
 from workflow.scripts.machine.sandbox import find_program
+from workflow.scripts.reading import midi_to_abc
 from workflow.scripts.reading.midi_to_abc import ConversionError, Converter
 
 END = b"\0\xff\x2f\0"

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from workflow.scripts.corpus import pieces
+from workflow.scripts.reading import pieces
 from workflow.scripts.reading.pieces import cut, unnumbered_tune, whole_text
 
 TUNE = "X:1\nT:One\nK:G\nGABc d2e2|\n"

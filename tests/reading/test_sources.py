@@ -18,8 +18,8 @@ import zstandard
 from tests.conftest import ROOT
 from tests.reading.tunes_in_files import COMPRESS, MIDI, TUNE, ZSTD, memory_to_read, read, tar_of, zip_of
 from workflow.scripts.base.errors import InputError
-from workflow.scripts.corpus import pieces as text_pieces
-from workflow.scripts.corpus import sources
+from workflow.scripts.reading import pieces as text_pieces
+from workflow.scripts.reading import sources
 from workflow.scripts.reading.inputs import input_bytes, list_files, require_files, root_of
 from workflow.scripts.reading.sources import Piece, read_pieces
 

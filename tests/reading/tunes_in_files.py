@@ -55,7 +55,7 @@ def read(path: Path) -> tuple[dict[str, bytes], dict[str, str]]:
 
 PEAK = """
 import sys
-from workflow.scripts.corpus import archives
+from workflow.scripts.reading import archives
 from workflow.scripts.reading.sources import read_pieces
 
 def peak():  # ru_maxrss would count the process that started this one
