@@ -8,11 +8,13 @@ import pytest
 from workflow.scripts.base.errors import InputError
 from workflow.scripts.grammar.checker import parse
 from workflow.scripts.grammar.rhythm import judge as judge_rhythm
+from workflow.scripts.writing import samples as sample_files
 from workflow.scripts.writing.copying import search
 from workflow.scripts.writing.ladder import evaluate
 from workflow.scripts.writing.samples import MAX_BYTES, Drawn, Sample, read_samples, read_tune, write_samples
 from workflow.scripts.writing.style import describe
 
+LITTLE = 16 << 10  # bytes that are looked at of a file, for a quick test
 TUNES = [Drawn("X:1\nK:G\n", "GABc|", False), Drawn("", "X:1\nK:C\né\n", True)]
 
 
@@ -152,16 +154,17 @@ def test_files_that_differ_in_encoding_and_line_ends_alone_have_one_verdict(shar
         *itertools.product("𝄞", ("utf-8", "utf-16"), "\n"),
     ],
 )
-def test_a_file_too_large_is_cut_at_a_line_end_or_else_between_characters(unit, encoding, eol, tmp_path):
+def test_a_file_too_large_is_cut_at_a_line_end_or_else_between_characters(unit, encoding, eol, tmp_path, monkeypatch):
+    monkeypatch.setattr(sample_files, "MAX_BYTES", LITTLE)
     for shift in range(4):
-        text = "X:1\nK:C\n" + "a" * shift + unit * MAX_BYTES
+        text = "X:1\nK:C\n" + "a" * shift + unit * LITTLE
         (tmp_path / "tune.abc").write_bytes(text.replace("\n", eol).encode(encoding))
         found, problem = read_tune(tmp_path / "tune.abc")
-        assert problem.endswith(f" bytes, more than {MAX_BYTES}")
+        assert problem.endswith(f" bytes, more than {LITTLE}")
         assert text.startswith(found)
         assert len(unit) == 1 or found.endswith("\n")
         half = 2 if eol == "\r\n" else 0  # bytes: a CR that the file is cut after ends a line, too
-        assert 0 <= MAX_BYTES + half - len(found.replace("\n", eol).encode(encoding)) < 16
+        assert 0 <= LITTLE + half - len(found.replace("\n", eol).encode(encoding)) < 16
 
 
 def test_a_file_as_large_as_is_looked_at_is_read_whole(tmp_path):
