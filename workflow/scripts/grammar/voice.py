@@ -112,13 +112,14 @@ class Voice:
     def note(self, sign: str, letter: str, octave: str, length: str, at: int) -> None:
         """A note: its accidental, letter, commas and apostrophes, and digits and slashes."""
         name, capital = letter + octave, letter.upper()
-        scope = capital if self.reach == ALL_OCTAVES else name
-        plain = self.signature[capital]
-        alter = self.accidentals.get(scope)
-        if sign:
-            alter = self.alter_of(sign, at)
-            if self.reach != OWN_NOTE:
-                self.accidentals[scope] = alter
+        plain, alter = self.signature[capital], None
+        if sign or self.accidentals:
+            scope = capital if self.reach == ALL_OCTAVES else name
+            alter = self.accidentals.get(scope)
+            if sign:
+                alter = self.alter_of(sign, at)
+                if self.reach != OWN_NOTE:
+                    self.accidentals[scope] = alter
         time = self.time_of(length, at)
         if self.grace is not None:
             self.grace.note()
@@ -126,9 +127,8 @@ class Voice:
         pitch = STEPS[letter] + (plain if alter is None else alter)
         if octave:
             pitch += 12 * (octave.count("'") - octave.count(","))
-        if alter is None and name in self.ties.waiting.ties:
-            tied = self.ties.waiting.ties[name][1]
-            alter, pitch = plain + tied - pitch, tied
+        if alter is None and (tie := self.ties.waiting.ties.get(name)):
+            alter, pitch = plain + tie[1] - pitch, tie[1]
         self.found.notes += at >= self.prompt_chars
         note = Note(0, 0, pitch, alter is None or alter == plain, at)
         if self.chord is None:
