@@ -78,6 +78,7 @@ def test_grace_notes_leave_the_melody_alone(music):
         "c4 d4-&e4 f4-|d4 c4&f4 e4|]",
         "c8&e8-|c8&e8|]",
         "c8&e8-|[ce]8|]",
+        "d8&z4 c4-|c8&d8|]",
         "c4 d4-|f8&d8|]",
         "^G8-|_A8|]",
         "[^C-E]8|[_D-F]8|[^CA]8|]",

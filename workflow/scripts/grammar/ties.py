@@ -93,9 +93,9 @@ class Ties:
 
     def end_bar(self, start: Sounds) -> None:
         """The bar ends, whose first voice starts with these notes."""
-        for waiting in self.carried:  # for a voice that this bar does not have: its notes may be in the first
+        for waiting in self.carried:  # for a voice that this bar does not have
             self.unmet |= waiting.missing(start)
-        self.complain(self.unmet)
+        self.complain(Waiting(self.unmet, False).missing(start))  # the first voice may go on with a note of another
         self.unmet, self.carried, self.crosses_bar = {}, [], True
         if self.layers:
             self.waiting, *self.carried = [*self.layers, self.waiting]
