@@ -6,13 +6,10 @@ the tune.
 """
 
 import re
-import tempfile
-from pathlib import Path
-from types import TracebackType
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
-from workflow.scripts.machine.sandbox import find_program, run_limited
 from workflow.scripts.notation.file_header import file_header, with_defaults
+from workflow.scripts.writing.programs import Abc2midi
 
 SECONDS = 10  # that it may take for a tune
 BLOCK = re.compile(r"^%%begin(\w+)\b.*\n(?:.*\n)*?%%end\1\b.*", re.MULTILINE)  # of text or PostScript
@@ -116,19 +113,11 @@ def in_its_words(text: str) -> str:
     return tune
 
 
-class Player:
+class Player(Abc2midi):
     """Plays one tune after another, in a folder that lives as long as the ``with`` block."""
 
     def __init__(self) -> None:
-        self.program = find_program("abc2midi")
-
-    def __enter__(self) -> Self:
-        self._temporary = tempfile.TemporaryDirectory(prefix="abc2midi.")
-        self._folder = Path(self._temporary.name)
-        return self
-
-    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._temporary.cleanup()
+        super().__init__(SECONDS)
 
     def play(self, text: str) -> list | None:
         """What is played of the words that abc2midi is given; None if it makes no MIDI file that can be read.
@@ -138,11 +127,7 @@ class Player:
         """
         import symusic
 
-        for path in self._folder.iterdir():
-            path.unlink()
-        (self._folder / "tune.abc").write_bytes(text.encode())
-        outcome = run_limited([self.program, "tune.abc", "-NFER", "-o", "tune.mid"], self._folder, SECONDS)
-        midi = self._folder / "tune.mid"
+        outcome, midi = self.compile(text)
         if outcome.problem or not midi.exists():
             return None
         try:

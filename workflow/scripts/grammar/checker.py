@@ -60,7 +60,6 @@ class Parser:
     def __init__(self, found: Text):
         self.found, self.say = found, found.say
         self.has_x = FIRST_X.search(found.text) is not None
-        self.signs = Signs(found)
         self.tunes = 0
         self.block: list[tuple[int, str]] = []  # lines before the first tune, since the last blank one
         self.is_first_block = True
@@ -72,7 +71,7 @@ class Parser:
         said = self.defaults
         self.meter, self.compound, self.unit = said.meter, said.compound, said.unit
         self.signature, self.reach = said.signature, said.reach
-        self.signs.marks, self.signs.breaks = said.marks, said.breaks
+        self.signs = Signs(self.found, said.marks, said.breaks)
         self.declared: list[str] = []  # names of the header's voices
         self.voices: dict[str, Voice] = {}
         self.voice = self.voice_named(FIRST_VOICE)

@@ -33,12 +33,16 @@ OF_VOICE: dict[str, Callable[[Voice, Match[str], int], None]] = {
 
 
 class Signs:
-    """Reads the lines of music of a tune; ``marks`` and ``breaks`` follow what its fields say."""
+    """Reads the lines of music of one tune.
 
-    def __init__(self, found: Text):
+    Attributes:
+        marks: letters and signs that are decorations, as the tune's fields say.
+        breaks: ! alone is a line break.
+    """
+
+    def __init__(self, found: Text, marks: frozenset[str] = MARKS, breaks: bool = False):
         self.found, self.say = found, found.say
-        self.marks = MARKS
-        self.breaks = False  # whether ! alone is a line break
+        self.marks, self.breaks = marks, breaks
         self.in_words = 0  # letters of no meaning in words, of the lines that this one goes on from
 
     def read(self, voice: Voice, start: int, stop: int, take_field: Callable[[str, str, int], Voice]) -> None:
@@ -70,7 +74,7 @@ class Signs:
                     voice.end_chord(sign["chord_length"], at)
             elif kind != "other":
                 self.read_word(kind, sign, at)
-            elif self.is_stray(voice, sign[0], at, stop) and sign[0] == '"':
+            elif self.is_stray(sign[0], at, stop) and sign[0] == '"':
                 break  # the rest of the line is text
         self.in_words += self.count_in_words(unknown)
         if self.in_words > MAX_IN_WORDS:
@@ -104,7 +108,7 @@ class Signs:
         elif kind == "reserved" and (word := sign[0].replace("$", "")):  # $ is a line break (6.1.1)
             self.say(at, rules.RESERVED, word[:20])
 
-    def is_stray(self, voice: Voice, char: str, at: int, stop: int) -> bool:
+    def is_stray(self, char: str, at: int, stop: int) -> bool:
         """Whether a character is no sign of music; it is said if so."""
         text = self.found.text
         if char == "\\" and not text[at + 1 : stop].strip():  # the line goes on in the next

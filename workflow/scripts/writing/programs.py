@@ -22,6 +22,7 @@ from workflow.scripts.base.files import atomic_path
 from workflow.scripts.grammar.fields import VOICE
 from workflow.scripts.grammar.findings import MAX_MESSAGES
 from workflow.scripts.machine.sandbox import (
+    Outcome,
     ended,
     find_program,
     killed_by,
@@ -113,18 +114,22 @@ class Abc2midi:
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._temporary.cleanup()
 
-    def judge(self, text: str, keep: Path | None) -> tuple[bool, bool, list[dict]]:
-        """(no error, a MIDI file of notes, messages) of compiling a tune; ``keep`` receives a clean result."""
+    def compile(self, text: str) -> tuple[Outcome, Path]:
+        """How compiling a tune went, and where its MIDI file is if there is one, until the next is compiled."""
         for path in self._folder.iterdir():
             path.unlink()
         (self._folder / "tune.abc").write_bytes(text.encode())
         command = [self.program, "tune.abc", "-NFER", "-o", "tune.mid"]
-        outcome = run_limited(command, self._folder, self.seconds)
+        return run_limited(command, self._folder, self.seconds), self._folder / "tune.mid"
+
+    def judge(self, text: str, keep: Path | None) -> tuple[bool, bool, list[dict]]:
+        """(no error, a MIDI file of notes, messages) of compiling a tune; ``keep`` receives a clean result."""
+        outcome, midi = self.compile(text)
         errors = [error for error in ERROR.findall(outcome.output) if not IGNORED.match(error[2])]
         messages = [said(message, int(line), int(column)) for line, column, message in errors[:MAX_MESSAGES]]
         if outcome.problem:
             messages.append(said(outcome.problem))
-        agrees, compiles, midi = not messages, False, self._folder / "tune.mid"
+        agrees, compiles = not messages, False
         if not outcome.problem:
             problem = listen(midi)
             compiles = problem is None
