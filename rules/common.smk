@@ -1,4 +1,5 @@
 # Needs the merged config; makes the names and helpers that the rules share.
+import functools
 import os
 import sys
 
@@ -189,13 +190,24 @@ def corpus_paths():
     return [source["path"] for source in study_config.corpus_sources(config).values()]
 
 
-def raw_files(wildcards):
-    """The user's own files; the music21 corpus is pinned by the package's version instead."""
+@functools.cache
+def few_files():
     return study.few_files(config)
 
 
+def raw_files(wildcards):
+    """The user's own files; the music21 corpus is pinned by the package's version instead."""
+    return few_files()
+
+
+@functools.cache
+def digest_of_many_files():
+    return study.digest_of_many_files(config, Path(".snakemake", "contents.json"))
+
+
 def raw_listing(wildcards):
-    return study.digest_of_many_files(config)
+    """What stands for files that are too many to be inputs: new ones, lost ones and changed ones, however deep."""
+    return digest_of_many_files()
 
 
 def figure_in_report(name):

@@ -1,6 +1,8 @@
 import ast
 import copy
+import functools
 import os
+import shutil
 
 import pytest
 import yaml
@@ -9,6 +11,7 @@ from tests.conftest import ROOT
 from workflow.scripts import models, study, study_config
 from workflow.scripts.base import code_identity
 from workflow.scripts.base.errors import InputError
+from workflow.scripts.reading import contents
 
 
 @pytest.fixture
@@ -217,20 +220,61 @@ def test_what_a_study_will_lack_is_told(config):
     assert cut.startswith("at 131072 tokens the rate rises for 200 steps, but the cooldown of a run of 128 begins")
 
 
-def test_a_folder_of_very_many_files_is_told_by_names_and_sizes(config, tmp_path, monkeypatch):
+@pytest.mark.parametrize("memory", [None, "contents.json"])
+def test_a_folder_of_very_many_files_is_told_by_names_and_contents(config, tmp_path, monkeypatch, memory):
     monkeypatch.setattr(study, "MANY_FILES", 2)
-    mine = config | {"corpus": str(tmp_path)}
+    monkeypatch.setattr(contents, "SETTLED", 50_000_000)
+    folder, mine = tmp_path / "raw", config | {"corpus": str(tmp_path / "raw")}
+    digest = functools.partial(study.digest_of_many_files, mine, memory and tmp_path / memory)
+    (folder / "deep" / "er").mkdir(parents=True)
     for name in ("a.abc", "b.abc"):
-        (tmp_path / name).write_text("X:1\nK:C\nC\n")
+        (folder / name).write_text("X:1\nK:C\nC\n")
     assert [path.name for path in study.few_files(mine)] == ["a.abc", "b.abc"]
-    assert study.digest_of_many_files(mine) == ""
-    (tmp_path / "c.abc").write_text("X:1\nK:C\nC\n")
+    assert digest() == ""
+    (folder / "deep" / "er" / os.fsdecode(b"\xff.abc")).write_text("X:1\nK:C\nC\n")
     assert study.few_files(mine) == []
-    before = study.digest_of_many_files(mine)
-    (tmp_path / "c.abc").touch()
-    assert study.digest_of_many_files(mine) == before
-    (tmp_path / "c.abc").write_text("X:1\nK:C\nCD\n")
-    assert study.digest_of_many_files(mine) != before
+    before = digest()
+    changes = [
+        lambda: (folder / "deep" / "er" / "new.abc").write_text("X:1\nK:C\nC\n"),
+        lambda: (folder / "deep" / "er" / "new.abc").rename(folder / "deep" / "new.abc"),
+        lambda: (folder / "deep" / "new.abc").unlink(),
+        lambda: (folder / "b.abc").write_text("X:1\nK:C\nD\n"),  # of the same size
+        lambda: (folder / "b.abc").write_text("X:1\nK:C\nC\n"),
+    ]
+    told = []
+    for change in changes:
+        change()
+        told.append(digest())
+        assert digest() == told[-1]
+    assert [known == before for known in told] == [False, False, True, False, True]
+    assert told[0] != told[1]
+    (folder / "a.abc").touch()
+    assert digest() == before
+    shutil.copytree(folder, tmp_path / "copy")
+    shutil.rmtree(folder)
+    shutil.move(tmp_path / "copy", folder)
+    assert digest() == before
+
+
+def test_of_very_many_files_only_what_changed_is_read_again(config, tmp_path, monkeypatch):
+    monkeypatch.setattr(study, "MANY_FILES", 2)
+    mine, memory = config | {"corpus": str(tmp_path / "raw")}, tmp_path / "contents.json"
+    (tmp_path / "raw").mkdir()
+    for name in "abcd":
+        (tmp_path / "raw" / f"{name}.abc").write_text(f"X:1\nK:C\n{name}\n")
+        os.utime(tmp_path / "raw" / f"{name}.abc", (1, 1))
+    read, settled = [], contents.SETTLED
+    monkeypatch.setattr(contents, "sha256", lambda file: read.append(file.stem) or file.stem)
+    for wait, wanted in ((settled, "abcd"), (0, "abcd"), (0, ""), (0, "b"), (0, "")):
+        if wanted == "b":
+            (tmp_path / "raw" / "b.abc").touch()
+        monkeypatch.setattr(contents, "SETTLED", wait)  # at first all are too new to be sure of
+        study.digest_of_many_files(mine, memory)
+        assert "".join(read) == wanted
+        read.clear()
+    memory.write_text("{")
+    study.digest_of_many_files(mine, memory)
+    assert "".join(read) == "abcd"
 
 
 def test_nothing_compiled_before_the_last_edit_of_compiled_code_is_run(tmp_path):

@@ -158,7 +158,7 @@ def test_the_code_in_a_key_is_all_that_makes_a_shard(folk, monkeypatch):
     with reader.progress("read") as progress:
         assert list(reader.shares(progress))
     assert {path.relative_to(SCRIPTS).as_posix() for path in code_files(*asked)} >= {
-        "corpus/measure.py", "reading/midi_to_abc.py", "corpus/shards.py", "corpus/versions.py", "notation/clean.py",
+        "corpus/measure.py", "midi/convert.py", "corpus/shards.py", "corpus/versions.py", "notation/clean.py",
         "notation/rests.py", "notation/sound.py",
     }  # fmt: skip
 

@@ -21,10 +21,11 @@ from workflow.scripts.corpus.selection import TEST, TRAIN, VAL, splits_of, unifo
 from workflow.scripts.corpus.shards import Shard
 from workflow.scripts.corpus.tunes import Tunes, load_tunes
 from workflow.scripts.machine.pool import Pool
-from workflow.scripts.notation.sound import listen
+from workflow.scripts.notation.sound import Ragged, listen
 from workflow.scripts.reading.sources import Piece, read_pieces
 
-WIDTHS, THRESHOLD = {"notes": 16, "steps": 11}, 0.5  # what docs and README say is measured
+WIDTHS, THRESHOLD, LEAST = {"notes": 16, "steps": 11, "played": 12}, 0.5, 32  # what docs and README say is measured
+BETWEEN_PARTS = -128
 
 
 @pytest.fixture(scope="module")
@@ -33,13 +34,19 @@ def pool():
         yield pool
 
 
-def shards_of(texts: list[str], folder: Path, per_shard: int) -> Tunes:
+def shards_of(texts: list[str], folder: Path, per_shard: int, midi: bool = False) -> Tunes:
+    """The tunes in shards; with ``midi`` as if they had been played, each in parts of up to 40 steps."""
     paths = []
     for at in range(0, len(texts), per_shard):
         data = "".join(f"{text.strip()}\n\n" for text in texts[at : at + per_shard]).encode()
         paths.append(folder / f"shard-{len(paths)}.npz")
-        shard = build_shard([Piece("a.abc", "abc", data, 0, 1, "")], Rules(min_notes=1))
+        shard = build_shard([Piece(f"{at}.abc", "abc", data, 0, 1, "")], Rules(min_notes=1))
         assert not shard.rejected
+        if midi:
+            steps = listen(shard.text, shard.bounds).steps
+            shard.played = Ragged(steps.values.copy(), steps.bounds)
+            for start, stop in itertools.pairwise(steps.bounds.tolist()):
+                shard.played.values[start + 40 : stop : 41] = BETWEEN_PARTS
         shard.save(paths[-1], "")
     tunes = load_tunes([Source("", "a.abc")], paths, [0] * len(paths), None)
     assert len(tunes) == len(texts)
@@ -51,30 +58,48 @@ def sets_of(tunes: Tunes) -> dict[str, list[set[bytes]]]:
     found = defaultdict(list)
     for path, _ in tunes.shards():
         shard = Shard.load(path)
-        music = listen(shard.text, shard.bounds)
+        music = listen(shard.text, shard.bounds)._asdict() | {"played": shard.played}
         for name, width in WIDTHS.items():
-            data = getattr(music, name).values.tobytes()
-            for a, b in itertools.pairwise(getattr(music, name).bounds.tolist()):
+            data = music[name].values.tobytes()
+            for a, b in itertools.pairwise(music[name].bounds.tolist()):
                 size = min(width, b - a)
-                found[name].append({data[i : i + size] for i in range(a, b - size + 1)} if size else set())
+                windows = {data[i : i + size] for i in range(a, b - size + 1)} if size else set()
+                found[name].append({w for w in windows if name != "played" or bytes([BETWEEN_PARTS & 0xFF]) not in w})
     return found
 
 
-def brute_force(sets: dict[str, list[set]], split: np.ndarray) -> dict[str, float]:
-    """Shares of test tunes with a relative in training, each compared with each."""
+def places(tunes: Tunes) -> list[tuple[str, int]]:
+    """File and line of each tune."""
+    shards = [Shard.load(path) for path, _ in tunes.shards()]
+    return [(shard.files[tune["file"]], int(tune["line"])) for shard in shards for tune in shard.tunes]
+
+
+def likeness(one: set, other: set) -> tuple[float, float, float]:
+    """Jaccard index, and the share of each in the other, where it is large enough for that to count."""
+    shared = len(one & other)
+    return (
+        shared / max(len(one | other), 1),
+        shared / len(one) if len(one) >= LEAST else 0,
+        shared / len(other) if len(other) >= LEAST else 0,
+    )
+
+
+def brute_force(sets: dict[str, list[set]], split: np.ndarray) -> dict:
+    """Shares of test tunes with a relative in training or half in it, or half of it, each compared with each."""
     queries, trains = np.flatnonzero(split == TEST), np.flatnonzero(split == TRAIN)
-    marks = {
-        name: [
-            any(
-                values[q] and len(values[q] & values[t]) >= THRESHOLD * len(values[q] | values[t])
-                for t in trains.tolist()
-            )
-            for q in queries.tolist()
-        ]
+    most = {
+        name: np.array(
+            [
+                [max(kind) for kind in zip((0, 0, 0), *(likeness(values[q], values[t]) for t in trains), strict=True)]
+                for q in queries
+            ]
+        )
         for name, values in sets.items()
     }
-    marks["either"] = [any(both) for both in zip(*marks.values(), strict=True)]
-    return {"test_tunes": len(queries)} | {name: float(np.mean(mark)) for name, mark in marks.items()}
+    most["either"] = np.max(list(most.values()), axis=0)
+    shares = {name: (found >= THRESHOLD).mean(axis=0).tolist() for name, found in most.items()}
+    jaccard, contained, containing = ({name: kinds[k] for name, kinds in shares.items()} for k in range(3))
+    return {"test_tunes": len(queries)} | jaccard | {"contained": contained, "containing": containing}
 
 
 def vary(text: str, rng: np.random.Generator, share: float) -> str:
@@ -87,18 +112,25 @@ def vary(text: str, rng: np.random.Generator, share: float) -> str:
     return f"{head}{key}{line}\n{music}"
 
 
+def medley(texts: list[str]) -> str:
+    """Tunes as one."""
+    first, *others = (text.strip() for text in texts)
+    return "\n".join([first, *(re.split(r"\nK:.*\n", text, maxsplit=1)[1] for text in others)])
+
+
 @pytest.fixture(scope="module")
 def planted(tmp_path_factory):
-    """300 real tunes and 200 variants of some of them, from nearly the same to hardly like, in five shards."""
+    """250 real tunes, 50 medleys of three each, and 200 variants, nearly the same to hardly like; in five shards."""
     from music21 import corpus
 
     (piece,) = read_pieces(str(Path(corpus.__file__).parent / "airdsAirs" / "book1.abc"))
     more = "".join(p.data.decode() for p in itertools.islice(read_pieces("music21"), 400, 500))
     texts = re.findall("^X:.*?(?=^X:|\\Z)", piece.data.decode() + "\n" + more, re.MULTILINE | re.DOTALL)[:300]
+    texts[250:] = [medley(texts[3 * i : 3 * i + 3]) for i in range(50)]
     rng = np.random.default_rng(1)
     variants = [vary(texts[i], rng, share) for i, share in enumerate(np.linspace(0.005, 0.12, 200))]
     folder = tmp_path_factory.mktemp("planted")
-    tunes = shards_of(texts + variants, folder, 100)
+    tunes = shards_of(texts + variants, folder, 100, midi=True)
     return tunes, sets_of(tunes)
 
 
@@ -141,6 +173,34 @@ def test_the_measure_is_right_of_each_tune(planted, pool, tmp_path):
     assert found == {name: brute_force(sets, split) for name, split in schemes.items()}
     assert {one["either"] for one in found.values()} == {0.0, 1.0}
     assert found["0"]["either"] == 1  # half a percent of its notes changed
+
+
+def test_a_part_of_a_medley_is_a_leak_and_the_worst_pairs_are_told(planted, pool, tmp_path):
+    tunes, sets = planted
+    medleys, parts = np.arange(250, 300), np.arange(150)
+    for tested, trained in ((parts, medleys), (medleys, parts)):
+        split = np.full(len(tunes), VAL)
+        split[tested], split[trained] = TEST, TRAIN
+        found = measure(pool, tunes, {"": split}, np.zeros(len(tunes)), tmp_path, lambda n: None, "")[""]
+        pairs = found.pop("pairs")
+        assert found == brute_force(sets, split)
+        at = {place: i for i, place in enumerate(places(tunes))}
+        most = []
+        for pair in pairs:
+            q, t = at[pair["test_path"], pair["test_line"]], at[pair["train_path"], pair["train_line"]]
+            kinds = likeness(sets[pair["by"]][q], sets[pair["by"]][t])
+            assert split[[q, t]].tolist() == [TEST, TRAIN]
+            assert [pair["jaccard"], pair["of_test"], pair["of_train"]] == [round(kind, 3) for kind in kinds]
+            most.append((max(kinds), kinds[0]))
+        best = []
+        for q in tested:
+            of_all = [likeness(values[q], values[t]) for values in sets.values() for t in trained]
+            best.append(max((max(kinds), kinds[0]) for kinds in of_all))
+        assert most == sorted(best, reverse=True)[:10]
+        half = found["contained" if tested is parts else "containing"]
+        assert all(half[name] > 0.7 > found[name] for name in WIDTHS)
+    nothing = measure(pool, tunes, {"": np.full(len(tunes), TEST)}, np.zeros(len(tunes)), tmp_path, lambda n: None, "")
+    assert nothing[""]["pairs"] == []
 
 
 def test_without_clustering_it_finds_what_leaks_and_with_it_hardly_any(planted, pool, tmp_path):
@@ -201,7 +261,8 @@ def test_of_many_test_tunes_some_are_drawn(planted, pool, tmp_path, monkeypatch)
 def test_no_test_tunes_leak_nothing(planted, pool, tmp_path):
     tunes, _ = planted
     found = measure(pool, tunes, {"": np.full(len(tunes), TRAIN)}, np.zeros(len(tunes)), tmp_path, lambda n: None)
-    assert found == {"": {"test_tunes": 0, "notes": 0, "steps": 0, "either": 0}}
+    none = dict.fromkeys([*WIDTHS, "either"], 0)
+    assert found == {"": {"test_tunes": 0} | none | {"contained": none, "containing": none}}
 
 
 # Whole corpora

@@ -167,7 +167,7 @@ def test_the_report_says_all_in_its_order(corpus_dir):
     report = json.loads((corpus_dir / "corpus.json").read_text())
     assert list(report) == [
         "input", "files", "tunes", "chars", "distinct_chars", "tokenizer", "vocab_size", "splits", "sources",
-        "rejected", "cleaned", "options", "test_fraction", "clusters", "leakage", "audit", "char_counts",
+        "rejected", "cleaned", "conversion", "options", "test_fraction", "clusters", "leakage", "audit", "char_counts",
         "mapped_chars", "content_sha256",
     ]  # fmt: skip
     assert report["options"] == dataclasses.asdict(Options(val_fraction=0.1, test_fraction=0.05))

@@ -93,9 +93,15 @@ def test_the_figure_is_drawn_with_the_same_bytes_every_time(corpus_dir, tmp_path
 
 def test_its_numbers_are_those_of_the_report(corpus):
     corpus["leakage"]["random"] |= {"test_tunes": 40, "either": 0.25}
+    corpus["leakage"]["random"]["contained"]["either"] = 0.325
+    corpus["leakage"]["random"]["containing"]["either"] = 0.05
     found = words(corpus)
     low, high = wilson(10, 40)
     assert f"10 of 40: 25.00%  [{low:.2%}, {high:.2%}]" in found
+    assert "half in one 32.50%, hold half of one 5.00%" in found
+    assert "by the MIDI" not in found
+    corpus["leakage"]["random"]["played"] = 0.025
+    assert "by the MIDI" in words(corpus)
     n = corpus["leakage"]["in_force"]["test_tunes"]
     assert n == corpus["splits"]["test"]["tunes"]
     assert f"0 of {n}: 0.00%  [0.00%, {wilson(0, n)[1]:.2%}]" in found
@@ -160,7 +166,7 @@ def test_the_smaller_of_many_sources_share_a_row(corpus):
     corpus["audit"] |= {"sources": kept, "meters": {}, "keys": {}, "voices": {}}
     corpus |= {
         "char_counts": {},
-        "leakage": {"of another kind": {"test_tunes": 1, "notes": 0, "steps": 0, "either": 0}},
+        "leakage": {"of another kind": corpus["leakage"]["random"]},
     }
     found = words(corpus)
     assert "s10" in found  # a row for the others would save nothing
@@ -225,7 +231,7 @@ def places(corpus: dict) -> list[list[str]]:
     found += [[*place.split("."), part] for place in HISTOGRAMS for part in ("edges", "counts")]
     for group in (["audit", "sources"], ["leakage"]):
         rows = corpus["audit"]["sources"] if len(group) == 2 else corpus["leakage"]
-        found += [group] + [[*group, name, column] for name in rows for column in rows[name]]
+        found += [group] + [[*group, name, column] for name in rows for column in rows[name] if column != "pairs"]
     return found
 
 

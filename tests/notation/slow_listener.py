@@ -1,5 +1,6 @@
 """What is heard of a tune, by regular expressions: slow, and sharing no code with `notation.sound`."""
 
+import itertools
 import re
 
 import numpy as np
@@ -31,16 +32,17 @@ def heights(letter: str, octave: str) -> int:
 def hear(tune: str) -> dict[str, object]:
     """All that `listen` says of one tune, by regular expressions."""
     heard, notes, steps, lead = "", "", [], []
+    heights_of = {}  # by voice
     n_notes = n_rests = 0
-    voices, in_body, in_dialect = set(), False, False
-    voice = leader = pitch = lead_pitch = None
+    voices, in_body, in_dialect = [], False, False
+    voice = leader = lead_pitch = None
     for line in tune.removesuffix("\n").split("\n"):
         line = re.sub(r"(?<!^)(?<!^%)(?<!\\)%.*", "", line)
         is_field = FIELD.match(line) if in_body else re.match(r"[A-Za-z+]:", line)
         if line.startswith("%") or is_field:
             if line.startswith("V:"):
                 voice = ("voice", re.match("V: *([^][ ]*)", line)[1])
-                voices.add(voice)
+                voices += [] if voice in voices else [voice]
             in_body = in_body or line.startswith("K:")
             directive = DIRECTIVE.match(line)
             in_dialect = in_dialect or bool(directive and directive["dialect"])
@@ -63,7 +65,7 @@ def hear(tune: str) -> dict[str, object]:
                     sounding = None
             elif token["voice"] is not None:
                 voice = ("voice", token["voice"])
-                voices.add(voice)
+                voices += [] if voice in voices else [voice]
             elif text == "[" and token["first"] is not None:
                 chord = None if token["first"] in ["", "|", *"0123456789"] else []
             elif text == "]":
@@ -77,19 +79,21 @@ def hear(tune: str) -> dict[str, object]:
                 n_rests += 1
             if sounding is None:
                 continue
-            if pitch is not None:
-                steps.append(max(-60, min(60, sounding - pitch)))
-            pitch = sounding
+            heights_of.setdefault("overlay" if overlay else voice, []).append(sounding)
             leader = leader or voice
             if voice == leader and not overlay:
                 if lead_pitch is not None:
                     lead.append(max(-60, min(60, sounding - lead_pitch)))
                 lead_pitch = sounding
+    for part in [None, *voices, "overlay"]:
+        if part in heights_of:
+            pairs = itertools.pairwise(heights_of[part])
+            steps += [-128, *(max(-60, min(60, after - before)) for before, after in pairs)]
     return {
         "counts": [n_notes, n_rests, max(len(voices), 1), int(in_body)],
         "heard": heard,
         "notes": notes,
-        "steps": steps,
+        "steps": steps[1:],
         "lead": lead,
         "contour": [step for step in lead if step],
     }

@@ -5,6 +5,7 @@ from fractions import Fraction
 import pytest
 
 from tests.notation.slow_listener import FIELD, SILENT, heights, listen_to
+from workflow.scripts.notation.steps import BREAK
 
 
 def changed(tune: str, change: Callable[[re.Match], str]) -> str:
@@ -94,6 +95,7 @@ def test_the_lead_is_the_first_voice_that_sounds_in_any_layout():
     header = "X:1\nV:1\nV:2\nK:C\n"
     said = [listen_to(header + layout) for layout in (by_voice, by_bar, in_line, by_line)]
     assert said[0]["lead"] == [1, 1, 1, 1, 1, 1, 1]
+    assert [s["steps"] for s in said] == [[*said[0]["lead"], BREAK, -2, -1, 15]] * 4
     lower = [-2, -1, 15]
     assert [s["lead"] for s in said[1:]] == [lower] * 3  # here the second voice sounds first
     for layout in (by_voice, by_bar, in_line, by_line):

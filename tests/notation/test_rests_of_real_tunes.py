@@ -8,10 +8,10 @@ import pytest
 from tests.notation.conftest import DEFAULT
 from tests.notation.durations import durations
 from workflow.scripts.machine.sandbox import find_program, run_limited
+from workflow.scripts.midi.convert import Converter
 from workflow.scripts.notation.clean import clean, find_tunes
 from workflow.scripts.notation.rests import bar_length, longest_rests, shorten_rests
 from workflow.scripts.notation.sound import NOTES, listen
-from workflow.scripts.reading.midi_to_abc import ConversionError, Converter
 from workflow.scripts.reading.sources import Piece, read_pieces
 
 
@@ -22,10 +22,7 @@ def conversions(shared) -> list[str]:
     with tarfile.open(shared / "midi" / "midi_bundle.tar.gz") as tar, Converter() as converter:
         for member in tar:
             if member.name.endswith(".mid"):
-                try:
-                    data = converter.convert(tar.extractfile(member).read())
-                except ConversionError:
-                    continue
+                data = converter.convert(tar.extractfile(member).read()).abc
                 text, bounds = clean(data, find_tunes(np.frombuffer(data, np.uint8)), DEFAULT)
                 assert len(bounds) == 2
                 tunes.append(text.tobytes().decode())

@@ -34,6 +34,7 @@ ONE_TUNE = {  # what follows if a split holds no more
     "val": "training is watched by that tune alone",
     "test": "losses will have no interval",
 }
+LARGE_CLUSTER, LARGE_SHARE = 10, 0.003  # of the tunes; larger clusters are told of
 
 
 def source_of(words: list[str]) -> Source:
@@ -73,15 +74,29 @@ def summary(report: dict) -> str:
         f" {audit['zstd_bits_per_char']:.2f} bits/char by zstd",
         "dropped  " + (", ".join(f"{count:,} {reason}" for reason, count in report["rejected"].items()) or "nothing"),
     ]
+    if midi := report["conversion"]:
+        said = ", ".join(f"{name} {table['50%']:.1%} ({table['10%']:.1%})" for name, table in midi["agreement"].items())
+        rows.append(f"midi     {midi['files']:>9,} files, F1 of what they say, median (tenth percentile): {said}")
     for split, size in report["splits"].items():
         rows.append(f"{split:<8} {size['tunes']:>9,} tunes {size['chars']:>13,} characters")
     for name, words in (("in_force", ""), ("random", ", if split at random")):
         if name in leak:
             share, looked = leak[name]["either"], leak[name]["test_tunes"]
             rows.append(f"leak     {share:6.2%} of {looked:,} test tunes have a relative in training{words}")
+            contained, containing = (leak[name][kind]["either"] for kind in ("contained", "containing"))
+            half = f"stand by half in one training tune, {containing:6.2%} hold half of one"
+            rows.append(f"         {contained:6.2%} {half}{words}")
     for split, effect in ONE_TUNE.items():
         if report["splits"][split]["tunes"] == 1:
             rows.append(f"warning: the {split} split holds one tune: {effect}; raise {split}_fraction or add tunes")
+    for cluster in report["clusters"]["ten_largest"]:
+        size, share = cluster["tunes"], cluster["tunes"] / report["tunes"]
+        if size >= LARGE_CLUSTER and share > LARGE_SHARE:
+            rows.append(
+                f"warning: {size} tunes ({share:.1%}) count as versions of one (likeness of two: median"
+                f" {cluster['median_likeness']:.2f}): {', '.join(cluster['members'])}"
+                + (", ..." if size > len(cluster["members"]) else "")
+            )
     return "\n".join(rows)
 
 

@@ -1,7 +1,6 @@
 """What the Snakefile asks of a study: which runs it holds, the flags of each job, and whether its corpus is at hand."""
 
 import contextlib
-import hashlib
 import json
 import os
 import shlex
@@ -12,6 +11,7 @@ from workflow.scripts.base.errors import InputError
 from workflow.scripts.base.files import lock
 from workflow.scripts.base.options import to_flags
 from workflow.scripts.corpus import options as corpus_options
+from workflow.scripts.reading import contents
 from workflow.scripts.reading.inputs import MUSIC21, list_files, require_files
 from workflow.scripts.study_config import corpus_sources, model_of
 from workflow.scripts.training import memory
@@ -19,7 +19,7 @@ from workflow.scripts.training import options as training_options
 from workflow.scripts.writing import options as writing_options
 
 SCRIPTS = Path(__file__).parent
-MANY_FILES = 2000  # of a source; one with more is compared by its files' names and sizes
+MANY_FILES = 2000  # of a source; for more Snakemake takes long to look into each
 
 
 def share_environment() -> None:
@@ -106,15 +106,18 @@ def few_files(config: dict) -> list[Path]:
     return [file for _, files in files_of(config) if len(files) <= MANY_FILES for file in files]
 
 
-def digest_of_many_files(config: dict) -> str:
-    """Names and sizes of the files of sources with very many, as a digest; empty if there are none."""
-    digest, many = hashlib.sha256(), False
-    for path, files in files_of(config):
-        if len(files) > MANY_FILES:
-            many = True
-            for file in files:
-                digest.update(f"{file.relative_to(path)} {file.stat().st_size}\n".encode(errors="surrogateescape"))
-    return digest.hexdigest() if many else ""
+def digest_of_many_files(config: dict, memory: Path | None = None) -> str:
+    """Names, in whatever subfolder, and contents of the files of sources with very many, as a digest.
+
+    Empty if there are none. ``memory`` is the file of `contents.digest_of`.
+    """
+    many = {
+        f"{number} {file.relative_to(path)}": file
+        for number, (path, files) in enumerate(files_of(config))
+        if len(files) > MANY_FILES
+        for file in files
+    }
+    return contents.digest_of(many, memory) if many else ""
 
 
 def sample_flags(config: dict) -> str:

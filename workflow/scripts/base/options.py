@@ -63,4 +63,8 @@ def from_args(cls: type[T], args: argparse.Namespace, **others: object) -> T:
 
 def to_flags(names: Iterable[str], values: Mapping[str, object]) -> str:
     """A part of a command line, quoted for a shell: the flags of these names, each with its value."""
-    return shlex.join(word for name in names for word in (f"--{name}", str(values[name])))
+    words: list[str] = []
+    for name in names:
+        value = str(values[name])
+        words += [f"--{name}={value}"] if value.startswith("-") else [f"--{name}", value]  # or it would be a flag
+    return shlex.join(words)

@@ -19,7 +19,7 @@ from workflow.scripts.base.errors import InputError, UnusableError
 from workflow.scripts.base.files import read_json, write_json
 from workflow.scripts.base.kept import KEPT, MARK, give_back, keep
 from workflow.scripts.base.progress import Progress
-from workflow.scripts.corpus import audit, selection, versions
+from workflow.scripts.corpus import audit, clusters, conversion, selection, versions
 from workflow.scripts.corpus.leakage import leak
 from workflow.scripts.corpus.measure import build_file
 from workflow.scripts.corpus.options import Options, Source
@@ -181,12 +181,13 @@ def select(tunes: Tunes, sources: list[Source], options: Options, work: Path) ->
         fate[left[over]] = selection.OVER_CAP
 
     left = np.flatnonzero(fate >= 0)
-    anchor = np.arange(n)
+    features: dict[str, np.ndarray] = {}
+    family = cluster = np.arange(len(left))
     if options.rules.near_duplicates:
         with Progress("find versions", len(versions.FEATURES) * versions.BANDS, "bands") as progress:
             features = {name: gather(tunes, name, fate >= 0, work) for name in versions.FEATURES}
-            cluster = versions.clusters(features, lambda band: progress.update(1))
-        anchor[left] = left[selection.anchors(cluster, tunes.digest[left])]
+            family = versions.families(features, lambda band: progress.update(1))
+        cluster = clusters.parted(features, family)
 
     total = int(tunes.chars[left].sum())
     val_fraction = options.val_fraction
@@ -195,11 +196,15 @@ def select(tunes: Tunes, sources: list[Source], options: Options, work: Path) ->
         fate[left] = tunes.md5_split[left]
     else:
         u = selection.uniform(tunes.key, "split")
-        val_fraction, test_fraction = selection.leave_none_empty(u[anchor[left]], val_fraction, test_fraction)
-        own = selection.splits_of(u, val_fraction, test_fraction)
-        crosses = left[own[left] != own[anchor[left]]]
-        fate[left] = own[left]
-        fate[crosses], because[crosses] = selection.CROSSES_SPLIT, anchor[crosses]
+        firsts = left[selection.anchors(family, tunes.digest[left])]  # they stay, whatever their split
+        val_fraction, test_fraction = selection.leave_none_empty(u[firsts], val_fraction, test_fraction)
+        fate[left] = selection.splits_of(u[left], val_fraction, test_fraction)
+        rival = clusters.crossing(features, family, cluster, tunes.digest[left], fate[left])
+        crosses = left[rival >= 0]
+        fate[crosses], because[crosses] = selection.CROSSES_SPLIT, left[rival[rival >= 0]]
+    anchor = np.arange(n)
+    stays = fate[left] >= 0
+    anchor[left[stays]] = left[stays][selection.anchors(cluster[stays], tunes.digest[left[stays]])]
     training = fate == TRAIN
     fate[training & (tunes.chars > selection.too_large(tunes.chars[training], options.max_tune_share))] = (
         selection.TOO_LARGE
@@ -232,7 +237,8 @@ def build(sources: list[Source], output_dir: str | Path, options: Options, worke
         leaks = leak(tunes, chosen, work, pool) if options.rules.near_duplicates else {}
         encoded = write(tunes, chosen, found.chars, options, work, pool)
         cleaned = np.sum([load_part(path, "cleaned") for path in paths], axis=0)
-        report = report_of(sources, options, tunes, chosen, rejected, cleaned, found, leaks, encoded)
+        converted = np.concatenate([load_part(path, "converted") for path in paths])
+        report = report_of(sources, options, tunes, chosen, rejected, cleaned, converted, found, leaks, encoded)
         write_json(encoded.folder / REPORT, report)
         put_in_place(encoded.folder, output)
         keep(output, FILES, reader.corpus_key())
@@ -278,6 +284,7 @@ def report_of(
     chosen: selection.Selection,
     rejected: collections.Counter[str],
     cleaned: np.ndarray,
+    converted: np.ndarray,
     found: audit.Survey,
     leaks: dict,
     encoded: Encoded,
@@ -287,6 +294,7 @@ def report_of(
     Args:
         rejected: files and texts that are no tunes, by reason; tunes that were left out are counted here.
         cleaned: what cleaning took out or put right in all tunes, by `KINDS`.
+        converted: a row for each MIDI file that gave a tune, as of `conversion.row_of`.
     """
     kept = chosen.fate >= 0
     left_out = collections.Counter(REASONS[code] for code in chosen.fate[~kept].tolist())
@@ -303,9 +311,10 @@ def report_of(
         "sources": [source_report(source) for source in sources],
         "rejected": dict(sorted((rejected + left_out).items())),
         "cleaned": dict(zip(KINDS, cleaned.tolist(), strict=True)),
+        "conversion": conversion.report(converted),
         "options": dataclasses.asdict(options),
         "test_fraction": chosen.test_fraction,
-        "clusters": cluster_report(chosen),
+        "clusters": clusters.cluster_report(tunes, chosen),
         "leakage": leaks,
         "audit": audit.report(
             found,
@@ -328,16 +337,3 @@ def source_report(source: Source) -> dict:
     """What corpus.json says of a source."""
     licence = source.licence or LICENCE.get(source.path, "")
     return dataclasses.asdict(source) | {"path": text_of(source.path), "licence": licence}
-
-
-def cluster_report(chosen: selection.Selection) -> dict:
-    """How many of the kept tunes have relatives."""
-    kept = chosen.fate >= 0
-    sizes = np.bincount(chosen.anchor[kept])
-    sizes = sizes[sizes > 0]
-    return {
-        "clusters": len(sizes),
-        "tunes_with_relatives": int(sizes[sizes > 1].sum()),
-        "largest": int(sizes.max()),
-        "features": {name: feature._asdict() for name, feature in versions.FEATURES.items()},
-    }

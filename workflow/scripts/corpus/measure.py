@@ -14,18 +14,21 @@ from pathlib import Path
 
 import numpy as np
 
+from workflow.scripts.corpus import conversion
 from workflow.scripts.corpus.options import Cleaning, Rules
-from workflow.scripts.corpus.shards import TUNE, Shard
+from workflow.scripts.corpus.shards import TUNE, Shard, picked
 from workflow.scripts.corpus.versions import FEATURES, KEY_WIDTH, sketch, window_key
+from workflow.scripts.midi.convert import Converter
+from workflow.scripts.midi.errors import ConversionError
+from workflow.scripts.midi.played import played_of
 from workflow.scripts.notation.clean import CHARS, FIRST_CHAR, FLAGS, HAS_NUL, LINE, START, clean_and_count, find_tunes
 from workflow.scripts.notation.clean_tune import KINDS
 from workflow.scripts.notation.rests import longest_rests, shorten_rests
 from workflow.scripts.notation.sound import HAS_KEY, NOTES, RESTS, VOICES, Music, Ragged, listen
-from workflow.scripts.reading.encodings import to_utf8
-from workflow.scripts.reading.midi_to_abc import ConversionError, Converter
 from workflow.scripts.reading.pieces import unnumbered_tune
 from workflow.scripts.reading.sources import Piece, Rejected
 
+NOT_PLAYED = np.zeros(0, np.int8)  # of a tune that was read as ABC
 ABC_PER_CHAR = 8  # bytes of ABC taken from a MIDI file for each character that a clean tune may have
 
 
@@ -36,12 +39,14 @@ class Draft:
     places: list[np.ndarray] = dataclasses.field(default_factory=list)  # of TUNE, the columns on the input alone
     texts: list[np.ndarray] = dataclasses.field(default_factory=list)  # UTF-8
     lengths: list[np.ndarray] = dataclasses.field(default_factory=list)  # of each tune in bytes
+    played: list[np.ndarray] = dataclasses.field(default_factory=list)  # of each tune
+    converted: list[np.ndarray] = dataclasses.field(default_factory=list)  # as of `conversion.row_of`, of each file
     files: list[str] = dataclasses.field(default_factory=list)
     rejected: list[Rejected] = dataclasses.field(default_factory=list)
     cleaned: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros(len(KINDS), np.int64))  # as in a `Shard`
 
-    def add(self, piece: Piece, abc: bytes, cleaning: Cleaning) -> None:
-        """Take in the tunes of a piece, whose text is ``abc``."""
+    def add(self, piece: Piece, abc: bytes, cleaning: Cleaning, played: np.ndarray = NOT_PLAYED) -> None:
+        """Take in the tunes of a piece, whose text is ``abc``; ``played`` as from `played_of` if it was MIDI."""
         found = find_tunes(np.frombuffer(abc, np.uint8))
         if not piece.offset:
             if unnumbered := unnumbered_tune(abc[: found[0, START]] if len(found) else abc):
@@ -58,6 +63,7 @@ class Draft:
         self.cleaned += counts
         self.texts.append(text)
         self.lengths.append(np.diff(bounds))
+        self.played += [played] * len(found)
         if not self.files or self.files[-1] != piece.path:
             self.files.append(piece.path)
         places = np.zeros(len(found), dtype=TUNE)
@@ -67,12 +73,13 @@ class Draft:
         places["raw_chars"] = found[:, CHARS]
         self.places.append(places)
 
-    def joined(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Of all n tunes: (n,) TUNE, their text, and (n + 1,) where each begins in it."""
+    def joined(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, Ragged]:
+        """Of all n tunes: (n,) TUNE, their text, (n + 1,) where each begins in it, and what was played of each."""
         return (
             np.concatenate([np.zeros(0, TUNE), *self.places]),
             np.concatenate([np.zeros(0, np.uint8), *self.texts]),
             np.cumsum(np.concatenate([np.zeros(1, np.int64), *self.lengths])),
+            Ragged(np.concatenate([NOT_PLAYED, *self.played]), np.cumsum([0, *map(len, self.played)])),
         )
 
 
@@ -87,19 +94,20 @@ def build_file(items: list[Piece | Rejected], rules: Rules, path: Path, key: str
 def build(items: list[Piece | Rejected], rules: Rules) -> Shard:
     """Turn pieces of input into a shard; what was rejected before is passed on."""
     draft = draft_of(items, rules)
-    tunes, text, bounds = draft.joined()
+    tunes, text, bounds, played = draft.joined()
     text, bounds = shorten(text, bounds, rules.max_rest_bars)
     music = listen(text, bounds)
     fill_in(tunes, text, bounds, music)
     good, rejected = judge(tunes, music.counts, draft.files, rules)
     return Shard(
         tunes[good],
-        text[np.repeat(good, np.diff(bounds))],
-        np.concatenate(([0], np.cumsum(np.diff(bounds)[good]))),
-        sketches_of(music, good) if rules.near_duplicates else {},
+        *picked(Ragged(text, bounds), good),
+        sketches_of(music._asdict() | {"played": played}, good) if rules.near_duplicates else {},
         draft.files,
         draft.rejected + rejected,
         draft.cleaned,
+        picked(played, good),
+        np.array(draft.converted).reshape(-1, len(conversion.COLUMNS)),
     )
 
 
@@ -111,12 +119,17 @@ def draft_of(items: list[Piece | Rejected], rules: Rules) -> Draft:
             if isinstance(item, Rejected):
                 draft.rejected.append(item)
                 continue
+            if item.kind != "midi":
+                draft.add(item, item.data, rules.cleaning)
+                continue
+            assert converter is not None  # as there is MIDI
             try:
-                abc = abc_of(item, converter)
+                found = converter.convert(item.data)
             except ConversionError as error:
                 draft.rejected.append(Rejected(item.path, 0, error.reason, error.detail))
             else:
-                draft.add(item, abc, rules.cleaning)
+                draft.converted.append(conversion.row_of(found))
+                draft.add(item, found.abc, rules.cleaning, played_of(found.song.notes))
     return draft
 
 
@@ -125,20 +138,13 @@ def converter_for(
 ) -> contextlib.AbstractContextManager[Converter | None, None]:
     """What makes ABC of the MIDI among the items, if there is any."""
     if any(isinstance(item, Piece) and item.kind == "midi" for item in items):
-        return Converter(rules.midi_flags, rules.midi_seconds, max_bytes=ABC_PER_CHAR * rules.max_chars)
+        return Converter(
+            rules.midi_flags,
+            rules.midi_agreement,
+            seconds=rules.midi_seconds,
+            max_bytes=ABC_PER_CHAR * rules.max_chars,
+        )
     return contextlib.nullcontext()
-
-
-def abc_of(piece: Piece, converter: Converter | None) -> bytes:
-    """The text of a piece as UTF-8; ``converter`` may be None if it is no MIDI.
-
-    Raises:
-        ConversionError: as from `Converter.convert`.
-    """
-    if piece.kind != "midi":
-        return piece.data
-    assert converter is not None
-    return to_utf8(converter.convert(piece.data))[0]
 
 
 def shorten(text: np.ndarray, bounds: np.ndarray, max_rest_bars: int) -> tuple[np.ndarray, np.ndarray]:
@@ -159,8 +165,10 @@ def fill_in(tunes: np.ndarray, text: np.ndarray, bounds: np.ndarray, music: Musi
     for name, column in (("notes", NOTES), ("rests", RESTS), ("voices", VOICES)):
         tunes[name] = music.counts[:, column]
     tunes["digest"] = digests(music.heard)
-    melody = window_key(*wide(music.contour), KEY_WIDTH)
-    tunes["key"] = np.where(np.diff(music.contour.bounds) > 0, melody, tunes["digest"][:, 0])
+    tunes["key"] = tunes["digest"][:, 0]
+    for stream in (music.steps, music.contour):  # the first voice where it holds enough to tell tunes apart, else all
+        key = window_key(*wide(stream), KEY_WIDTH)
+        tunes["key"] = np.where(key > 0, key, tunes["key"])
 
 
 def lengths_in_chars(text: np.ndarray, bounds: np.ndarray) -> np.ndarray:
@@ -186,9 +194,9 @@ def wide(stream: Ragged) -> Ragged:
     return Ragged(stream.values.astype(np.int16), stream.bounds)
 
 
-def sketches_of(music: Music, good: np.ndarray) -> dict[str, np.ndarray]:
+def sketches_of(streams: dict[str, Ragged], good: np.ndarray) -> dict[str, np.ndarray]:
     """Feature -> (n, N_HASHES) sketches of the n tunes that are good."""
-    return {name: sketch(*wide(getattr(music, name)), feature.width)[good] for name, feature in FEATURES.items()}
+    return {name: sketch(*wide(streams[name]), feature.width)[good] for name, feature in FEATURES.items()}
 
 
 def judge(

@@ -68,7 +68,10 @@ class Rules:
     max_voices: int = of_corpus(32, "most voices a tune may have", cli.positive_int, group="cleaning")
     max_rest_share: float = of_corpus(0.8, "most rests among notes and rests", cli.fraction, group="cleaning")
     max_rest_bars: int = of_corpus(8, "longer runs of silent bars become Z<n>", cli.positive_int, group="cleaning")
-    midi_flags: str = of_corpus("-noly -sr 2", "of midi2abc", group="midi")
+    midi_flags: str = of_corpus("", "of midi2abc, beside those that say what grid the notes are on", group="midi")
+    midi_agreement: float = of_corpus(
+        0.9, "least F1 of the notes of a tune and its MIDI, by pitch and onset", cli.fraction, group="midi"
+    )
     midi_seconds: float = of_corpus(10, "time for one MIDI file", cli.positive_float, group="midi", in_config=False)
     near_duplicates: bool = of_corpus(True, "find versions of one tune, and the leak", group="split")
 

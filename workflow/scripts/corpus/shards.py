@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from workflow.scripts.base.files import atomic_path
+from workflow.scripts.notation.sound import Ragged
 from workflow.scripts.reading.sources import Rejected
 
 TUNE = np.dtype(
@@ -41,6 +42,8 @@ class Shard:
     files: list[str]
     rejected: list[Rejected]
     cleaned: np.ndarray  # what cleaning took out or put right in all tunes that were found, by `clean_tune.KINDS`
+    played: Ragged  # what `played_of` makes of the MIDI that each tune was read from; empty for the others
+    converted: np.ndarray  # (MIDI files that gave a tune, conversion.COLUMNS) float64
 
     def tune_text(self, i: int) -> str:
         return self.text[self.bounds[i] : self.bounds[i + 1]].tobytes().decode()
@@ -49,6 +52,7 @@ class Shard:
         """Write the file, whole or not at all; ``key`` says what it was made of."""
         said = {"key": key, "files": self.files, "rejected": [dataclasses.astuple(item) for item in self.rejected]}
         arrays = {"tunes": self.tunes, "text": self.text, "bounds": self.bounds, "cleaned": self.cleaned}
+        arrays |= {"played": self.played.values, "played_bounds": self.played.bounds, "converted": self.converted}
         arrays |= {f"sketch_{name}": array for name, array in self.sketches.items()}
         with atomic_path(path) as temporary:
             np.savez(temporary, allow_pickle=False, said=np.frombuffer(json.dumps(said).encode(), np.uint8), **arrays)
@@ -67,6 +71,8 @@ class Shard:
                 said["files"],
                 [Rejected(*item) for item in said["rejected"]],
                 file["cleaned"],
+                Ragged(file["played"], file["played_bounds"]),
+                file["converted"],
             )
 
     @staticmethod
@@ -91,3 +97,9 @@ def load_part(path: Path, name: str) -> np.ndarray:
     """One array of a saved shard."""
     with np.load(path) as file:
         return file[name]
+
+
+def picked(stream: Ragged, which: np.ndarray) -> Ragged:
+    """The values of some tunes alone; ``which`` is (n,) bool."""
+    lengths = np.diff(stream.bounds)
+    return Ragged(stream.values[np.repeat(which, lengths)], np.concatenate(([0], np.cumsum(lengths[which]))))

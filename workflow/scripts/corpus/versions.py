@@ -1,10 +1,12 @@
-"""Find tunes that are versions of one another: MinHash sketches, locality-sensitive hashing, clusters.
+"""Find tunes that are versions of one another: MinHash sketches, locality-sensitive hashing, families.
 
-Two tunes are relatives if the sets of windows over their notes, or over their melodic contours, overlap by a
-Jaccard index of at least a threshold. Sketches estimate that index (Broder 1997), and buckets of equal parts of
-sketches propose the pairs to look at (Indyk and Motwani 1998), so the work grows with the tunes, not their pairs.
+Two tunes are versions if the sets of windows of one view overlap by a Jaccard index of at least its threshold, and
+those of all voices together by at least SUPPORT: one voice may be a bass or a drum that many tunes share. Sketches
+estimate the index (Broder 1997), and buckets of equal parts of sketches propose the pairs to look at (Indyk and Motwani
+1998), so the work grows with the tunes, not their pairs.
 
-Needs the streams of `notation.sound`; makes a number of the cluster for each tune.
+Needs the streams of `notation.sound` and of `midi.played`; makes a number of the family for each tune, which
+`clusters` parts.
 """
 
 import mmap
@@ -14,22 +16,31 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from workflow.scripts.notation.steps import BREAK
+
 
 class Feature(NamedTuple):
-    """A view of a tune: windows of ``width`` values of one stream of `Music`, alike from ``threshold`` on."""
+    """A view of a tune: windows of ``width`` values of one stream, alike from ``threshold`` on.
+
+    ``whole`` says that the stream has all voices.
+    """
 
     width: int
     threshold: float
+    whole: bool
 
 
 # Chosen on three collections so that few pairs slip through under any of some thirty definitions of likeness at
-# 0.5, and no cluster grows large (docs/corpus.md).
+# 0.5 (docs/corpus.md).
 FEATURES = {
-    "notes": Feature(8, 0.4),
-    "steps": Feature(6, 0.3),
-    "lead": Feature(6, 0.3),
-    "contour": Feature(8, 0.4),
+    "notes": Feature(8, 0.4, True),
+    "steps": Feature(6, 0.3, True),
+    "lead": Feature(6, 0.3, False),
+    "contour": Feature(8, 0.4, False),
+    "played": Feature(8, 0.4, True),  # of tunes read from MIDI alone
 }
+SUPPORT = 0.2  # least index in a view of all voices: below, tunes have little in common
+LEAST_WINDOWS = 10  # different ones in a stream; fewer prove nothing, as those of a bass on one note
 KEY_WIDTH = 12  # steps; wide enough that only versions of one tune share it
 N_HASHES = 128  # an index of 0.5 is estimated to within 0.044 (one standard error)
 ROWS = 2  # hashes in a bucket's key
@@ -58,7 +69,7 @@ def mix(h):
 def window_hashes(stream, a, b, width, out):
     """Hash every window of ``width`` values in [a, b) of a stream; returns how many.
 
-    A stream shorter than a window is one window; an empty one has none.
+    A stream shorter than a window is one window; an empty one has none, and no window holds a BREAK.
     """
     if b == a:
         return 0
@@ -68,30 +79,63 @@ def window_hashes(stream, a, b, width, out):
         leaving *= BASE
     h = np.uint64(0)
     n = 0
+    first = a  # of the stretch without a break
     for i in range(a, b):
+        if stream[i] == BREAK:
+            h = np.uint64(0)
+            first = i + 1
+            continue
         h = h * BASE + np.uint64(np.int64(stream[i]) + 129)
-        if i - a >= width:
+        if i - first >= width:
             h -= leaving * np.uint64(np.int64(stream[i - width]) + 129)
-        if i - a >= width - 1:
+        if i - first >= width - 1:
             out[n] = mix(h)
             n += 1
     return n
 
 
 @njit(cache=True)
+def value_of(values):
+    """A number for some values in their order."""
+    h = np.uint64(len(values))
+    for value in values:
+        h = h * BASE + np.uint64(np.int64(value) + 129)
+    return h
+
+
+@njit(cache=True)
+def are_few(values):
+    """Whether fewer than LEAST_WINDOWS of the values are different."""
+    seen = np.empty(LEAST_WINDOWS - 1, dtype=values.dtype)
+    n = 0
+    for value in values:
+        if not (seen[:n] == value).any():
+            if n == len(seen):
+                return False
+            seen[n] = value
+            n += 1
+    return True
+
+
+@njit(cache=True)
 def sketch(stream, bounds, width):
     """(n, N_HASHES) uint16 MinHash sketches of n streams.
 
-    Of each minimum the low 16 bits are kept (b-bit MinHash, Li and König 2010). The sketch of an empty stream is 0.
+    Of each minimum the low 16 bits are kept (b-bit MinHash, Li and König 2010). A stream of fewer than LEAST_WINDOWS
+    different windows counts as one window, so that it is like an equal one alone. The sketch of an empty stream is 0.
     """
     n = len(bounds) - 1
     sketches = np.zeros((n, N_HASHES), dtype=np.uint16)
     hashes = np.empty(len(stream) + 1, dtype=np.uint32)
     least = np.empty(N_HASHES, dtype=np.uint32)
     for t in range(n):
-        size = window_hashes(stream, bounds[t], bounds[t + 1], width, hashes)
+        a, b = bounds[t], bounds[t + 1]
+        size = window_hashes(stream, a, b, width, hashes)
         if size == 0:
             continue
+        if are_few(hashes[:size]):
+            size = 1
+            hashes[0] = mix(value_of(stream[a:b]))
         least[:] = np.uint32(0xFFFFFFFF)
         for i in range(size):
             x = hashes[i]
@@ -104,16 +148,17 @@ def sketch(stream, bounds, width):
 
 @njit(cache=True)
 def window_key(stream, bounds, width):
-    """(n,) the least window hash of each stream, one that versions of a tune are likely to share; 0 if it is empty."""
+    """(n,) the least window hash of each stream, one that versions of a tune are likely to share.
+
+    0 where the stream has fewer than LEAST_WINDOWS different windows, which many tunes may share.
+    """
     n = len(bounds) - 1
     keys = np.zeros(n, dtype=np.uint64)
     hashes = np.empty(len(stream) + 1, dtype=np.uint32)
     for t in range(n):
         size = window_hashes(stream, bounds[t], bounds[t + 1], width, hashes)
-        if size:
-            keys[t] = hashes[0]
-        for i in range(1, size):
-            keys[t] = min(keys[t], np.uint64(hashes[i]))
+        if not are_few(hashes[:size]):
+            keys[t] = hashes[:size].min()
     return keys
 
 
@@ -136,11 +181,25 @@ def agreement(sketches, i, j):
 
 
 @njit(cache=True)
-def join_buckets(keys, order, sketches, least_agreement, parent):
-    """Join relatives within the buckets, the runs of equal keys in this order.
+def are_whole_alike(compared, present, whole, least_whole, i, j):
+    """Whether the sketches of two tunes agree by ``least_whole`` in one of the views ``whole``."""
+    for view in whole:
+        if present[view, i] and present[view, j] and agreement(compared[view], i, j) >= least_whole:
+            return True
+    return False
+
+
+@njit(cache=True)
+def join_buckets(keys, order, view, least, compared, present, whole, least_whole, parent):
+    """Join versions within the buckets, the runs of equal keys in this order.
 
     Each tune is compared with the first of its bucket. Only in a bucket of more than MAX_KNOWN / 2 tunes can the
     order of the tunes matter.
+
+    Args:
+        keys: (n,) of a part of each tune's sketch in the view numbered ``view``, where versions agree by ``least``.
+        compared: (views, n, width) uint8 of all sketches; ``present`` (views, n) is False where a stream is empty.
+        whole: numbers of the views of all voices, in one of which versions agree by ``least_whole``.
     """
     known = np.empty(MAX_KNOWN, dtype=np.int64)
     n_known = 0
@@ -148,14 +207,18 @@ def join_buckets(keys, order, sketches, least_agreement, parent):
         i = order[at]
         if at == 0 or keys[i] != keys[order[at - 1]]:
             n_known = 0
-        if keys[i] == 0:
+        if not present[view, i]:
             continue
         joined = False
         for j in known[:n_known]:
             a, b = find(parent, i), find(parent, j)
             if a == b:
                 joined = True
-            elif agreement(sketches, i, j) >= least_agreement:
+            elif (
+                present[view, j]
+                and agreement(compared[view], i, j) >= least
+                and are_whole_alike(compared, present, whole, least_whole, i, j)
+            ):
                 parent[max(a, b)] = min(a, b)
                 joined = True
         if n_known < (MAX_KNOWN // 2 if joined else MAX_KNOWN):
@@ -171,34 +234,38 @@ def read_blocks(sketches: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
         release(sketches)
 
 
-def join(sketches: np.ndarray, threshold: float, parent: np.ndarray) -> Iterator[int]:
-    """Join relatives by one feature in the forest ``parent``, band by band; yields the band just done."""
-    n = len(sketches)
-    # Of each hash 8 bits are compared, which agree by chance in one of 256.
-    compared = np.empty((n, min(N_HASHES, max(32, COMPARED_BYTES // max(n, 1)))), dtype=np.uint8)
-    for part, block in read_blocks(sketches):
-        compared[part] = block[:, : compared.shape[1]]
-    keys = np.empty(n, dtype=np.uint32)
-    for band in range(BANDS):
-        for part, block in read_blocks(sketches):
-            keys[part] = block[:, band * ROWS].astype(np.uint32) << np.uint32(16) | block[:, band * ROWS + 1]
-        order = np.argsort(keys, kind="stable")
-        join_buckets(keys, order, compared, int(np.ceil(threshold * compared.shape[1])), parent)
-        yield band
-
-
 def release(array: np.ndarray) -> None:
     """Let go of the memory that reading a mapped file took; it is read again when needed."""
     if isinstance(array.base, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
         array.base.madvise(mmap.MADV_DONTNEED)
 
 
-def clusters(sketches: dict[str, np.ndarray], progress: Callable[[int], object] = lambda band: None) -> np.ndarray:
-    """(n,) for each tune the first tune of its cluster, the tunes that relations of any feature connect."""
+def families(sketches: dict[str, np.ndarray], progress: Callable[[int], object] = lambda band: None) -> np.ndarray:
+    """(n,) for each tune the first tune of its family: of all that are versions of it, directly or through others.
+
+    Args:
+        sketches: feature -> (n, N_HASHES), as from `sketch`.
+        progress: is called after each band of each feature.
+    """
     (n,) = {len(array) for array in sketches.values()}
+    # Of each hash 8 bits are compared, which agree by chance in one of 256.
+    width = min(N_HASHES, max(32, COMPARED_BYTES // max(len(sketches) * n, 1)))
+    compared = np.empty((len(sketches), n, width), dtype=np.uint8)
+    present = np.empty((len(sketches), n), dtype=np.bool_)
+    for view, array in enumerate(sketches.values()):
+        for part, block in read_blocks(array):
+            compared[view, part] = block[:, :width]
+            present[view, part] = block.any(axis=1)
+    whole = np.array([view for view, name in enumerate(sketches) if FEATURES[name].whole])
     parent = np.arange(n)
-    for feature, array in sketches.items():
-        for band in join(array, FEATURES[feature].threshold, parent):
+    keys = np.empty(n, dtype=np.uint32)
+    for view, (name, array) in enumerate(sketches.items()):
+        least = int(np.ceil(FEATURES[name].threshold * width))
+        for band in range(BANDS):
+            for part, block in read_blocks(array):
+                keys[part] = block[:, band * ROWS].astype(np.uint32) << np.uint32(16) | block[:, band * ROWS + 1]
+            order = np.argsort(keys, kind="stable")
+            join_buckets(keys, order, view, least, compared, present, whole, int(np.ceil(SUPPORT * width)), parent)
             progress(band)
     return roots(parent)
 

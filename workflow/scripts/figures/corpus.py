@@ -7,10 +7,12 @@ from pathlib import PurePath
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.transforms import Bbox
 from matplotlib.typing import RcKeyType
 
 from workflow.scripts.base import schema
 from workflow.scripts.base.errors import InputError
+from workflow.scripts.figures.corpus_conversion import conversion
 from workflow.scripts.figures.corpus_leak import leak, no_leak, schemes
 from workflow.scripts.figures.corpus_music import music_panels, shares
 from workflow.scripts.figures.corpus_panel import INK, plain, title
@@ -21,6 +23,7 @@ from workflow.scripts.figures.look import NOTE_COLOUR, SMALL, short
 
 WIDTH = 6.6  # inches
 LETTERS = 116  # of a line of the heading
+PLACES = 6  # decimals of a share of the figure: less than a thousandth of a point
 LOOK: dict[RcKeyType, object] = {
     "font.size": SMALL,
     "axes.titlesize": 8,
@@ -83,9 +86,11 @@ def part_heights(corpus: dict, lines: int, slots: int) -> dict[str, float]:
     n_schemes = len(schemes(corpus))
     heights = {
         "head": 0.27 + 0.135 * lines,
-        "leak": 0.72 + 0.24 * n_schemes if n_schemes else 0.4,
+        "leak": 0.72 + 0.3 * n_schemes if n_schemes else 0.4,
         "shape": 1.6,
     }
+    if corpus["conversion"]:
+        heights["conversion"] = 1.25
     if corpus["audit"]["sources"]:
         heights["sources"] = 0.7 + 0.155 * n_rows(corpus)
     if slots:
@@ -106,7 +111,7 @@ def draw(corpus: dict) -> Figure:
     fig = plt.figure(figsize=(WIDTH, sum(heights.values())), layout=layout)
     parts = fig.subfigures(len(heights), 1, height_ratios=list(heights.values()), squeeze=False)[:, 0]
     part: dict[str, SubFigure] = dict(zip(heights, parts, strict=True))
-    letters = iter("defghi")
+    letters = iter("defghij")
     draw_heading(part["head"], heights["head"], heading, said)
     if schemes(corpus):
         leak(part["leak"].subplots(), corpus)
@@ -115,6 +120,8 @@ def draw(corpus: dict) -> Figure:
     left, right = part["shape"].subplots(1, 2)
     lengths(left, corpus)
     compressibility(right, corpus)
+    if "conversion" in part:
+        conversion(part["conversion"].subplots(), corpus, next(letters))
     if "sources" in part:
         sources(list(part["sources"].subplots(1, 3, width_ratios=(1.3, 1, 0.95))), corpus, next(letters))
     if "music" in part:
@@ -124,7 +131,23 @@ def draw(corpus: dict) -> Figure:
             title(ax, f"{next(letters)}  {panel.title}", panel.below)
     if "vocabulary" in part:
         vocabulary(part["vocabulary"].subplots(), corpus, next(letters))
+    settle(fig)
     return fig
+
+
+def settle(fig: Figure) -> None:
+    """Let the layout place everything, once, and round where that is.
+
+    Its solver adds up constraints in an order that depends on where they lie in memory, so that the last digits differ
+    from one process to the next.
+    """
+    fig.draw_without_rendering()
+    fig.set_layout_engine("none")
+    for part in fig.findobj(SubFigure):
+        box = part.bbox_relative  # of the part in what holds it
+        box.set_points(box.get_points().round(PLACES))
+    for ax in fig.axes:
+        ax.set_position(Bbox(ax.get_position(original=True).get_points().round(PLACES)))
 
 
 def draw_heading(part: SubFigure, height: float, heading: str, said: str) -> None:

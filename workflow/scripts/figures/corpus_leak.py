@@ -4,11 +4,29 @@ from matplotlib.axes import Axes
 from matplotlib.figure import SubFigure
 
 from workflow.scripts.base.uncertainty import wilson
-from workflow.scripts.figures.corpus_panel import BLUE, GREEN, GREY, INK, NOTE, PINK, few, rows_axis, title
+from workflow.scripts.figures.corpus_panel import (
+    BLUE,
+    GREEN,
+    GREY,
+    INK,
+    NOTE,
+    ORANGE,
+    PINK,
+    beside,
+    few,
+    rows_axis,
+    title,
+)
 
 SCHEMES = {"exact_duplicates_only": "Only exact copies removed", "random": "Random split"}
 WAYS = {"cluster": "This split: versions together", "md5": "This split: MD5 of the file"}
-RELATIVES = {"notes": ("by notes", GREEN, "^"), "steps": ("by melody", PINK, "D")}
+RELATIVES = {  # view -> its words, colour and marker; tunes read as ABC have none that was played
+    "notes": ("by notes", GREEN, "^"),
+    "steps": ("by melody", PINK, "D"),
+    "played": ("by the MIDI", GREY, "v"),
+}
+HALVES = ("contained", "containing")  # half of one tune stands in the other; drawn as one mark, the larger of the two
+HALF = ("half in one", ORANGE, "s")
 DOT, MARKER = 5, 3.4  # points
 
 
@@ -20,6 +38,7 @@ def schemes(corpus: dict) -> list[str]:
 def leak(ax: Axes, corpus: dict) -> None:
     """A row for each way to split: share of test tunes with a relative in training, its interval, and both counts."""
     names = schemes(corpus)
+    marks = [view for view in RELATIVES if view != "played" or any(corpus["leakage"][name][view] for name in names)]
     words = {"in_force": WAYS.get(corpus["options"]["split_by"], "This split")} | SCHEMES
     ends = []
     for y, name in enumerate(names):
@@ -28,40 +47,46 @@ def leak(ax: Axes, corpus: dict) -> None:
         if n := found["test_tunes"]:
             count = round(found["either"] * n)
             low, high = wilson(count, n)
-            draw_row(ax, y, found, low, high)
-            ends.append(100 * high)
+            draw_row(ax, y, found, marks, low, high)
+            ends += [100 * high, *(100 * found[kind]["either"] for kind in HALVES)]
             said = f"{count:,} of {n:,}: {found['either']:.2%}  [{low:.2%}, {high:.2%}]"
         ax.annotate(
-            said, (1, y), (6, 0), xycoords=("axes fraction", "data"), textcoords="offset points", va="center",
+            said, (1, y), (6, 4), xycoords=("axes fraction", "data"), textcoords="offset points", va="center",
             fontsize=NOTE, color=INK,
         )  # fmt: skip
+        if n:
+            halves = "half in one {contained:.2%}, hold half of one {containing:.2%}".format(
+                **{kind: found[kind]["either"] for kind in HALVES}
+            )
+            beside(ax, halves, (1, y), (6, -5), xycoords=("axes fraction", "data"))
     rows_axis(ax, [words[name] for name in names])
     ax.set_ylim(len(names) - 0.35, -0.5)
     ax.get_yticklabels()[0].set_fontweight("bold" if names[:1] == ["in_force"] else "normal")
     top = min(100, 1.05 * max(ends, default=1))
     ax.set_xlim(-0.02 * top, top)
     ax.xaxis.set_major_locator(few(7))
-    ax.set_xlabel("Test tunes with a relative in training (%)")
+    ax.set_xlabel("Test tunes with a relative in training (%)", loc="right")
     title(ax, "a  Leak", "Relatives share much of their notes or their melody. Bars, brackets: 95% by Wilson.")
-    add_legend(ax)
+    add_legend(ax, marks)
 
 
-def draw_row(ax: Axes, y: int, found: dict, low: float, high: float) -> None:
-    """One way to split: the share by either kind of relative on its 95% interval, and below it the share by each."""
+def draw_row(ax: Axes, y: int, found: dict, marks: list[str], low: float, high: float) -> None:
+    """One way to split: the share by any view on its 95% interval, and below it by each, and of halves in one tune."""
     ax.plot([100 * low, 100 * high], [y, y], color=BLUE, linewidth=1.4, solid_capstyle="butt", zorder=3)
     ax.plot(100 * found["either"], y, color=BLUE, marker="o", markersize=DOT, zorder=4, clip_on=False)
-    for kind, (_, colour, marker) in RELATIVES.items():
+    each = [(found[view], *RELATIVES[view][1:]) for view in marks]
+    for share, colour, marker in [*each, (max(found[kind]["either"] for kind in HALVES), *HALF[1:])]:
         ax.plot(
-            100 * found[kind], y + 0.3, color=colour, marker=marker, markersize=MARKER, markerfacecolor="white",
+            100 * share, y + 0.3, color=colour, marker=marker, markersize=MARKER, markerfacecolor="white",
             markeredgewidth=0.9, zorder=3, clip_on=False,
         )  # fmt: skip
 
 
-def add_legend(ax: Axes) -> None:
-    """The three marks, right of the axis's label."""
-    handles = [ax.plot([], [], color=BLUE, marker="o", markersize=DOT, linewidth=1.4, label="by either")[0]] + [
+def add_legend(ax: Axes, marks: list[str]) -> None:
+    """The marks, right of the axis's label."""
+    handles = [ax.plot([], [], color=BLUE, marker="o", markersize=DOT, linewidth=1.4, label="by any")[0]] + [
         ax.plot([], [], color=c, marker=m, markersize=MARKER, markerfacecolor="white", linestyle="none", label=label)[0]
-        for label, c, m in RELATIVES.values()
+        for label, c, m in [*(RELATIVES[view] for view in marks), HALF]
     ]
     ax.legend(
         handles=handles, ncols=3, loc="upper left", bbox_to_anchor=(1.02, -0.06), fontsize=NOTE, borderpad=0,

@@ -39,10 +39,10 @@ from workflow.scripts.notation.lines import (
     kind_of_line,
     table_of,
 )
+from workflow.scripts.notation.steps import OVERLAY, step, steps_within
 from workflow.scripts.notation.within_lines import skip_decoration, skip_enclosed
 
 MAX_VOICES = 64  # voices told apart; more are counted as this many
-MAX_STEP = 60  # larger steps are written as this one, since a step is an int8
 OCTAVE = 7  # steps
 NO_PITCH = int(np.iinfo(np.int32).min)  # below every note
 
@@ -68,15 +68,15 @@ STATE = np.dtype(
             "has_key",  # a K: field has ended the header
             "n_dialects",  # directives that have said what ! or + are
             "voice",  # number of the voice that plays; 0 before any is named
+            "place",  # of that voice among those named, from 1
             "leader",  # number of the first that played
-            "pitch",  # of the note before, of any voice
             "lead_pitch",  # of the leader's note before
             "in_chord",
             "in_overlay",  # after an &, until the end of the bar
             "top",  # the note that is read, or the highest of the chord
             "heard_end",  # how much of each stream is written
             "notes_end",
-            "steps_end",
+            "heights_end",
             "lead_end",
             "contour_end",
         )
@@ -99,8 +99,8 @@ class Music(NamedTuple):
         heard: bytes of what decides the sound (meter, unit, tempo, key, voices, parts, %%MIDI, music) without blanks.
             Two tunes with the same are the same music.
         notes: bytes of the music alone, without chord symbols, decorations, grace notes, inline fields and blanks.
-        steps: int8 steps on the staff from one note to the next as the text has them, of chords the highest note.
-            The same in every key and rhythm.
+        steps: int8 steps on the staff from one note to the next of each voice, of chords the highest note; a BREAK
+            between two voices. The same in every key and rhythm, and in whatever layout of the voices.
         lead: the same within the first voice that sounds.
         contour: the same within that voice, repetitions of a note left out.
     """
@@ -116,14 +116,19 @@ class Music(NamedTuple):
 def listen(text: np.ndarray, bounds: np.ndarray) -> Music:
     """`Music` of the tunes that are in ``text`` between ``bounds``, as `notation.clean.clean` returns them."""
     n, size = len(bounds) - 1, len(text)
-    streams = [np.empty(size, dtype) for dtype in (np.uint8, np.uint8, np.int8, np.int8, np.int8)]
-    counts, ends = np.zeros((n, 4), dtype=np.int64), np.zeros((len(streams), n + 1), dtype=np.int64)
-    read_tunes(text, bounds, np.zeros(1, dtype=STATE), np.zeros(MAX_VOICES, dtype=np.uint32), counts, ends, *streams)
+    heard, notes, places = (np.empty(size, np.uint8) for _ in range(3))
+    heights = np.empty(size, np.int32)
+    lead, contour = (np.empty(size, np.int8) for _ in range(2))
+    counts, ends = np.zeros((n, 4), dtype=np.int64), np.zeros((5, n + 1), dtype=np.int64)
+    state, voices = np.zeros(1, dtype=STATE), np.zeros(MAX_VOICES, dtype=np.uint32)
+    read_tunes(text, bounds, state, voices, counts, ends, heard, notes, heights, places, lead, contour)
+    steps, ends[2] = steps_within(heights, places, ends[2])
+    streams = (heard, notes, steps, lead, contour)
     return Music(counts, *(Ragged(stream[: end[-1]], end) for stream, end in zip(streams, ends, strict=True)))
 
 
 @njit(cache=True)
-def read_tunes(text, bounds, states, voices, counts, ends, heard, notes, steps, lead, contour):
+def read_tunes(text, bounds, states, voices, counts, ends, heard, notes, heights, places, lead, contour):
     """Read every tune: fill ``counts`` and the streams, and note in ``ends`` where a tune ends in each stream.
 
     ``states`` (one) and ``voices`` (numbers of those that a tune has) are for the parser to write in.
@@ -131,17 +136,17 @@ def read_tunes(text, bounds, states, voices, counts, ends, heard, notes, steps, 
     state = states[0]
     for t in range(len(counts)):
         state.n_notes = state.n_rests = state.n_voices = state.has_key = state.n_dialects = 0
-        state.voice = state.leader = 0
-        state.pitch = state.lead_pitch = NO_PITCH
-        read_tune(text, bounds[t], bounds[t + 1], state, voices, heard, notes, steps, lead, contour)
+        state.voice = state.place = state.leader = 0
+        state.lead_pitch = NO_PITCH
+        read_tune(text, bounds[t], bounds[t + 1], state, voices, heard, notes, heights, places, lead, contour)
         counts[t, NOTES], counts[t, RESTS] = state.n_notes, state.n_rests
         counts[t, VOICES], counts[t, HAS_KEY] = max(state.n_voices, 1), state.has_key
         ends[0, t + 1], ends[1, t + 1] = state.heard_end, state.notes_end
-        ends[2, t + 1], ends[3, t + 1], ends[4, t + 1] = state.steps_end, state.lead_end, state.contour_end
+        ends[2, t + 1], ends[3, t + 1], ends[4, t + 1] = state.heights_end, state.lead_end, state.contour_end
 
 
 @njit(cache=True)
-def read_tune(text, i, stop, state, voices, heard, notes, steps, lead, contour):
+def read_tune(text, i, stop, state, voices, heard, notes, heights, places, lead, contour):
     """Read the lines of the tune [i, stop)."""
     while i < stop:
         line_end = end_of_line(text, i, stop)
@@ -154,7 +159,7 @@ def read_tune(text, i, stop, state, voices, heard, notes, steps, lead, contour):
         else:
             is_heard = state.has_key != 0  # else it is prose in the header
             if is_heard:
-                read_music(text, i, end, state, voices, notes, steps, lead, contour)
+                read_music(text, i, end, state, voices, notes, heights, places, lead, contour)
         if is_heard:
             state.heard_end = copy_solid(text, i, end, heard, state.heard_end)
         i = line_end + 1
@@ -197,6 +202,7 @@ def read_voice(text, i, end, state, voices):
     if known == state.n_voices and known < MAX_VOICES:
         voices[known] = voice
         state.n_voices += 1
+    state.place = min(known, MAX_VOICES - 1) + 1
 
 
 @inlined
@@ -212,7 +218,7 @@ def voice_at(text, i, end):
 
 
 @njit(cache=True)
-def read_music(text, i, end, state, voices, notes, steps, lead, contour):
+def read_music(text, i, end, state, voices, notes, heights, places, lead, contour):
     """Read the signs of the line of music [i, end)."""
     state.in_chord, state.in_overlay, state.top = False, False, NO_PITCH
     text_may_end = grace_may_end = field_may_end = np.bool_(True)  # a plain True is of a type of its own for numba
@@ -236,7 +242,7 @@ def read_music(text, i, end, state, voices, notes, steps, lead, contour):
         else:
             i = read_sign(text, i, end, state, notes)
         if state.top != NO_PITCH and not state.in_chord:
-            sound(state, steps, lead, contour)
+            sound(state, heights, places, lead, contour)
 
 
 @inlined
@@ -277,31 +283,25 @@ def read_sign(text, i, end, state, notes):
 
 
 @inlined
-def sound(state, steps, lead, contour):
-    """The note or chord whose highest note is ``top`` sounds: write the steps to it.
+def sound(state, heights, places, lead, contour):
+    """The note or chord whose highest note is ``top`` sounds: write it, and the steps to it within the first voice.
 
     Each is written where its stream ends, and the end moves only if it counts. With branches in place of that, `listen`
     takes 1.3 times as long.
     """
     state.leader = state.leader or state.voice
     leads = state.voice == state.leader and not state.in_overlay
-    steps[state.steps_end] = step(state.pitch, state.top)
-    state.steps_end += state.pitch != NO_PITCH
+    heights[state.heights_end] = state.top
+    places[state.heights_end] = OVERLAY if state.in_overlay else state.place
+    state.heights_end += 1
     taken = step(state.lead_pitch, state.top)
     lead[state.lead_end] = contour[state.contour_end] = taken
     follows = leads and state.lead_pitch != NO_PITCH
     state.lead_end += follows
     state.contour_end += follows and taken != 0
-    state.pitch = state.top
     if leads:
         state.lead_pitch = state.top
     state.top = NO_PITCH
-
-
-@inlined
-def step(low, high):
-    """Steps on the staff from one height to another, as an int8 holds them."""
-    return min(max(high - low, -MAX_STEP), MAX_STEP)
 
 
 @inlined

@@ -17,6 +17,8 @@ FORMS = {  # end of a name -> (what the file holds, how it is compressed)
     "abc": ("abc", ""), "abc.gz": ("abc", "gz"), "abc.zst": ("abc", "zst"),
     "mid": ("midi", ""), "mid.gz": ("midi", "gz"), "mid.zst": ("midi", "zst"),
     "midi": ("midi", ""), "midi.gz": ("midi", "gz"), "midi.zst": ("midi", "zst"),
+    "kar": ("midi", ""), "kar.gz": ("midi", "gz"), "kar.zst": ("midi", "zst"),
+    "rmi": ("midi", ""), "rmi.gz": ("midi", "gz"), "rmi.zst": ("midi", "zst"),
     "zip": ("zip", ""), "tar": ("tar", ""), "tgz": ("tar", "gz"), "tar.gz": ("tar", "gz"),
     "tar.bz2": ("tar", "bz2"), "tar.xz": ("tar", "xz"), "tar.zst": ("tar", "zst"),
 }  # fmt: skip

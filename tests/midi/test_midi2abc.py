@@ -1,41 +1,23 @@
-"""MIDI becomes what the bare program makes of it, and what a hostile file or a broken program costs is bounded."""
+"""What comes out is what the bare program prints, and what a hostile file or a broken program costs is bounded."""
 
 import os
 import pickle
 import resource
-import struct
 import subprocess
 import sys
-import tarfile
 import tempfile
 import time
 from pathlib import Path
 
 import pytest
 
+from tests.midi.files import END, METER, NOTE, TUNE, midi
 from workflow.scripts.machine.sandbox import find_program
-from workflow.scripts.reading import midi_to_abc
-from workflow.scripts.reading.midi_to_abc import ConversionError, Converter
+from workflow.scripts.midi import midi2abc
+from workflow.scripts.midi.errors import ConversionError
+from workflow.scripts.midi.midi2abc import Midi2abc
 
-END = b"\0\xff\x2f\0"
-METER = b"\0\xff\x58\x04\x04\x02\x18\x08"
-NOTE = b"\0\x90\x3c\x40\x60\x80\x3c\x40"  # a quarter of middle C
-
-
-def midi(*tracks: bytes) -> bytes:
-    """A MIDI file of these tracks, 96 ticks to the quarter."""
-    chunks = [b"MTrk" + struct.pack(">I", len(track)) + track for track in tracks]
-    return b"MThd" + struct.pack(">IHHH", 6, len(tracks) > 1, len(tracks), 96) + b"".join(chunks)
-
-
-BAD_METER = "midi_meter", "a meter or a tempo that no music has"
-TUNE = midi(METER + NOTE * 8 + END)
-
-
-@pytest.fixture(scope="session")
-def bundle(shared) -> list[bytes]:
-    with tarfile.open(shared / "midi" / "midi_bundle.tar.gz") as tar:
-        return [tar.extractfile(member).read() for member in tar if member.name.endswith(".mid")]
+FLAGS = ["-noly", "-sr", "2"]
 
 
 @pytest.fixture(params=["prlimit", "preexec"])
@@ -56,7 +38,7 @@ def fake(tmp_path, monkeypatch):
         path = tmp_path / "fake"
         path.write_text(f"#!{sys.executable} -IS\nimport os, signal, sys, time\n{code}\n")
         path.chmod(0o755)
-        monkeypatch.setattr(midi_to_abc, "find_program", lambda name: str(path))
+        monkeypatch.setattr(midi2abc, "find_program", lambda name: str(path))
 
     return install
 
@@ -77,10 +59,10 @@ def children() -> set[int]:
     return {pid for pid, (parent, _) in processes().items() if parent == os.getpid()}
 
 
-def failure(data: bytes, **options) -> ConversionError:
+def failure(data: bytes, flags: list[str] = FLAGS, **options) -> ConversionError:
     before = children()
-    with Converter(**options) as converter, pytest.raises(ConversionError) as caught:
-        converter.convert(data)
+    with Midi2abc(**options) as program, pytest.raises(ConversionError) as caught:
+        program.run(data, flags)
     assert children() <= before, "a child was left, if only as a zombie"
     return caught.value
 
@@ -88,7 +70,6 @@ def failure(data: bytes, **options) -> ConversionError:
 def test_real_files_come_out_as_from_the_bare_program(bundle, tmp_path):
     assert len(bundle) == 88
     path = tmp_path / "bare name.mid"
-    refused = []
     for data in bundle:
         path.write_bytes(data)
         bare = subprocess.run([find_program("midi2abc"), path, "-noly", "-sr", "2"], capture_output=True, check=True)
@@ -97,47 +78,43 @@ def test_real_files_come_out_as_from_the_bare_program(bundle, tmp_path):
         while not lines[0].startswith(b"X:"):
             assert lines.pop(0).startswith(b"Error")  # what the parser had to say of the file
         assert lines.pop(1) == f"T: from {path}\n".encode()
-        if b"Q:1/4=-9\n" in lines:
-            refused.append(str(failure(data)))
+        if b"Q:1/4=-9\n" in lines:  # of a byte that the program reads as signed: `write` never gives it that one
             continue
-        with Converter() as converter:
-            abc = converter.convert(data)
+        with Midi2abc() as program:
+            abc = program.run(data, FLAGS)
             assert abc == b"".join(lines)
-            assert converter.convert(data) == abc
+            assert program.run(data, FLAGS) == abc
         assert abc.startswith((b"X: 1\nM: ", b"X: 1\n%***Missing time signature"))
         assert b"\nK:" in abc
         assert b"tune.mid" not in abc
-    assert refused == ["midi_meter: a meter or a tempo that no music has"] * 2
 
 
 def test_a_file_leaves_no_trace_in_the_next(bundle):
     small, *_, large = sorted(bundle, key=len)
-    with Converter() as fresh:
-        expected = fresh.convert(small)
-    with Converter() as used:
-        used.convert(large)
+    with Midi2abc() as fresh:
+        expected = fresh.run(small, FLAGS)
+    with Midi2abc() as used:
+        used.run(large, FLAGS)
         with pytest.raises(ConversionError):
-            used.convert(large[:1000])
-        assert used.convert(small) == expected
+            used.run(large[:1000], FLAGS)
+        assert used.run(small, FLAGS) == expected
 
 
 def test_a_tune(way):
-    with Converter() as converter:
-        assert converter.convert(TUNE) == (
+    with Midi2abc() as program:
+        assert program.run(TUNE, FLAGS) == (
             b"X: 1\nM: 4/4\nL: 1/8\nQ:1/4=120\nK:C % 0 sharps\nV:1\nC2 C2 C2 C2| \\\nC2 C2 C2 C2|\n"
         )
 
 
 def test_flags_reach_the_program():
-    with Converter(flags="-noly -sr 2 -title Air") as converter:
-        assert converter.convert(TUNE).startswith(b"X: 1\nT: Air\nM: 4/4\n")
+    with Midi2abc() as program:
+        assert program.run(TUNE, [*FLAGS, "-title", "Air"]).startswith(b"X: 1\nT: Air\nM: 4/4\n")
 
 
 @pytest.mark.parametrize(
     ("data", "reason", "detail"),
     [
-        (b"", "not_midi", "empty"),
-        (b"RIFF\0\0\0\0RMIDdata", "not_midi", "no MThd header"),
         (b"MThd", "midi_failed", "exit status 1: Error: premature EOF"),
         (b"MThd" + bytes(range(256)) * 8, "midi_failed", "exit status 1: Error: premature EOF"),
         (TUNE[:-20], "midi_failed", "exit status 1: Error: premature EOF"),
@@ -145,16 +122,12 @@ def test_flags_reach_the_program():
         (midi(METER + END), "midi_empty", "MIDI file has no notes"),
         # One note, after a wait of 134 million ticks: 37 bytes that become 1.9 MB.
         (midi(b"\xbf\xff\xff\x7f" + NOTE[1:] + END), "midi_runaway", "over 3700 bytes of ABC"),
-        # A copyright notice in the second track, which midi2abc reads as a change of meter.
-        (midi(METER + END, NOTE + b"\0\xff\x02\x041998" + NOTE * 8 + END), *BAD_METER),
-        (midi(METER[:-1] + b"\xa1" + NOTE * 8 + END), *BAD_METER),
         # A meter of 0/4.
         (
             midi(METER.replace(b"\x04\x04\x02", b"\x04\x00\x02") + NOTE * 8 + END),
             "midi_failed",
             "exit status 1: Advancing by 0 in printtrack!",
         ),
-        (TUNE[:12] + b"\xe7\x28" + TUNE[14:], "midi_smpte", "timed in seconds, not in beats"),
     ],
     ids=lambda value: value if isinstance(value, str) else "midi",
 )
@@ -166,24 +139,24 @@ def test_what_gives_no_music_says_why(data, reason, detail):
 def test_output_is_cut_at_the_most_allowed(bundle):
     data = max(bundle, key=len)
     assert failure(data, max_bytes=1000).detail == "over 1000 bytes of ABC"
-    with Converter() as converter:
-        size = len(converter.convert(data)) + len("calling midi2abc\nT: from tune.mid\n")
-    with Converter(max_bytes=size) as converter:
-        converter.convert(data)
+    with Midi2abc() as program:
+        size = len(program.run(data, FLAGS)) + len("calling midi2abc\nT: from tune.mid\n")
+    with Midi2abc(max_bytes=size) as program:
+        program.run(data, FLAGS)
     assert failure(data, max_bytes=size - 1).reason == "midi_runaway"
 
 
 def test_a_voice_that_the_program_cuts_short_is_refused():
     bars = midi(METER + NOTE * 4 * 5010 + END)
-    assert str(failure(bars, flags="-splitvoices")) == "midi_runaway: over 5000 bars in a voice"
-    with Converter() as converter:
-        assert converter.convert(bars).count(b"|") == 5010
+    assert str(failure(bars, flags=["-splitvoices"])) == "midi_runaway: over 5000 bars in a voice"
+    with Midi2abc() as program:
+        assert program.run(bars, FLAGS).count(b"|") == 5010
 
 
 def test_memory_is_bounded():
     long = midi(METER + NOTE * 200_000 + END)
-    with Converter(max_bytes=1 << 24) as converter:
-        converter.convert(long)
+    with Midi2abc(max_bytes=1 << 24) as program:
+        program.run(long, FLAGS)
     error = failure(long, memory_bytes=16 << 20)
     assert (error.reason, error.detail) == ("midi_memory", "exit status 1: Out of memory error - cannot malloc!")
 
@@ -275,23 +248,23 @@ def test_output_held_open_by_a_grandchild_is_not_taken_for_whole(fake):
 
 def test_the_folder_is_removed(tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    with Converter() as converter:
-        converter.convert(TUNE)
+    with Midi2abc() as program:
+        program.run(TUNE, FLAGS)
         (folder,) = tmp_path.iterdir()
         assert [path.name for path in folder.iterdir()] == ["tune.mid"]
     assert list(tmp_path.iterdir()) == []
     failure(b"MThd")
-    with pytest.raises(KeyboardInterrupt), Converter():
+    with pytest.raises(KeyboardInterrupt), Midi2abc():
         raise KeyboardInterrupt
     assert list(tmp_path.iterdir()) == []
 
 
 def test_no_descriptor_is_left():
-    with Converter() as converter:
+    with Midi2abc() as program:
         before = len(os.listdir("/dev/fd"))
         for data in (TUNE, b"MThd", TUNE[:14]) * 3:
             try:
-                converter.convert(data)
+                program.run(data, FLAGS)
             except ConversionError:
                 continue
         assert len(os.listdir("/dev/fd")) == before

@@ -1,4 +1,4 @@
-"""Turn MIDI that nobody has vetted into ABC, by the program midi2abc and at about its bare speed.
+"""Run the program midi2abc on one MIDI file after another, under limits and at about its bare speed.
 
 Needs midi2abc, which comes with symusic. Gives the bytes of one tune for those of one file, or a `ConversionError`.
 """
@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Self
 
 from workflow.scripts.machine.sandbox import ended, find_program, killed_by, limits, ready, start_limited, stop
+from workflow.scripts.midi.errors import ConversionError
 
 NAME = "tune.mid"  # midi2abc prints the name, so it is the same for all
 EXPANSION = 100  # bytes of ABC per byte of MIDI; real music stays near 1
@@ -22,49 +23,17 @@ GAVE_UP = (
 )
 HAS_NOTE = re.compile(rb"^(?![A-Za-z]:|%)[^%\n]*[A-Ga-g]", re.MULTILINE)
 
-# What midi2abc 3.64 prints with exit status 0 where it went wrong. It takes a copyright notice in a later track for a
-# meter and completes it from memory that it never set, so that each run prints another one, such as
-# 'M: 32764/-1966631680'. And it reads the last byte of a meter as signed, so that 161 gives a negative tempo, and rests
-# of negative length for notes.
-BAD_METER = re.compile(rb"^M:(?! [1-9]\d{0,2}/(?:1|2|4|8|16|32|64|128)$)|^Q:1/4=(?![1-9])", re.MULTILINE)
 
-
-class ConversionError(Exception):
-    """This MIDI gives no ABC: ``reason`` is a short code to count by, ``detail`` is for a person to read.
-
-    ``not_midi``: no MIDI header; the program was not run.
-    ``midi_smpte``: timed in seconds, not in beats, which midi2abc does not know; the program was not run.
-    ``midi_timeout``: no end within the time allowed.
-    ``midi_memory``: the program said that memory ran out. If it dies of that without a word, it counts as a crash.
-    ``midi_crash``: killed by a signal, named in the detail.
-    ``midi_failed``: an exit status other than 0, and what the program said of it.
-    ``midi_empty``: no note.
-    ``midi_meter``: a meter or a tempo that no music has; see ``BAD_METER``.
-    ``midi_runaway``: more ABC than allowed, or so many bars that the program gave up.
-    """
-
-    def __init__(self, reason: str, detail: str):
-        super().__init__(reason, detail)  # both as arguments, or it could not be pickled by a worker process
-        self.reason = reason
-        self.detail = detail
-
-    def __str__(self) -> str:
-        return f"{self.reason}: {self.detail}"
-
-
-class Converter:
-    """Runs midi2abc on one MIDI after another, in a folder of its own that lives as long as the ``with`` block.
+class Midi2abc:
+    """Runs the program on one MIDI after another, in a folder of its own that lives as long as the ``with`` block.
 
     The result depends on the bytes and the flags alone. Not for use by several threads at a time.
     """
 
-    def __init__(
-        self, flags: str = "-noly -sr 2", seconds: float = 10, memory_bytes: int = 1 << 30, max_bytes: int = 1 << 20
-    ):
+    def __init__(self, seconds: float = 10, memory_bytes: int = 1 << 30, max_bytes: int = 1 << 20):
         """Find the program.
 
         Args:
-            flags: of midi2abc, beside the name of its input.
             seconds: bounds wall time and, rounded up, CPU time.
             memory_bytes: bounds the program's address space.
             max_bytes: the most ABC that is taken.
@@ -73,14 +42,13 @@ class Converter:
             InputError: midi2abc is not installed.
         """
         self.program = find_program("midi2abc")
-        self.command = ["midi2abc", NAME, *flags.split()]
         self.seconds = seconds
         self.max_bytes = max_bytes
         # The output goes through a pipe, so the program needs no right to write any file, nor to start a process.
         self.bounds = limits(seconds, memory_bytes, file_bytes=0, processes=0)
 
     def __enter__(self) -> Self:
-        self._temporary = tempfile.TemporaryDirectory(prefix="midi_to_abc.")
+        self._temporary = tempfile.TemporaryDirectory(prefix="midi2abc.")
         self._folder = Path(self._temporary.name)
         # One file, overwritten: making a new one, or emptying it first, costs ext4 a third of a conversion.
         self._input = open(self._folder / NAME, "wb", buffering=0)
@@ -90,41 +58,38 @@ class Converter:
         self._input.close()
         self._temporary.cleanup()
 
-    def convert(self, midi: bytes) -> bytes:
+    def run(self, midi: bytes, flags: list[str]) -> bytes:
         """The ABC text of one MIDI file, from its ``X:`` line on and without the title that names the file.
+
+        Args:
+            flags: of midi2abc, beside the name of its input.
 
         Raises:
             ConversionError: there is none; the reason says why.
             OSError: this machine failed (a full disk, no more processes), not the MIDI.
         """
-        if not midi.startswith(b"MThd"):
-            raise ConversionError("not_midi", "no MThd header" if midi else "empty")
-        if midi[12:13] >= b"\x80":  # the sign of the division
-            raise ConversionError("midi_smpte", "timed in seconds, not in beats")
         self._input.seek(0)
         view = memoryview(midi)
         while view:
             view = view[self._input.write(view) :]
         self._input.truncate()
-        output = self._run(min(self.max_bytes, EXPANSION * len(midi)))
+        output = self._output(["midi2abc", NAME, *flags], min(self.max_bytes, EXPANSION * len(midi)))
         if GAVE_UP in output:
             raise ConversionError("midi_runaway", "over 5000 bars in a voice")
         abc = _tune(output)
-        if BAD_METER.search(abc):
-            raise ConversionError("midi_meter", "a meter or a tempo that no music has")
         if not HAS_NOTE.search(abc, max(0, abc.find(b"\nK:") + 1)):
             raise ConversionError("midi_empty", "no note in the output" if output else "no output")
         return abc
 
-    def _run(self, most: int) -> bytes:
+    def _output(self, command: list[str], most: int) -> bytes:
         """What the program prints of the file, in at most so many bytes.
 
         Raises:
-            ConversionError: as from `convert`.
+            ConversionError: as from `run`.
         """
         end = time.monotonic() + self.seconds
         process = start_limited(
-            self.command,
+            command,
             self._folder,
             self.bounds,
             executable=self.program,
