@@ -2,6 +2,7 @@
 
   encode     characters to ids, against a table lookup a character in plain Python (as nanoGPT prepares its text)
   sketches   MinHash of the notes of every tune, against datasketch's MinHash (skipped where that is not installed)
+  versions   families and clusters of all tunes by their sketches
   prepare    the whole command with one worker, with and without near-duplicates
 
 Example:
@@ -19,11 +20,13 @@ import numpy as np
 
 from benchmarks.clock import seconds
 from workflow.scripts import prepare
+from workflow.scripts.corpus.clusters import parted
+from workflow.scripts.corpus.measure import NOT_PLAYED, sketches_of
 from workflow.scripts.corpus.options import Cleaning
 from workflow.scripts.corpus.tokenizer import CharTokenizer
-from workflow.scripts.corpus.versions import FEATURES, N_HASHES, sketch
+from workflow.scripts.corpus.versions import FEATURES, N_HASHES, families, sketch
 from workflow.scripts.notation.clean import clean, find_tunes
-from workflow.scripts.notation.sound import listen
+from workflow.scripts.notation.sound import Ragged, listen
 from workflow.scripts.reading.sources import Piece, read_pieces
 
 
@@ -67,6 +70,13 @@ def main() -> None:
 
         share = sum(bounds[i + 1] - bounds[i] for i in few) / bounds[-1]
         compare("sketches", size, lambda: sketch(*music.notes, width), theirs, share, args.rounds)
+
+    n = len(music.counts)
+    unplayed = {"played": Ragged(NOT_PLAYED, np.zeros(n + 1, np.int64))}
+    sketches = sketches_of(music._asdict() | unplayed, np.ones(n, dtype=bool))
+    parted(sketches, families(sketches))  # compile
+    took = statistics.median(seconds(lambda: parted(sketches, families(sketches))) for _ in range(args.rounds))
+    print(f"versions  {n / took:8.0f} tunes/s, {took:.1f} s", flush=True)
 
     for near in ("no", "yes"):
         with tempfile.TemporaryDirectory() as folder:

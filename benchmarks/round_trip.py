@@ -157,7 +157,7 @@ def losses(files: list[bytes]) -> dict[str, tuple[int, int]]:
                 ("meters", song.meters, "M"),
                 ("keys", song.keys, "K"),
             ):
-                n = int((changes[1:, 0] < last).sum())
+                n = sum(change[0] < last for change in changes[1:])
                 kept = len(re.findall(rf"^{letter}:|\[{letter}:", said, re.MULTILINE)) - 1
                 add(name, max(n - kept, 0), n)
     return {words: counts[name] for name, words in LOSSES.items()}

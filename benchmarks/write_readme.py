@@ -29,9 +29,11 @@ PATHS = {
     "startup": "",
     "perplexity": " --nanogpt <clone> data/corpora/music21",
     "validity": " data/corpora/music21 <cases>",
+    "ceilings": " data/corpora/music21 <corpus of ABC> <corpus of MIDI>",
     "laws": "",
     "study": "",
     "cleaning": "",
+    "round_trip": "",
 }
 # Heading by benchmark and kind of device (`against.kind`).
 SECTIONS = {
@@ -50,7 +52,9 @@ SECTIONS = {
     ("perplexity", "cuda"): "Scoring a split on a GPU",
     ("validity", "cpu-bfloat16"): "Judging tunes on a CPU that multiplies bfloat16",
     ("validity", "cpu-float32"): "Judging tunes on a CPU that does not",
+    ("ceilings", "cpu"): "What real tunes pass",
     ("cleaning", "cpu"): "Whether cleaning keeps the music",
+    ("round_trip", "cpu"): "How much of MIDI a conversion keeps",
     ("laws", "cpu-bfloat16"): "Fitting laws on a CPU that multiplies bfloat16",
     ("laws", "cpu-float32"): "Fitting laws on a CPU that does not",
 }
@@ -74,8 +78,12 @@ def table(result: dict) -> str:
     head = f"{result['machine']}, threads: {result['threads']}, torch {result['torch']}, {result['date']}."
     if "studies" in result:
         return "\n".join([head, *whole_studies(result)])
+    if "ceilings" in result:
+        return "\n".join([head, *ceilings(result["ceilings"])])
     if "kept" in result:
         return "\n".join([head, *kept_tunes(result)])
+    if "round_trips" in result:
+        return "\n".join([head, *round_trips(result)])
     lines = [
         head,
         "",
@@ -115,6 +123,25 @@ def whole_studies(result: dict) -> list[str]:
     ]
 
 
+def ceilings(rows: list[dict]) -> list[str]:
+    """Lines on the share of real tunes that pass each step, by the length that they were cut at."""
+    names = list(dict.fromkeys(name for row in rows for name in row["counts"]))
+    shares = [
+        [f"{row['counts'][name][0] / row['counts'][name][1]:.1%}" if name in row["counts"] else "" for name in names]
+        for row in rows
+    ]
+    return [
+        "Real tunes as `draw_real` draws them, cut as those of models and judged by the same steps; of bars, shares.",
+        "",
+        f"| | longest, tokens | tunes | {' | '.join(names).replace('_', ' ')} |",
+        "|---" * (len(names) + 3) + "|",
+        *(
+            f"| {row['name']} | {row['tokens']:,} | {row['tunes']} | {' | '.join(some)} |"
+            for row, some in zip(rows, shares, strict=True)
+        ),
+    ]
+
+
 def kept_tunes(result: dict) -> list[str]:
     """Lines on the tunes that cleaning keeps legal and as they sound, and the first of those that it does not."""
     columns = result["columns"]
@@ -131,6 +158,32 @@ def kept_tunes(result: dict) -> list[str]:
             f"\n{example['fault']}, before and after:\n\n{block(example['before'])}\n\n{block(str(example['after']))}"
             for example in result["wrong"]
         ),
+    ]
+
+
+def round_trips(result: dict) -> list[str]:
+    """Lines on what is kept of MIDI files, by each way to convert them."""
+    measures = {"notes": "notes", "onsets": "and onsets", "lengths": "and lengths"}
+    return [
+        f"F1 of what abc2midi plays of the tune against the MIDI file, over {result['n_files']} files: by pitch, by"
+        " pitch and onset within a 32nd, and by length within a 32nd too. *Kept*: share of all files with an F1 of at"
+        f" least {result['good']}. Ours, without flags, is the default.",
+        "",
+        "| | tunes | characters |"
+        + "".join(f" {words}: median | tenth percentile | kept |" for words in measures.values()),
+        "|---" * (3 + 3 * len(measures)) + "|",
+        *(
+            f"| {row['name']} | {row['files']} | {row['characters']:,} |"
+            + "".join(
+                f" {row[name]['median']:.3f} | {row[name]['tenth']:.3f} | {row[name]['good']:.0%} |"
+                for name in measures
+            )
+            for row in result["round_trips"]
+        ),
+        "",
+        "What ours loses: "
+        + "; ".join(f"{words}: {lost:,} of {n:,}" for words, (lost, n) in result["losses"].items() if n)
+        + ".",
     ]
 
 

@@ -1,4 +1,5 @@
 # Needs every run's results; makes the tables, the fits, the figures and the summary.
+import json
 
 
 rule writing_table:
@@ -115,6 +116,7 @@ rule summary:
         fit="<results>/fit.json",
         writing="<results>/writing.csv",
         corpus=f"{CORPUS}/corpus.json",
+        tokenizer=f"{CORPUS}/tokenizer.json",
     output:
         report(
             "<results>/summary.md",
@@ -127,9 +129,11 @@ rule summary:
         "../envs/environment.yaml"
     params:
         code=code("write_summary"),
+        prompts=json.dumps(config["prompts"]),
     shell:
         """
         python -m workflow.scripts.write_summary \
+            --prompts {params.prompts:q} \
             --runs {input.runs:q} \
             --fit {input.fit:q} \
             --writing {input.writing:q} \

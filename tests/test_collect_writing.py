@@ -56,7 +56,7 @@ def test_a_model_has_a_row_for_each_prompt_too(baseline, corpus_dir, trained, tm
     shutil.copytree(baseline, folder)
     shutil.copy(trained["gpt"] / "config.json", folder)
     header = "X:1\nT:a\nM:4/4\nL:1/4\nK:G\n"
-    write_samples(folder / "prompted" / "duet", "some", [Drawn(header, "CDEF|", True), Drawn(header, "CDEF|(", False)])
+    write_samples(folder / "prompted" / "duet", "some", [Drawn(header, "CDEF|", True), Drawn(header, "CD]EF|(", False)])
     eval_style.main(["--folders", str(folder / "samples"), str(folder / "prompted" / "duet"),
                      "--data_dir", str(corpus_dir), "--output", str(folder / "style.json")])  # fmt: skip
     collect_writing.main(["--folders", str(folder), str(baseline), "--output", str(tmp_path / "writing.csv")])

@@ -109,7 +109,8 @@ def test_every_option_reaches_the_corpus(tmp_path, monkeypatch):
     flags = {
         "keep_titles": "false", "keep_lyrics": "true", "keep_comments": "true", "max_chars": 7, "min_notes": 8,
         "max_voices": 9, "max_rest_share": 0.1, "max_rest_bars": 11, "max_tune_share": 0.2, "min_char_count": 13,
-        "midi_flags": "-x", "midi_agreement": 0.25, "midi_seconds": 1.5, "val_fraction": 0.3, "test_fraction": 0.4, "min_test_chars": 17,
+        "midi_flags": "-x", "midi_agreement": 0.25, "midi_seconds": 1.5, "val_fraction": 0.3, "test_fraction": 0.4,
+        "min_test_chars": 17,
         "split_by": "md5", "near_duplicates": "false", "tokenizer": "bpe", "vocab_size": 19,
     }  # fmt: skip
     prepare.main([word for name, value in flags.items() for word in (f"--{name}={value}",)])
@@ -210,7 +211,8 @@ def test_every_midi_of_an_archive_is_kept_or_accounted_for(shared, tmp_path):
     assert len(inside) == 88
     assert sorted(row["path"] for row in kept + lost) == inside
     assert len(kept) == 88
-    assert "midi            88 files, F1 of what they say, median (tenth percentile): notes 100.0% (99.9%)" in done.stdout
+    said = "midi            88 files, F1 of what they say, median (tenth percentile): notes 100.0% (99.9%)"
+    assert said in done.stdout
     assert {row["line"] for row in kept + lost} == {"0"}
     for name, data in contents(tmp_path / "out").items():
         text = data.replace(str(bundle).encode(), b"", 2 if name == "corpus.json" else 0)

@@ -1,5 +1,6 @@
 """The page has the numbers of its tables, and says what is not in them."""
 
+import json
 import shutil
 
 import pandas as pd
@@ -8,6 +9,7 @@ import pytest
 from tests.conftest import ROOT
 from workflow.scripts import fit_scaling, write_summary
 from workflow.scripts.base.files import read_json, write_json
+from workflow.scripts.corpus.tokenizer import CharTokenizer
 
 STUDY = ROOT / "docs/default-study"
 
@@ -18,10 +20,10 @@ def study(tmp_path):
     for name in ("runs.csv", "writing.csv", "fit.json", "corpus.json"):
         shutil.copy(STUDY / name, tmp_path)
 
-    def page() -> str:
+    def page(*flags: str) -> str:
         names = {"runs": "runs.csv", "fit": "fit.json", "writing": "writing.csv", "corpus": "corpus.json"}
         words = [word for option, name in names.items() for word in (f"--{option}", str(tmp_path / name))]
-        write_summary.main([*words, "--output", str(tmp_path / "summary.md")])
+        write_summary.main([*words, *flags, "--output", str(tmp_path / "summary.md")])
         return (tmp_path / "summary.md").read_text(encoding="utf-8")
 
     def change(keep=lambda runs: runs, fit: bool = True, **columns) -> None:
@@ -37,6 +39,25 @@ def study(tmp_path):
 
 def test_the_recorded_page_is_what_the_command_writes(study):
     assert study() == (STUDY / "README.md").read_text(encoding="utf-8")
+
+
+def test_a_prompt_that_no_model_can_read_is_told(study):
+    CharTokenizer("X:1\nK[V]wo ").save(study.folder / "tokenizer.json")
+    text = study("--prompts", json.dumps({"one": "X:1\nK:\n", "two_voices": "X:1\n[V:1]é{"}))
+    assert "- Nothing was written after the prompt `two_voices`: the corpus has no '{', 'é'." in text
+    assert "prompt `one`" not in text
+
+
+def test_a_step_that_real_tunes_fail_says_so_and_why(study):
+    path = study.folder / "writing.csv"
+    writing = pd.read_csv(path)
+    columns = ["syntax_rate", "tools_rate", "compiles_rate", "music21_rate", "rhythm_rate"]
+    for rates, sentence in (((0.97, 1, 1, 0.98, 0.9), "(rhythm 90%: people wrote bars"), ((0.97, 1, 1, 1, 1), None)):
+        writing.loc[writing["writer"] == "real", columns] = rates
+        writing.to_csv(path, index=False)
+        text = study()
+        assert ("Real tunes themselves pass some steps in less than 97% of cases" in text) == bool(sentence)
+        assert not sentence or sentence in text
 
 
 def test_of_one_test_tune_no_interval_is_told(study):

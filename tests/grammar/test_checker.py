@@ -130,6 +130,40 @@ def test_voices_that_fall_out_of_step_are_misaligned():
     assert found.is_valid
 
 
+@pytest.mark.parametrize(
+    ("voices", "places", "misaligned"),
+    [
+        # A voice that ends early: neither its last bar nor what the others have after it is compared.
+        ("V:1\nA8|B8|c8|\nV:2\nA4|\n", 0, 0),
+        ("V:1\nA8|B8|c8|d8|\nV:2\nA8|B4|\nV:3\nA8|B8|c8|\n", 2, 0),
+        ("V:1\nA8|B8|c8|d8|\nV:2\nA8|B4|\nV:3\nA8|B6|c8|\n", 2, 1),
+        # In the middle it is out of step, and so is one that says by |] that the tune is over.
+        ("V:1\nA8|B8|c8|\nV:2\nA6|B8|c8|\n", 2, 1),
+        ("V:1\nA8|B8|c8|]\nV:2\nA8|B8|]\n", 3, 1),
+        ("V:1\nA8|B8|c8|]\nV:2\nA8|B8|\n", 1, 0),
+    ],
+)
+def test_a_voice_may_end_early_and_only_what_is_compared_is_counted(voices, places, misaligned):
+    rhythm = judge(parse(HEADER + voices))
+    assert (rhythm.places, rhythm.misaligned) == (places, misaligned)
+
+
+def test_a_bar_that_is_full_at_the_end_of_a_line_needs_no_bar_line():
+    assert said("A8|B8\nc8|d8\nZ2|A8|]") == []
+    rhythm = judge(parse(HEADER + "A8|B8\nc8|d4\nd4|A8\n"))
+    assert (rhythm.bars, rhythm.right) == (5, 5)
+    for music in ("A8|B8 c8|]", "A8|B8\\\nc8|d8|]", "A8|B4\nB6|c8|]", "A8|B8\nc9|d8|]"):
+        assert [message[0] for message in said(music)] == ["rhythm"], music
+    found = parse(HEADER + "A8|B8\nc8\n")
+    assert not found.closed
+    assert [len(part.bars) for part in found.parts.values()] == [3]
+
+
+def test_a_meter_in_front_of_a_bar_line_is_that_of_the_next_bar():
+    assert said("A8|B8[M:3/4]|c6|d6|]") == []
+    assert [message[0] for message in said("A8|[M:3/4]B8|c6|d6|]")] == ["rhythm"]
+
+
 def test_the_bars_of_a_prompt_are_nobodys():
     prompt, own = HEADER + "A8|B7|c4", "c4|d8|]\n"
     alone = judge(parse(prompt + own))

@@ -9,7 +9,7 @@ import pytest
 from tests.conftest import command
 from workflow.scripts.writing.ladder import RATES, STEPS, evaluate
 from workflow.scripts.writing.programs import MAX_DIGITS, MAX_LINE, MAX_VOICES, over_limit
-from workflow.scripts.writing.samples import Drawn, prompt_chars, write_samples
+from workflow.scripts.writing.samples import Drawn, listed_below, write_samples
 from workflow.scripts.writing.validity import rates
 
 HEAD = "X:1\nT:Scale\nM:4/4\nL:1/8\nK:C\n"
@@ -92,10 +92,10 @@ def test_the_notes_of_a_prompt_are_no_success(tmp_path):
     tunes = [Drawn(prompt, "cBAG FEDC|]\n", True), Drawn(prompt, "]\n", True), Drawn("", GOOD, True)]
     write_samples(tmp_path / "tunes", "gpt", tunes)
     (tmp_path / "tunes" / "other.csv").write_text("no,table,of,samples\n1,2,3,4\n")
-    prompts = prompt_chars(tmp_path)
-    assert sorted(prompts.values()) == [0, len(prompt), len(prompt)]
-    midi = {path: tmp_path / f"{path.stem}.mid" for path in prompts}
-    went_on, stopped, own = evaluate(sorted(prompts), 20, set(STEPS), midi, prompts)
+    listed = listed_below(tmp_path)
+    assert sorted(sample.prompt_chars for sample in listed.values()) == [0, len(prompt), len(prompt)]
+    midi = {path: tmp_path / f"{path.stem}.mid" for path in listed}
+    went_on, stopped, own = evaluate(sorted(listed), 20, set(STEPS), midi, listed)
     passed = dict.fromkeys((*RATES.values(),), True)
     assert {name: went_on[name] for name in passed} == {name: own[name] for name in passed} == passed
     assert {name: stopped[name] for name in passed} == dict.fromkeys(passed, False) | {"tools_agree": True}
@@ -103,13 +103,36 @@ def test_the_notes_of_a_prompt_are_no_success(tmp_path):
     assert "no note after the prompt" in [message["message"] for message in stopped["messages"]]
     assert sorted(path.name for path in tmp_path.glob("*.mid")) == ["gpt-000.mid", "gpt-002.mid"]
     # No step that needs the checker: the notes are counted all the same.
-    assert [v["compiles"] for v in evaluate(sorted(prompts), 20, {"compiles"}, prompt_chars=prompts)] == [
+    assert [v["compiles"] for v in evaluate(sorted(listed), 20, {"compiles"}, samples=listed)] == [
         True,
         False,
         True,
     ]
     done = command("eval_syntax", "--folder", tmp_path, "--json", tmp_path / "v.json")
     assert json.loads((tmp_path / "v.json").read_text())["rates"]["valid"]["count"] == 2, done.stderr
+
+
+def test_a_tune_that_was_cut_is_judged_up_to_its_last_whole_bar_in_every_step(tmp_path):
+    """What is open there is no fault to the programs either; and one that is not cut has no such grace."""
+    cut = f"{HEAD}|:CDEF GABc|(cBAG F2|[EG]4 C2C2-|CDE[F"
+    header = f"{HEAD}CDE"
+    fault = f"{HEAD}CDE]F GABc|cBAG [F"
+    tunes = [Drawn("", cut, False), Drawn("", cut, True), Drawn("", header, False), Drawn("", fault, False)]
+    write_samples(tmp_path, "gpt", [*tunes, Drawn("", GOOD, True)])
+    listed = listed_below(tmp_path)
+    verdicts = list(evaluate(sorted(listed), 20, set(STEPS), samples=listed))
+    assert [verdict["cut"] for verdict in verdicts] == [True, False, True, True, False]
+    steps = [[verdict[RATES[step]] for step in STEPS] for verdict in verdicts]
+    assert steps[0] == [True, True, True, True, False]  # a bar of it is short
+    assert steps[1] == [False, False, True, False, False]
+    assert steps[2] == [False] * 5
+    assert steps[3][:2] == [False, False]
+    assert (verdicts[0]["bars"], verdicts[2]["messages"][0]["message"]) == (
+        3, "not read: cut before its first bar was whole"
+    )  # fmt: skip
+    assert {name: (rate["count"], rate["n"]) for name, rate in rates(verdicts).items() if name == "cut"} == {
+        "cut": (3, 5)
+    }
 
 
 def test_no_more_messages_of_a_program_than_of_the_checker(tmp_path):

@@ -11,7 +11,7 @@ import pytest
 
 from tests.writing.test_ladder import GOOD, HEAD
 from workflow.scripts.machine.sandbox import find_program, run_limited
-from workflow.scripts.writing.programs import IGNORED, Abc2midi, Music21
+from workflow.scripts.writing.programs import IGNORED, Abc2midi, Music21, sanitise
 
 
 @pytest.mark.parametrize(
@@ -21,11 +21,15 @@ from workflow.scripts.writing.programs import IGNORED, Abc2midi, Music21
         "CDEF G'ABc,|",
         "CDEF GABc:|cBAG FEDC|1CDEF GABc:|2cBAG FEDC|]",
         '|A,2-A,"Dm"G,A,|',
+        "u(CDEF) vk[GB]ABcH|]",
+        "CDEF [|]GABc[|]",
+        "C2- & E2-|C2 & E2|",
+        'Q:"Trio: Lento"\nCDEF|',
     ],
 )
 def test_what_is_right_by_the_standard_is_no_error(tmp_path, music):
     """abc2midi says that it is, each time; a real error beside it is reported."""
-    text = f"X:1\nR:hornpipe\nM:3/4\nL:1/16\nK:C\n{music}\n"
+    text, _ = sanitise(f"X:1\nR:hornpipe\nM:3/4\nL:1/16\nK:C\n{music}\n")
     with Abc2midi(20) as program:
         agrees, _, messages = program.judge(text, None)
         assert (agrees, messages) == (True, [])
@@ -67,6 +71,15 @@ def test_what_music21_parses_but_makes_no_midi_of_does_not_pass():
         passes, messages = asked.verdict()
     assert not passes
     assert messages[0]["message"].startswith("music21: ExpanderException: ")
+
+
+@pytest.mark.parametrize("music", ["C8\n[V:1]CDEF GABc:|\n[V:2]z8:|", "CDEF GABc4|cBAG FEDC|CDEF GABc4|C8|"])
+def test_what_music21_itself_puts_into_a_score_is_no_fault(music):
+    """A part of nothing for each V: of a header, which has no repeat; one meter in several bars."""
+    header = HEAD.replace("K:", "V:1\nV:2\nK:") if "[V:" in music else HEAD.replace("4/4", "3/4")
+    with music21_worker() as (asked, _):
+        asked.ask(f"{header}{music}\n")
+        assert asked.verdict() == (True, [])
 
 
 def test_a_music21_that_dies_or_hangs_costs_its_own_text_alone():

@@ -114,8 +114,9 @@ def test_all_judges_read_the_same_text_of_a_file(case, tune, index, tmp_path):
         path.write_bytes(data)
         text = read_tune(path).text
         prompt = text.index("K:") + len("K:")
-        (verdict,) = evaluate([path], 10, {"syntax", "rhythm"}, prompt_chars={path: prompt})
-        style, histograms = describe(Sample(path, len(text) - prompt, True, prompt), ("X", "T", "K"))
+        sample = Sample(path, len(text) - prompt, True, prompt)
+        (verdict,) = evaluate([path], 10, {"syntax", "rhythm"}, samples={path: sample})
+        style, histograms = describe(sample, ("X", "T", "K"))
         assert (verdict["syntax_valid"], verdict["bars_correct"]) == (style["syntax"], style["rhythm"])
         found.append((verdict, style, search(path, index), {name: list(h) for name, h in histograms.items()}))
     (_, plain_style, plain_copy, plain_histograms), (verdict, style, copy, histograms) = found

@@ -6,6 +6,7 @@ import jsonschema
 
 from tests.conftest import ROOT, command
 from tests.writing.test_ladder import GOOD, HEAD
+from workflow.scripts.writing import validity
 from workflow.scripts.writing.ladder import STEPS
 from workflow.scripts.writing.validity import report_on
 
@@ -98,6 +99,18 @@ def test_music21_judges_as_many_as_it_is_to_evenly_spread(tmp_path):
     assert [file["path"] for file in result["files"] if file["music21"]] == ["0.abc", "2.abc", "5.abc", "7.abc"]
     counts = {name: rate["n"] for name, rate in result["rates"].items()}
     assert counts == dict.fromkeys(counts, 10) | {"music21": 4, "valid": 4}
+
+
+def test_music21_judges_as_much_as_it_reads_in_a_minute(tmp_path, monkeypatch):
+    monkeypatch.setattr(validity, "MUSIC21_CHARS", 3 * len(GOOD))
+    monkeypatch.setattr(validity, "MUSIC21_LONGEST", len(GOOD))
+    for i in range(7):
+        (tmp_path / f"{i}.abc").write_text(GOOD + "%\n" * (i == 1))
+    judged = [
+        [file["path"][0] for file in report_on(tmp_path, None, 10, ("music21",), limit)["files"] if file["music21"]]
+        for limit in (None, 0, 4)
+    ]
+    assert judged == [["0", "3", "5"], [*"0123456"], ["0", "1", "3", "5"]]
 
 
 def test_every_verdict_satisfies_the_schema(tmp_path):

@@ -14,11 +14,16 @@ the steps, and passes none of them, as it is no music. What each message means i
 Beside the last are two rates of bars, those of all tunes together, with intervals from resampling tunes:
   bars_right       bars that last what the meter says; the first and last of a section may be short, none long
   bars_misaligned  bars of several voices that do not last alike in all of them
+A voice that stops with a plain bar line has ended early: of it neither the last bar nor what follows is compared, and
+what is compared with no other voice is not counted. At the end of a line a bar that is full is over, without a bar line
+too.
 
 A tune is valid, as this study's first version had it, if music21 and abc2midi both take it. abc2midi exits with 0
 whatever happens, so its messages are read and the MIDI file is opened. Every program runs under limits on time and
 memory, and breaking one is a verdict; so is a text that is too large, or has too long lines or numbers or too many
-voices, to be given to one. Lines of %% and I: that could make a program read a file are taken out first.
+voices, to be given to one. Lines of %% and I: that could make a program read a file are taken out first. music21 is
+slow: it judges no tune of more than 20,000 characters, and of the others as many, evenly spread, as have 200,000 in
+all; with `--music21_limit 0` it judges every tune.
 
 A file is one tune, unless --split is given: then each X: begins a tune, which has the verdict book.abc:12 if its X: is
 in line 12, and the fields before the first X: of a file are defaults of all its tunes (ABC 2.1, 2.2.2). A file may be
@@ -26,7 +31,9 @@ in UTF-8, UTF-16, UTF-32 or an older charset, with any line ends.
 
 Without --split, a table of samples (a CSV that `sample` writes) may say how much of a tune is a prompt. That is part of
 what is read and never of what is credited: its bars do not count, and a tune without a note after it passes no step
-that asks for one.
+that asks for one. The table also says which tunes were cut at a limit of length. These are judged, by all steps, up to
+the last bar line of the voice that they were cut in, without signs that wait for their other half there; their share is
+the rate `cut`. One that was cut before a bar of it was whole passes no step.
 
 Examples:
   python -m workflow.scripts.eval_syntax --folder tunebook.abc --split --steps syntax rhythm --json verdicts.json
@@ -56,7 +63,9 @@ def main(argv: list[str] | None = None) -> None:
     )
     parser.add_argument("--steps", nargs="+", choices=STEPS, default=STEPS, help="steps of the ladder to take")
     parser.add_argument(
-        "--music21_limit", type=cli.non_negative_int, default=0, help="tunes that music21 judges, 0 for all"
+        "--music21_limit",
+        type=cli.non_negative_int,
+        help=f"tunes that music21 judges, 0 for all; without it as many as have {validity.MUSIC21_CHARS:,} characters",
     )
     parser.add_argument(
         "--fail_under", "--fail-under", type=cli.fraction, metavar="RATE", help="exit with 1 if a step's rate is lower"

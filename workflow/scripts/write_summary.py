@@ -10,8 +10,10 @@ from pathlib import Path
 from workflow.scripts.base import cli
 from workflow.scripts.base.files import read_json, write_text
 from workflow.scripts.base.tables import read_csv
+from workflow.scripts.corpus import tokenizer
 from workflow.scripts.figures.summary import summary
 from workflow.scripts.laws.table import read_fit
+from workflow.scripts.writing.prompts import read_prompt_set, unreadable
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -20,10 +22,13 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--fit", default="results/fit.json", help="fitted laws")
     parser.add_argument("--writing", default="results/writing.csv", help="table of what was written")
     parser.add_argument("--corpus", required=True, help="corpus.json of the corpus that the runs learnt from")
+    parser.add_argument("--prompts", default="{}", help="JSON of the prompts that models were to go on from, by name")
     parser.add_argument("--output", default="results/summary.md", help="page to write")
     args = parser.parse_args(argv)
     tables = read_csv(args.runs), read_fit(Path(args.fit)), read_csv(args.writing), read_json(args.corpus)
-    write_text(args.output, summary(*tables))
+    prompts = read_prompt_set(args.prompts)
+    left_out = unreadable(tokenizer.load(Path(args.corpus).parent / "tokenizer.json"), prompts) if prompts else {}
+    write_text(args.output, summary(*tables, left_out))
 
 
 if __name__ == "__main__":

@@ -56,6 +56,7 @@ STEPS = (SYNTAX, TOOLS, COMPILES, MUSIC21, RHYTHM)
 ABC2MIDI = Rate("abc2midi")  # tools and compiles
 VALID = Rate("valid")  # abc2midi and music21
 JUDGED = (*STEPS, ABC2MIDI, VALID)
+CUT = Rate("cut")  # at the limit of length, and judged up to where they are whole
 # Shares of the bars of all tunes together.
 BARS_RIGHT = Rate("bars_right")
 BARS_MISALIGNED = Rate("bars_misaligned")

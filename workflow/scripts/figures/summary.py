@@ -1,9 +1,14 @@
 """A study's results -> a page of Markdown tables, every number of it read from a result file."""
 
+import types
+from collections.abc import Mapping
+
 import pandas as pd
 
 from workflow.scripts.base import measures
 from workflow.scripts.base.tables import table
+
+NONE: Mapping[str, str] = types.MappingProxyType({})
 
 
 def runs_table(runs: pd.DataFrame) -> str:
@@ -44,10 +49,21 @@ VALIDITY = {
     "rhythm": measures.RHYTHM,
     "bars": measures.BARS_RIGHT,
     "out of step": measures.BARS_MISALIGNED,
-    "ended": measures.ENDED,
+    "cut": measures.CUT,
     "copied": measures.COPIED,
     "similarity": measures.SIMILARITY,
     "longest stretch": measures.LCS_SHARE,
+}
+
+
+CEILING = 0.97  # share of real tunes, of which less pass some steps
+# Why: what the tunes of collections, or the programs, fail at where nothing is wrong with the checks (docs/method.md).
+LOWER = {
+    measures.SYNTAX: "signs lack their other half",
+    measures.TOOLS: "abc2midi reports errors in what is right, or there are some",
+    measures.COMPILES: "they last over ten minutes, or no note sounds",
+    measures.MUSIC21: "music21 expands no repeats that it finds incoherent, and lacks some lengths",
+    measures.RHYTHM: "people wrote bars that are longer or shorter than the meter, and one fails a tune",
 }
 
 
@@ -72,7 +88,8 @@ def writing_table(writing: pd.DataFrame, shown: dict[str, str]) -> str:
 
     ``shown`` are measures by their headings; one of which nothing is known of anybody is left out.
     """
-    shown = {heading: name for heading, name in shown.items() if writing[measures.column_of(name)].notna().any()}
+    known = writing.columns[writing.notna().any()]
+    shown = {heading: name for heading, name in shown.items() if measures.column_of(name) in known}
     order = ["arch", "params_non_embedding", "writer", *(["prompt"] if writing["prompt"].notna().any() else [])]
     rows = [
         [*key[2:], f"{some['samples'].sum()}", *(pooled(some, measure) for measure in shown.values())]
@@ -81,7 +98,22 @@ def writing_table(writing: pd.DataFrame, shown: dict[str, str]) -> str:
     return table([*order[2:], "tunes", *shown], rows)
 
 
-def writing_parts(writing: pd.DataFrame) -> list[str]:
+def ceilings(own: pd.DataFrame) -> list[str]:
+    """Which steps less than `CEILING` of the real tunes pass, and why: no model need be better."""
+    real = own[own["writer"] == "real"]
+    low = {step: real[step.rate].iloc[0] for step in LOWER if len(real) and real[step.rate].iloc[0] < CEILING}
+    if not low:
+        return []
+    said = "; ".join(f"{step} {rate:.0%}: {LOWER[step]}" for step, rate in low.items())
+    return [f"Real tunes themselves pass some steps in less than {CEILING:.0%} of cases ({said})."]
+
+
+def without_prompts(left_out: Mapping[str, str]) -> list[str]:
+    """Why nothing was written after some prompts, a line for each by its name."""
+    return ["\n".join(f"- Nothing was written after the prompt `{name}`: {why}." for name, why in left_out.items())]
+
+
+def writing_parts(writing: pd.DataFrame, left_out: Mapping[str, str] = NONE) -> list[str]:
     """What each writer's tunes are like, by itself and after the prompts."""
     own, after = writing[writing["prompt"].isna()], writing[writing["prompt"].notna()]
     parts = [
@@ -89,10 +121,12 @@ def writing_parts(writing: pd.DataFrame) -> list[str]:
         "Shares of tunes, as drawn, none selected; *real* are tunes of the test split, n-grams are of characters of"
         " the training text. Syntax: the grammar of ABC 2.1 is kept; tools: abc2midi reports no error; compiles: a MIDI"
         " file with notes comes of it; rhythm: every bar is as long as its meter; bars: share of them that are; out of"
-        " step: share of the bars of several voices that do not last alike in all; ended: not cut at the longest."
+        " step: share of the bars of several voices that do not last alike in all; cut: at the longest, and judged up"
+        " to the last whole bar."
         " Copied: at least 0.85 similar to a training tune, in any key. Similarity to the nearest as written, and the"
         " share of a tune that its longest stretch of a training tune makes up, are medians.",
         writing_table(own, VALIDITY),
+        *ceilings(own),
         "## How they sound",
         "Closed: the last bar has its bar line. In key: notes of the key's scale; rests: share of the time; polyphony:"
         " notes at a time; repetition: bars that repeat an earlier one. Pitch classes and note lengths: overlap of"
@@ -102,7 +136,7 @@ def writing_parts(writing: pd.DataFrame) -> list[str]:
     if len(after):
         parts += ["After a prompt, of what the model wrote itself (in the header the prompt's fields count):"]
         parts += [writing_table(after, STYLE)]
-    return parts
+    return parts + (without_prompts(left_out) if left_out else [])
 
 
 def with_ends(law: dict, name: str) -> str:
@@ -158,7 +192,14 @@ def seconds_spent(runs: pd.DataFrame) -> float:
     return float((runs["seconds"] - runs["trunk_seconds"]).sum() + trunks.sum())
 
 
-def summary(runs: pd.DataFrame, fit: dict, writing: pd.DataFrame, corpus: dict) -> str:
+def summary(
+    runs: pd.DataFrame, fit: dict, writing: pd.DataFrame, corpus: dict, left_out: Mapping[str, str] = NONE
+) -> str:
+    """The page.
+
+    Args:
+        left_out: why no model could go on from a prompt, by its name.
+    """
     dropped = ", ".join(f"{count:,} {reason}" for reason, count in corpus["rejected"].items()) or "nothing"
     minutes = seconds_spent(runs) / 60
     spent = f"{minutes:.1f} minutes" if minutes < 100 else f"{minutes / 60:.1f} hours"
@@ -176,7 +217,7 @@ def summary(runs: pd.DataFrame, fit: dict, writing: pd.DataFrame, corpus: dict) 
         f" {errors_sentence(runs, corpus['splits']['test']['tunes'])}. Valid: share of generated tunes that music21 and"
         " abc2midi both make MIDI of.",
         runs_table(runs),
-        *writing_parts(writing),
+        *writing_parts(writing, left_out),
         "## Corpus",
         f"`{corpus['input']}`: {corpus['tunes']:,} tunes of {corpus['files']:,} files kept,"
         f" {corpus['distinct_chars']} distinct characters; dropped: {dropped}.",

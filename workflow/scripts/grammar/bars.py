@@ -16,10 +16,12 @@ class Bars:
 
     def __init__(self, say: Callable[..., None], part: Part):
         self.say, self.part = say, part
-        self.meter: Time = 0
+        self.meter: Time = 0  # in force: of the bars that begin from here on
+        self.own_meter: Time = 0  # of this bar: that in force where it began
         self.now: Time = 0
         self.start: Time = 0
         self.at = -1  # offset of the bar's first note or rest; -1 before it
+        self.ends_line = False  # a line of music ended after all that was played so far
         self.sounds = NOTHING  # of its first note
         self.at_edge = True
         self.ends: list[Time] = []  # when the music before each & of this bar ends
@@ -34,6 +36,27 @@ class Bars:
             return True
         return bool(self.span and self.ends)
 
+    def pass_line_end(self, at: int) -> None:
+        """At a note or rest: a bar that was full where the line before it ended is over, without a bar line too.
+
+        Collections such as Essen's leave bar lines out where a line ends.
+        """
+        if self.ends_line and self.at >= 0 and self.now - self.start == self.own_meter:
+            self.close(section=False, at=at - 1)
+        self.ends_line = False
+
+    def begins(self, at: int) -> bool:
+        """At a note or rest: whether a bar begins with it."""
+        self.pass_line_end(at)
+        if self.at >= 0:
+            return False
+        self.at, self.own_meter = at, self.meter
+        return True
+
+    def end_line(self) -> None:
+        """A line of music ends."""
+        self.ends_line = not (self.ends or self.span or self.to_pass)
+
     def close(self, section: bool, at: int) -> bool:
         """Write the bar that ends here, unless it is empty, which is returned; ``section``: it is the last of one."""
         if self.ends:
@@ -42,7 +65,7 @@ class Bars:
         is_written = self.at >= 0
         if is_written:
             lasts, longest = self.now - self.start, max(self.now, self.longest) - self.start
-            self.part.bars.append(Bar(self.at, at, lasts, longest, self.meter, self.at_edge or section, 1))
+            self.part.bars.append(Bar(self.at, at, lasts, longest, self.own_meter, self.at_edge or section, 1))
             self.at_edge = False
         self.start, self.at, self.ends, self.longest = self.now, -1, [], 0
         return is_written
@@ -57,6 +80,7 @@ class Bars:
     def overlay(self, n: int) -> None:
         """n times &: what follows sounds from the start of the bar, or of the n - 1st before it."""
         self.ends.append(self.now)
+        self.ends_line = False
         if self.span:
             self.now = self.span[0]
             return

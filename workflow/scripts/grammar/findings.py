@@ -83,6 +83,7 @@ class Part:
     notes: list[Note] = field(default_factory=list)
     rests: list[Rest] = field(default_factory=list)
     is_ended: bool = False  # its last bar line is one that ends a section, such as |] or :|
+    open: list[int] = field(default_factory=list)  # offsets of signs that wait for their other half where it ends
 
 
 @dataclass

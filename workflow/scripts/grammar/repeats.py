@@ -93,6 +93,12 @@ class Repeats:
         else:
             self.early.append(at)
 
+    def open_signs(self) -> list[int]:
+        """Offsets of the repeat, the first ending and the slurs that nothing has closed yet."""
+        repeat = [self.opened_at] if self.opened_at >= 0 else []
+        ending = [self.ending_at] if self.endings == {1} and not self.ending_is_repeated else []
+        return [*repeat, *ending, *self.slurs]
+
     def end(self) -> None:
         """The tune is over."""
         self.end_section()

@@ -4,6 +4,7 @@ Needs what `grammar.checker` found in a text, and adds messages of the tier rhyt
 """
 
 import itertools
+import math
 from dataclasses import dataclass
 
 from workflow.scripts.grammar import rules_of_music as rules
@@ -19,10 +20,10 @@ class Rhythm:
         bars: how many have a length given by the meter. Z4 is four bars.
         right: how many of them last what it says. The first and last of a section may be short, none may be long.
             0 in a tune without a note after the prompt: rests are no music.
-        places: bars in the longest voice; 0 with one voice.
-        misaligned: places where the voices' bars differ in length or one has none (bar alignment error of NotaGen,
-            Wang et al. 2025). A voice that stops with a plain bar line, as conversions of MIDI write where nothing more
-            is played, has ended before the others: its last bar may be short, and the bars after it are not missed.
+        places: at which the bars of two voices or more are compared.
+        misaligned: places where these bars differ in length or one is missing (bar alignment error of NotaGen, Wang et
+            al. 2025). A voice that stops with a plain bar line, as conversions of MIDI write where nothing more is
+            played, has ended before the others: neither its last bar nor what is after it is compared.
     """
 
     metered: bool = False
@@ -44,8 +45,12 @@ def is_right(bar: Bar) -> bool:
     return bar.longest <= bar.meter and (bar.duration == bar.meter or bar.at_edge)
 
 
-def judge(found: Text) -> Rhythm:
-    """Measure the rhythm of a text, and add a message to it for every wrong bar."""
+def judge(found: Text, is_cut: bool = False) -> Rhythm:
+    """Measure the rhythm of a text, and add a message to it for every wrong bar.
+
+    Args:
+        is_cut: it is what `grammar.cut` left, so that no voice is known to have ended.
+    """
     rhythm = Rhythm()
     for part in found.parts.values():
         for bar in part.bars:
@@ -60,13 +65,15 @@ def judge(found: Text) -> Rhythm:
     parts = list(found.parts.values())
     if len(parts) > 1:
         voices = [[bar for bar in part.bars for _ in range(bar.n_bars)] for part in parts]
+        # How many bars of each voice are compared; it owes as many as the others have if it says where it ends.
+        compared = [math.inf if part.is_ended and not is_cut else len(voice) - 1
+                    for voice, part in zip(voices, parts, strict=True)]  # fmt: skip
         for place, bars in enumerate(itertools.zip_longest(*voices)):
-            if all(bar.end < found.prompt_chars for bar in bars if bar):
+            lasts = [bar.duration if bar else None for bar, n in zip(bars, compared, strict=True) if place < n]
+            if len(lasts) < 2 or not any(lasts) or all(bar.end < found.prompt_chars for bar in bars if bar):
                 continue
             rhythm.places += 1
-            longest = max(bar.duration for bar in bars if bar)
-            goes_on = [part.is_ended or place < len(voice) - 1 for voice, part in zip(voices, parts, strict=True)]
-            if any(on and (not bar or bar.duration != longest) for bar, on in zip(bars, goes_on, strict=True)):
+            if len(set(lasts)) > 1:
                 rhythm.misaligned += 1
                 if rhythm.misaligned == 1:
                     found.say(next(bar.offset for bar in bars if bar), rules.VOICES, place + 1)

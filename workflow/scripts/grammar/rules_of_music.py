@@ -305,7 +305,7 @@ BAR_LONG = Rule(
     "rhythm",
     "a bar that is too long for its meter",
     "3.1.6, 4.8",
-    "A bar lasts what M: says.",
+    "A bar lasts what M: says. One that is full at the end of a line is over there, without a bar line, too.",
     "C8|C9|C8|]",
     "C8|C8|C8|]",
 )
@@ -321,7 +321,8 @@ VOICES = Rule(
     "rhythm",
     "the voices are out of step from bar {} on",
     "7",
-    "The bars of voices that sound together last alike. A voice that stops with a plain bar line may end early.",
+    "The bars of voices that sound together last alike. A voice that stops with a plain bar line may end early: neither"
+    " its last bar nor what the others have after it is compared.",
     "V:1\nA8|B8|c8|]\nV:2\nA8|c8|]",
     "V:1\nA8|B8|c8|]\nV:2\nA8|B8|c8|]",
 )

@@ -82,6 +82,7 @@ class Signs:
         if text[stop - 1 : stop] != "\\":
             self.in_words = 0
             voice.end_line()
+            voice.bars.end_line()
 
     def count_in_words(self, unknown: list[int]) -> int:
         """How many of these letters, at offsets in order, are in a word that has two different ones of them."""

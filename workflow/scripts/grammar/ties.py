@@ -101,6 +101,11 @@ class Ties:
             self.waiting, *self.carried = [*self.layers, self.waiting]
             self.layers = []
 
+    def open_signs(self) -> list[int]:
+        """Offsets of the ties that no note has followed yet."""
+        waiting = (*(() if self.is_optional else [self.waiting]), self.held, *self.layers, *self.carried)
+        return [at for of in waiting for at, _ in of.ties.values()]
+
     def end(self) -> None:
         """The tune is over."""
         self.end_endings()

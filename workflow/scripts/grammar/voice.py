@@ -161,9 +161,8 @@ class Voice:
         if self.ties.waiting.ties:
             self.ties.arrive(self.sounds(names))
         bars = self.bars
-        if bars.at < 0:
-            bars.at, bars.sounds = at, self.sounds(names)
-            self.repeats.is_empty = False
+        if bars.begins(at):
+            bars.sounds, self.repeats.is_empty = self.sounds(names), False
             if self.section_sounds is None:
                 self.section_sounds = bars.sounds
         if n_notes:
@@ -278,7 +277,7 @@ class Voice:
         """A bar line of any kind, with the numbers of the ending that it begins."""
         self.take_mark()
         self.end_unfinished()
-        if line == ".|" and self.bars.at >= 0 and self.bars.now - self.bars.start < self.bars.meter:
+        if line == ".|" and self.bars.at >= 0 and self.bars.now - self.bars.start < self.bars.own_meter:
             return  # a dotted line parts a bar in two
         if self.tuplet[0]:
             self.say(self.tuplet_at, rules.TUPLET_OVER_BAR)
@@ -308,6 +307,7 @@ class Voice:
         if len(count) > MAX_DIGITS or (count and not int(count)):
             self.say(at, rules.REST_BARS, count[:20])
             return
+        self.bars.pass_line_end(at)
         meter = self.bars.meter
         if self.bars.at >= 0 or not meter:
             self.play(scaled(meter or TICKS, *self.unit[::-1]), [], 0, at)
@@ -344,6 +344,7 @@ class Voice:
             self.say(self.tuplet_at, rules.TUPLET_SHORT)
         if not self.bars.end(len(self.found.text)):
             self.found.closed = self.part.is_ended = False
+        self.part.open = [*self.ties.open_signs(), *self.repeats.open_signs()]
         self.ties.end()
         self.repeats.end()
         return self.part

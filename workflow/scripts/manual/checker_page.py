@@ -70,7 +70,18 @@ lines of its messages are those of the file.
 | **silent** | a tune of rests or chord symbols alone | is legal (`syntax_valid`), and passes no step |
 | **soft** | what readers are asked to ignore, or programs take all the same | passes |
 
-The first and last bar of a section may be short, none may be long. A tune in free meter has no verdict on its rhythm.
+The first and last bar of a section may be short, none may be long. A bar that is full at the end of a line is over
+there, without a bar line, too. A tune in free meter has no verdict on its rhythm.
+
+Voices are compared bar by bar. One that stops with a plain bar line has ended early, as in conversions of MIDI:
+neither its last bar nor what the others have after it is compared. One that stops with `|]`, or another end of a
+section, has as many bars as the others or is out of step. `voice_bars` counts the places at which two voices or more
+were compared: a voice that ends at once is right by saying little, and is not counted.
+
+A table of samples (the CSV that `sample` writes beside its tunes) may say that a tune was cut at a limit of length. It
+is judged up to the last bar line of the voice that it was cut in; where that voice has none, up to the voice before
+it. A tie, slur, repeat or first ending that waits there for its other half is taken out, for abc2midi and music21 as
+for the checker. A tune that was cut before a bar of it was whole passes no step.
 
 ## Messages
 

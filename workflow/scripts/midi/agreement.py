@@ -29,11 +29,19 @@ def agreement(kinds: np.ndarray, onsets: np.ndarray, lengths: np.ndarray, others
         kinds: (n,) pitch, plus 128 for drums; onsets and lengths (n,) in quarter notes.
         others: the same three of the tune.
     """
-    # Stable, so that where parts play the same the lengths of one are not compared with those of another.
-    order = np.argsort(kinds * 1e8 + onsets, kind="stable")
-    other = np.argsort(others[0] * 1e8 + others[1], kind="stable")
+    order, other = in_order(kinds, onsets), in_order(others[0], others[1])
     counts = matches(kinds[order], onsets[order], lengths[order], others[0][other], others[1][other], others[2][other])
     return Agreement(*(2 * count / max(len(kinds) + len(others[0]), 1) for count in counts))
+
+
+def in_order(kinds: np.ndarray, onsets: np.ndarray) -> np.ndarray:
+    """The order by kind and onset.
+
+    Equal ones stay as they are, so that where parts play the same the lengths of one are not compared with those of
+    another. Each is made one number with its place in it, as numpy sorts different numbers much faster than equal ones.
+    """
+    fine = np.minimum(onsets * (1 << 10), (1 << 34) - 1).astype(np.int64)
+    return np.argsort(kinds.astype(np.int64) << 54 | fine << 20 | np.arange(len(kinds)))
 
 
 @njit(cache=True)

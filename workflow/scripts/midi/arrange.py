@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit
 
-from workflow.scripts.midi.grid import COARSE, FINE, FINEST, MARKER, TICKS, place, without_overlaps
+from workflow.scripts.midi.grid import COARSE, FINE, FINEST, TICKS, place, without_overlaps
 from workflow.scripts.midi.song import DRUMS, Song
 from workflow.scripts.midi.triplets import THIRDS, set_triplets
-from workflow.scripts.midi.voices import with_ends, within_reach
+from workflow.scripts.midi.voices import at_changes, with_ends, within_reach
 
 MAX_ODD = 0.03  # most of the onsets that may lie nearer to an odd 32nd than to a 16th for 16ths to do
 MAX_MERGED = 0.01  # most of the notes that may fall together for a grid to do
@@ -68,7 +68,10 @@ def arrange(song: Song) -> Arrangement:
     triplets, beats = set_triplets(rows, struck, over, meters, steps)
     rows = rows[without_overlaps(rows)]
     within_reach(rows, triplets, song.channels == DRUMS, meters, steps)
-    rows, marked, tied = at_changes(rows, meters[1:, 0])
+    marked = tied = np.zeros(0, np.int64)
+    if len(meters) > 1:
+        rows, marked, tied = at_changes(rows, np.append(0, meters[1:, 0]))
+        rows = rows[np.argsort(place(rows[:, 0], rows[:, 1], rows[:, 3]), kind="stable")]
     rows, fills, held = with_ends(rows, meters, steps)
     marked, tied = np.sort(np.concatenate([marked, fills])), np.sort(np.concatenate([tied, held]))
     return Arrangement(steps, rows, meters, marked, tied, triplets, beats)
@@ -79,7 +82,7 @@ def resolution(song: Song) -> int:
     onset = song.notes["onset"] / song.division
     third = np.rint(onset * THIRDS) % 3 != 0
     odd = (np.rint(onset * FINE) % 2 == 1) & ~(third & (np.abs(onset * THIRDS - np.rint(onset * THIRDS)) < 0.1))
-    in_32nds = (song.meters[:, 2] == 32).any() or odd.mean() > MAX_ODD
+    in_32nds = any(denominator == 32 for _, _, denominator in song.meters) or odd.mean() > MAX_ODD
     for steps in (COARSE, FINE)[int(in_32nds) :]:
         if merged(song.notes["part"], np.floor(onset * steps + 0.5), song.notes["pitch"]) <= MAX_MERGED * len(onset):
             return steps
@@ -101,7 +104,7 @@ def merged(part, step, pitch):
 
 def meters_on_grid(song: Song, steps: int, last: int) -> np.ndarray:
     """(m, 3) tick, numerator and denominator until ``last``; a bar that a change cuts short has a meter of its own."""
-    first, *later = song.meters[: MAX_CHANGES + 1].tolist() or [[0, 4, 4]]
+    first, *later = song.meters[: MAX_CHANGES + 1] or [(0, 4, 4)]
     found = [(0, *first[1:])]
     for tick, *meter in later:
         tick = round(tick * steps / song.division) * TICKS
@@ -118,25 +121,3 @@ def meters_on_grid(song: Song, steps: int, last: int) -> np.ndarray:
         if not found or found[-1][1:] != tuple(meter):
             found.append((tick, *meter))
     return np.array(found, dtype=np.int64)
-
-
-def at_changes(rows: np.ndarray, changes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(notes, marked, tied) with an onset in each part that is not over wherever the meter changes, and at 0."""
-    nothing = np.zeros(0, dtype=np.int64)
-    if not len(changes):
-        return rows, nothing, nothing
-    marked, tied = [], []
-    parts = np.unique(rows[:, 0])
-    lasts = np.array([rows[rows[:, 0] == part, 2].max() for part in parts])
-    for tick in [0, *changes.tolist()]:
-        lacking = parts[(lasts > tick) & ~np.isin(parts, rows[rows[:, 1] == tick, 0])]
-        sounds = np.isin(rows[:, 0], lacking) & (rows[:, 1] < tick) & (rows[:, 2] > tick)
-        after = rows[sounds].copy()
-        after[:, 1] = rows[sounds, 2] = tick
-        silent = np.setdiff1d(lacking, after[:, 0])
-        tied.append(place(after[:, 0], tick, after[:, 3]))
-        marked.append(place(silent, tick, MARKER))
-        marks = np.stack([silent, np.full_like(silent, tick), np.full_like(silent, tick + TICKS), silent * 0], axis=1)
-        rows = np.concatenate([rows, after, marks])
-    rows = rows[np.argsort(place(rows[:, 0], rows[:, 1], rows[:, 3]), kind="stable")]
-    return rows, np.concatenate(marked), np.concatenate(tied)

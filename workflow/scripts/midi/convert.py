@@ -15,7 +15,7 @@ from workflow.scripts.midi.arrange import arrange
 from workflow.scripts.midi.errors import ConversionError
 from workflow.scripts.midi.midi2abc import Midi2abc
 from workflow.scripts.midi.read_abc import UNITS, notes_of
-from workflow.scripts.midi.song import Song, read_song
+from workflow.scripts.midi.song import DRUMS, Song, read_song
 from workflow.scripts.midi.spell import spelt
 from workflow.scripts.midi.write import plain_midi
 
@@ -97,14 +97,13 @@ class Converter:
 
 def compare(song: Song, notes: np.ndarray) -> Agreement:
     """How far the notes of a tune, as `notes_of` gives them, are those of the song."""
-    played = song.notes
-    drums = np.unique(played["part"][played["drum"]])
+    played, is_drum = song.notes, song.channels == DRUMS
     return agreement(
         played["pitch"] + 128 * played["drum"].astype(np.int64),
         played["onset"] / song.division,
         played["length"] / song.division,
         (
-            notes[:, 3] + 128 * np.isin(notes[:, 0], drums),
+            notes[:, 3] + 128 * is_drum[np.minimum(notes[:, 0], len(is_drum) - 1)],
             notes[:, 1] / UNITS,
             (notes[:, 2] - notes[:, 1]) / UNITS,
         ),

@@ -4,7 +4,7 @@ Needs the bytes. What stands around the file (RMID, MacBinary, junk) and between
 that was cut short, or that counts its tracks or their bytes wrong, gives what is there.
 """
 
-from collections.abc import Callable
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +14,7 @@ from workflow.scripts.midi.errors import ConversionError
 from workflow.scripts.midi.events import KEY, METER, OPEN, PROGRAM, TEMPO, read_events
 from workflow.scripts.midi.grid import place, without_overlaps
 
+Event = list[int]  # track, tick and two values, as of `read_events`
 NOTE = np.dtype([("part", "<i4"), ("onset", "<i8"), ("length", "<i8"), ("pitch", "u1"), ("drum", "?")])
 DRUMS = 9  # the channel of percussion in General MIDI, from 0
 MAX_JUNK = 4096  # bytes before the header
@@ -31,20 +32,20 @@ class Song:
         notes: (n,) `NOTE`, by part, onset and pitch; no two of a part have the same onset and pitch, and none goes on
             when its pitch is struck again. A part is a channel of a track, so voices never hold two instruments.
         channels: (parts,) of each part, from 0.
-        programs: (m, 3) part, tick and program of each change, by part and tick.
-        tempos: (m, 2) tick, microseconds a quarter.
-        meters: (m, 3) tick, numerator and denominator.
-        keys: (m, 3) tick, sharps from -7 to 7, and 1 for a minor key.
+        programs: part, tick and program of each change, by part and tick.
+        tempos: tick, microseconds a quarter.
+        meters: tick, numerator and denominator.
+        keys: tick, sharps from -7 to 7, and 1 for a minor key.
         doubled: notes that were left out as their part had struck the same pitch at the same tick.
     """
 
     division: int
     notes: np.ndarray
     channels: np.ndarray
-    programs: np.ndarray
-    tempos: np.ndarray
-    meters: np.ndarray
-    keys: np.ndarray
+    programs: list[tuple[int, int, int]]
+    tempos: list[tuple[int, ...]]
+    meters: list[tuple[int, ...]]
+    keys: list[tuple[int, ...]]
     doubled: int
 
 
@@ -77,14 +78,17 @@ def read_song(midi: bytes) -> Song:
         clear[:, 0], clear[:, 1], clear[:, 2] - clear[:, 1], clear[:, 3],
     )  # fmt: skip
     played["drum"] = (channels == DRUMS)[clear[:, 0]]
+    of_kind: dict[int, list[Event]] = {kind: [] for kind in (PROGRAM, TEMPO, METER, KEY)}
+    for kind, *event in events[np.argsort(events[:, 2], kind="stable")].tolist():
+        of_kind[kind].append(event)
     return Song(
         division,
         played,
         channels,
-        programs_of(events[events[:, 0] == PROGRAM], channels, of_track),
-        settings(events[events[:, 0] == TEMPO][:, [2, 3]], lambda row: TEMPOS[0] <= row[1] <= TEMPOS[1]),
-        meters_of(events[events[:, 0] == METER][:, 2:]),
-        keys_of(events[events[:, 0] == KEY][:, 2:]),
+        programs_of(of_kind[PROGRAM], channels, of_track),
+        tempos_of(of_kind[TEMPO]),
+        meters_of(of_kind[METER]),
+        keys_of(of_kind[KEY]),
         len(rows) - len(clear),
     )
 
@@ -153,47 +157,47 @@ def end_open(rows, lasts):
             rows[i, 2] = following
 
 
-def programs_of(changes: np.ndarray, channels: np.ndarray, of_track: np.ndarray) -> np.ndarray:
-    """(m, 3) part, tick and program; a part that its track gives none takes those that others give its channel.
+def programs_of(changes: list[Event], channels: np.ndarray, of_track: np.ndarray) -> list[tuple[int, int, int]]:
+    """Part, tick and program; a part that its track gives none takes those that others give its channel.
 
     Args:
-        changes: (n, 5) kind, track, tick, channel and program.
+        changes: track, tick, channel and program of each, by tick.
     """
     rows: list[tuple[int, int, int]] = []
-    in_order = sorted(changes.tolist(), key=lambda change: change[2])
     for part, (channel, track) in enumerate(zip(channels.tolist(), of_track.tolist(), strict=True)):
-        of_channel = [change for change in in_order if change[3] == channel]
+        of_channel = [change for change in changes if change[2] == channel]
         held = -1
-        for _, _, tick, _, program in [change for change in of_channel if change[1] == track] or of_channel:
+        for _, tick, _, program in [change for change in of_channel if change[0] == track] or of_channel:
             if program != held:
                 rows.append((part, tick, program))
             held = program
-    return np.array(rows, dtype=np.int64).reshape(-1, 3)
+    return rows
 
 
-def settings(rows: np.ndarray, is_sound: Callable[[list[int]], bool]) -> np.ndarray:
-    """The sound rows by tick, of each tick the last, without those that repeat what holds already."""
-    found: dict[int, list[int]] = {}
-    for row in sorted(rows.tolist(), key=lambda row: row[0]):
-        if is_sound(row):
-            found[row[0]] = row
-    kept: list[list[int]] = []
-    for row in found.values():
+def settings(rows: Iterable[tuple[int, ...]]) -> list[tuple[int, ...]]:
+    """Of rows by tick the last of each tick, without those that repeat what holds already."""
+    kept: list[tuple[int, ...]] = []
+    for row in {row[0]: row for row in rows}.values():
         if not kept or kept[-1][1:] != row[1:]:
             kept.append(row)
-    return np.array(kept, dtype=np.int64).reshape(-1, rows.shape[1])
+    return kept
 
 
-def meters_of(rows: np.ndarray) -> np.ndarray:
-    """(m, 3) tick, numerator and denominator of the meters that music has."""
-    found = settings(rows, lambda row: 0 < row[1] <= MAX_NUMERATOR and row[2] <= MAX_DENOMINATOR)
-    found[:, 2] = 1 << found[:, 2]
-    return found
+def tempos_of(events: list[Event]) -> list[tuple[int, ...]]:
+    """Tick, microseconds a quarter of the tempos that music has."""
+    return settings((tick, tempo) for _, tick, tempo, _ in events if TEMPOS[0] <= tempo <= TEMPOS[1])
 
 
-def keys_of(rows: np.ndarray) -> np.ndarray:
-    """(m, 3) tick, sharps and mode; eight sharps are four flats, and a mode that is none is major."""
-    for row in rows:
-        row[1] -= 12 * (row[1] > 7) - 12 * (row[1] < -7)
-        row[2] = row[2] == 1
-    return settings(rows, lambda row: -7 <= row[1] <= 7)
+def meters_of(events: list[Event]) -> list[tuple[int, ...]]:
+    """Tick, numerator and denominator of the meters that music has."""
+    return settings(
+        (tick, numerator, 1 << power)
+        for _, tick, numerator, power in events
+        if 0 < numerator <= MAX_NUMERATOR and power <= MAX_DENOMINATOR
+    )
+
+
+def keys_of(events: list[Event]) -> list[tuple[int, ...]]:
+    """Tick, sharps and 1 for minor; eight sharps are four flats, and a mode that is none is major."""
+    signed = ((tick, sharps - 12 * (sharps > 7) + 12 * (sharps < -7), mode == 1) for _, tick, sharps, mode in events)
+    return settings((tick, sharps, int(is_minor)) for tick, sharps, is_minor in signed if -7 <= sharps <= 7)

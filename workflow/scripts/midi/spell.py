@@ -34,15 +34,13 @@ def spelt(abc: bytes, song: Song, arranged: Arrangement) -> bytes:
     """
     scale = arranged.division / song.division
     keys = keys_of(song, scale)
-    spellings = [spelling(sharps) for sharps in keys[:, 1].tolist()]
-    names = [key_name(sharps, minor) for _, sharps, minor in keys.tolist()]
+    spellings, signatures = zip(*(spelling(sharps) for _, sharps, _ in keys), strict=True)
     out, size = rewrite(
         np.frombuffer(abc, np.uint8),
         TICKS * arranged.parts_per_unit,
-        keys[:, 0],
-        np.stack([np.stack([one.letter, one.accidental]) for one in spellings]),
-        np.stack([one.signature for one in spellings]),
-        *fields([(0, f"[K:{name}]") for name in names])[1:],
+        np.array(spellings),
+        np.array(signatures),
+        *fields([(tick, f"[K:{key_name(sharps, minor)}]") for tick, sharps, minor in keys]),
         *fields([(t, f"[Q:1/4={rate}]") for t, rate in tempos_of(song, scale, arranged.division)]),
         arranged.marked,
         arranged.tied,
@@ -121,14 +119,15 @@ def write_pitch(pitch, spelt, anywhere, in_octave, out, at):
 
 @njit(cache=True)
 def rewrite(
-    data, unit, key_ticks, spellings, signatures, key_text, key_bounds,
+    data, unit, spellings, signatures, key_ticks, key_text, key_bounds,
     tempo_ticks, tempo_text, tempo_bounds, marked, tied, triplets, beats, alone,
 ):  # fmt: skip
     """The text in its keys and tempos, and its length.
 
     Args:
         unit: ticks of the unit note length.
-        key_ticks: (keys,), the first at 0; their spellings (keys, 2, 12), signatures (keys, 7), and fields.
+        spellings, signatures: (keys, 2, 12) and (keys, 7) of the keys.
+        key_ticks: (keys,), the first at 0, and their fields.
         tempo_ticks: (tempos,), the first at 0, and their fields, which go into the first voice.
         marked, tied, triplets, beats: as of an `Arrangement`.
         alone: whether there is one voice, which then has no V: line.

@@ -3,7 +3,7 @@
 import numpy as np
 from numba import njit
 
-from workflow.scripts.midi.grid import EVER, MARKER, bar_line, place
+from workflow.scripts.midi.grid import EVER, MARKER, TICKS, bar_line, place
 
 
 @njit(cache=True)
@@ -33,6 +33,50 @@ def within_reach(rows, triplets, is_drum, meters, steps):
             triplet += 1
         if triplet < len(triplets) and triplets[triplet] >> 48 == part:
             rows[i, 2] = min(rows[i, 2], triplets[triplet] >> 8 & EVER)
+
+
+@njit(cache=True)
+def at_changes(rows, ticks):
+    """(notes, marked, tied) with an onset at each of these ticks in every part that is not over by then.
+
+    Args:
+        rows: (n, 4) part, onset, end and pitch, by part and onset; the new notes stand behind them.
+        ticks: where the meter changes, in their order.
+    """
+    n_parts = 1
+    for i in range(1, len(rows)):
+        n_parts += rows[i, 0] != rows[i - 1, 0]
+    out = np.empty((len(rows) + len(ticks) * n_parts * 128, 4), dtype=np.int64)
+    out[: len(rows)] = rows
+    marked, tied = np.empty(len(ticks) * n_parts, dtype=np.int64), np.empty(len(out) - len(rows), dtype=np.int64)
+    n, marks, ties, first = len(rows), 0, 0, 0
+    while first < len(rows):
+        part, stop, over, begun = rows[first, 0], first, np.int64(0), n
+        while stop < len(rows) and rows[stop, 0] == part:
+            over = max(over, rows[stop, 2])
+            stop += 1
+        for tick in ticks:
+            if tick >= over:
+                break
+            strikes = False
+            for i in range(first, stop):
+                strikes |= out[i, 1] == tick
+            if strikes:
+                continue
+            before = n
+            for k in range(stop - first + n - begun):
+                i = first + k if k < stop - first else begun + k - (stop - first)
+                if i < before and out[i, 1] < tick < out[i, 2]:
+                    out[n] = out[i]
+                    out[n, 1] = out[i, 2] = tick
+                    tied[ties] = place(part, tick, out[i, 3])
+                    n, ties = n + 1, ties + 1
+            if n == before:
+                out[n, 0], out[n, 1], out[n, 2], out[n, 3] = part, tick, tick + TICKS, MARKER
+                marked[marks] = place(part, tick, MARKER)
+                n, marks = n + 1, marks + 1
+        first = stop
+    return out[:n], marked[:marks], tied[:ties]
 
 
 @njit(cache=True)

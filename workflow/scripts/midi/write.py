@@ -37,7 +37,7 @@ def meter_event(numerator: int, denominator: int) -> bytes:
 def changes_of(song: Song, arranged: Arrangement) -> np.ndarray:
     """(m, 5) part, tick, kind and two values of the changes of meter and program, in the order of the file."""
     scale = arranged.division / song.division
-    rows = [(part, round(tick * scale), PROGRAM, program, 0) for part, tick, program in song.programs.tolist()]
+    rows = [(part, round(tick * scale), PROGRAM, program, 0) for part, tick, program in song.programs]
     for tick, numerator, denominator in arranged.meters[1:].tolist():
         power = denominator.bit_length() - 1
         rows += [(part, tick, METER, numerator, power) for part in range(len(song.channels))]

@@ -15,17 +15,18 @@ from workflow.scripts.notation.lines import BAR, IS_NOTE, NEWLINE, PERCENT, end_
 
 # No more digits or slashes than music has, since numbers of any size take any time.
 LENGTH = r"\d{0,4}(?:/{1,8}\d{0,4})?"
-# Rests in a row, and the plain bar line after them. They match without one too, so that no rest is tried twice.
-REST_BAR = re.compile(rf"((?:[zx]{LENGTH}[ \n]*)+)(\|(?![|:\]\d])[ \n]*)?")
+# Rests in a row, and the plain bar line after them.
+REST_BAR = re.compile(rf"((?:[zx]{LENGTH}[ \n]*)+)\|(?![|:\]\d])[ \n]*")
 REST = re.compile(r"[zx](\d{0,4})(?:(/{1,8})(\d{0,4}))?")
 VOICE = re.compile(r"^V:[ ]*(\S+).*\n", re.MULTILINE)
-INLINE_VOICE = re.compile(r"\[V:")
 UNHEARD = re.compile(r'^(?:[A-Za-z+]:|%).*|"[^"\n]*"|![^!\n]*!|\[[A-Za-z]:[^\[\]\n]*\]', re.MULTILINE)
 FOR_ALL = re.compile(r"^[PQ]:|\[[PQ]:", re.MULTILINE)  # fields of all voices, wherever they are: parts and tempo
 NOTE = re.compile("[A-Ga-g]")
+AT_ONCE = re.compile(r'^(?![A-Za-z+]:|%)[^"!\[\n]*[A-Ga-g]', re.MULTILINE)  # a line with a note before what is unheard
 METERS = {"C": Fraction(1), "C|": Fraction(1)}
 RATIO = re.compile(r"\d{1,4}(?:/\d{1,4})?")
 IS_REST = table_of(b"zx")
+CHANGES = ("\nM:", "\nL:", "[M:", "[L:")  # of how long a bar is
 
 
 @njit(cache=True)
@@ -66,8 +67,7 @@ def shorten_rests(text: str, max_bars: int) -> str:
         return text
     music = drop_silent_voices(music)
     bar = bar_length(header)
-    changes = re.search(r"^[ML]:|\[[ML]:", music, re.MULTILINE)
-    if bar and not changes:
+    if bar and not music.startswith(("M:", "L:")) and not any(sign in music for sign in CHANGES):
         music = merge_rests(music, bar, max_bars)
     return header + key + key_line + newline + music
 
@@ -95,15 +95,21 @@ def ratio(text: str) -> Fraction:
 
 
 @functools.lru_cache(1 << 14)
-def fills(rests: str, bar: Fraction) -> bool:
-    """Whether some rests last a bar of this many units."""
-    return sum((length(*parts) for parts in REST.findall(rests)), Fraction(0)) == bar
+def lasting(rests: str) -> Fraction:
+    """How many units some rests last."""
+    return sum((length(*parts) for parts in REST.findall(rests)), Fraction(0))
 
 
 def length(above: str, slashes: str, below: str) -> Fraction:
     """A note length in units: nothing is 1, '/' and '/2' a half, '//' a quarter, '3/2' one and a half."""
     divisor = int(below) if below else 2 ** len(slashes)
     return Fraction(int(above or 1), max(divisor, 1))
+
+
+@functools.cache
+def silent_bars(least: int) -> re.Pattern[str]:
+    """Matches so many bars of rests in a row or more, from where a bar or a line begins; group 1 is the bars."""
+    return re.compile(rf"(?:\A|[|\n] ?)((?:{REST_BAR.pattern}){{{least},}})")
 
 
 def merge_rests(music: str, bar: Fraction, max_bars: int) -> str:
@@ -120,15 +126,13 @@ def merge_rests(music: str, bar: Fraction, max_bars: int) -> str:
             parts.append("\n" if music[done - 1] == "\n" else " ")
         run.clear()
 
-    for match in REST_BAR.finditer(music):
-        opens_bar = match.start() == 0 or music[max(match.start() - 2, 0) : match.start()].rstrip(" ")[-1:] in "|\n"
-        if run and match.start() != run[-1].end():
-            end_run()
-        if opens_bar and match[2] and fills(match[1], bar):
-            run.append(match)
-        else:
-            end_run()
-    end_run()
+    for silence in silent_bars(max_bars + 1).finditer(music):
+        for match in REST_BAR.finditer(music, *silence.span(1)):
+            if lasting(match[1]) == bar:
+                run.append(match)
+            else:
+                end_run()
+        end_run()
     return "".join(parts) + music[done:]
 
 
@@ -138,12 +142,12 @@ def drop_silent_voices(music: str) -> str:
     A part reaches from one V: line to the next, so nothing is known of it where voices also change within a line.
     """
     starts = [*VOICE.finditer(music)]
-    if len(starts) < 2 or INLINE_VOICE.search(music):
+    if len(starts) < 2 or "[V:" in music:
         return music
     ends = [match.start() for match in starts[1:]] + [len(music)]
     parts = [(match[1], music[match.start() : end]) for match, end in zip(starts, ends, strict=True)]
-    playing = {voice for voice, part in parts if NOTE.search(UNHEARD.sub("", part))}
+    playing = {voice for voice, part in parts if AT_ONCE.search(part) or NOTE.search(UNHEARD.sub("", part))}
     if not playing:
         return music
-    playing |= {voice for voice, part in parts if FOR_ALL.search(part)}
+    playing |= {voice for voice, part in parts if voice not in playing and FOR_ALL.search(part)}
     return music[: starts[0].start()] + "".join(part for voice, part in parts if voice in playing)

@@ -10,7 +10,7 @@ from workflow.scripts.grammar.checker import parse
 from workflow.scripts.grammar.findings import TIERS, Text
 from workflow.scripts.grammar.rhythm import judge as judge_rhythm
 from workflow.scripts.writing.programs import Abc2midi, Music21, over_limit, said, sanitise
-from workflow.scripts.writing.samples import read_tune
+from workflow.scripts.writing.samples import Sample, read_sample, read_tune
 from workflow.scripts.writing.tunebook import Tune
 
 SECONDS = 10  # that a program may take for a tune
@@ -36,18 +36,23 @@ def evaluate(
     seconds: float,
     steps: set[str],
     midi_files: Mapping[Path, Path] = types.MappingProxyType({}),
-    prompt_chars: Mapping[Path, int] = types.MappingProxyType({}),
-    music21_limit: int = 0,
+    samples: Mapping[Path, Sample] = types.MappingProxyType({}),
 ) -> Iterator[dict]:
     """A verdict for each file of one tune, in order, as `judge`.
 
     Args:
         midi_files: where the MIDI of a file is kept if abc2midi finds no error and a note is its writer's.
-        prompt_chars: how many characters each file begins with that do not count as its writer's.
-        music21_limit: how many files music21 judges, evenly spread; 0 for all.
+        samples: what a table says of files, as what of each is a prompt.
     """
-    tunes = (Tune(path.name, read_tune(path), prompt_chars.get(path, 0), midi_files.get(path)) for path in paths)
-    return judge(tunes, seconds, steps, evenly(len(paths), music21_limit))
+    tunes = (tune_of(path, path.name, midi_files.get(path), samples.get(path)) for path in paths)
+    return judge(tunes, seconds, steps)
+
+
+def tune_of(path: Path, name: str, midi: Path | None, sample: Sample | None) -> Tune:
+    """A file of one tune, to be judged under a name; ``sample`` is what a table says of it."""
+    if not sample:
+        return Tune(name, read_tune(path), midi=midi)
+    return Tune(name, *read_sample(sample), midi, not sample.ended)
 
 
 def judge(
@@ -79,16 +84,18 @@ def evenly(n: int, most: int) -> set[int]:
 
 def verdict_on(tune: Tune, steps: set[str], abc2midi: Abc2midi | None, music21: Music21 | None) -> dict:
     """What is found of one tune, its messages with the lines of its file; `settled` makes a verdict of it."""
-    verdict: dict = {"path": tune.name} | dict.fromkeys((*RATES.values(), *BARS.values(), *BARS))
+    verdict: dict = {"path": tune.name, "cut": tune.is_cut} | dict.fromkeys((*RATES.values(), *BARS.values(), *BARS))
     verdict |= {"tiers": [], "sanitised": False, "messages": []}
     text, problem = tune.read
     if problem:
         verdict |= dict.fromkeys((RATES[step] for step in STEPS), False)
+        if tune.is_cut:  # within its header, where it has no bar to keep a meter in, or within its first bar
+            verdict["bars_correct"] = fails_meter(parse(text, tune.prompt_chars))
         return verdict | {"tiers": ["hard"], "messages": [said(f"not read: {problem}", tier="hard")]}
     found = parse(text, tune.prompt_chars) if tune.prompt_chars or steps & OURS else None
     credited = found is None or not tune.prompt_chars or found.notes > 0
     if found and steps & OURS:
-        verdict |= check(found)
+        verdict |= check(found, bool(tune.is_cut))
     if steps & PROGRAMS:
         ask_programs(text, verdict, abc2midi, music21, tune.midi if credited else None)
     if not credited:
@@ -98,9 +105,9 @@ def verdict_on(tune: Tune, steps: set[str], abc2midi: Abc2midi | None, music21: 
     return verdict
 
 
-def check(found: Text) -> dict:
+def check(found: Text, is_cut: bool) -> dict:
     """Verdict of our own checker."""
-    rhythm = judge_rhythm(found)
+    rhythm = judge_rhythm(found, is_cut)
     return {
         "syntax_valid": found.is_valid,
         "tiers": [tier for tier in TIERS if tier in found.tiers],
@@ -111,6 +118,11 @@ def check(found: Text) -> dict:
         "bars_misaligned": rhythm.misaligned,
         "messages": found.located(),
     }
+
+
+def fails_meter(found: Text) -> bool | None:
+    """What is said of the rhythm of a text that nobody need take for a tune: nothing where it has no bar of a meter."""
+    return False if judge_rhythm(found).metered else None
 
 
 def ask_programs(

@@ -24,8 +24,29 @@ def count_notes(text: str) -> int:
     else:
         streams = [translate.abcToStreamScore(handler)]
     for stream in streams:
+        without_faults(stream)
         streamToMidiFile(stream).writestr()  # raises what it cannot write; the bytes are of no use
     return sum(len(stream.recurse().notes) for stream in streams)
+
+
+def without_faults(score):
+    """Mend in a score what music21 itself put there, and then cannot write as MIDI.
+
+    These are parts of nothing, one for each V: in a header; a part without bars beside others that have them; and a
+    field that was put into several bars as one object.
+    """
+    are_in_bars = any(part.getElementsByClass("Measure") for part in score.parts)
+    for part in list(score.parts):
+        if not part.recurse().notes:
+            score.remove(part)
+        elif are_in_bars and not part.getElementsByClass("Measure"):
+            part.makeMeasures(inPlace=True)
+    seen = set()
+    for stream in score.recurse(streamsOnly=True):
+        for sign in list(stream.getElementsByClass(("TimeSignature", "KeySignature", "MetronomeMark"))):
+            if id(sign) in seen:
+                stream.remove(sign)
+            seen.add(id(sign))
 
 
 def answer(line: str) -> dict:

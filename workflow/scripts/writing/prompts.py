@@ -36,6 +36,12 @@ def read_prompt_set(path: str) -> dict[str, str]:
     return prompts
 
 
+def unreadable(tokenizer: Tokenizer, prompts: dict[str, str]) -> dict[str, str]:
+    """Which of a set of prompts no model of a corpus can go on from, and why, by name."""
+    unknown = {name: sorted(set(text) - set(tokenizer.chars)) for name, text in prompts.items()}
+    return {name: f"the corpus has no {', '.join(map(repr, chars))}" for name, chars in unknown.items() if chars}
+
+
 def begun(tokenizer: Tokenizer, prompt: str, name: str) -> list[int]:
     """Ids of a tune's beginning: its begin token, then the prompt; raises InputError if a character is unknown."""
     try:

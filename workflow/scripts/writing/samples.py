@@ -2,9 +2,10 @@
 
 It has one .abc file a tune, and a CSV that says of each how many characters were written, whether the end was, too,
 and how many characters of a prompt come before them. The CSV also has the hash of each file, so that whoever compares
-the table alone compares the folder. A prompt is part of what is parsed, never of what is credited.
+the table alone compares the folder. A prompt is part of what is parsed, never of what is credited. A tune without its
+end was cut at a limit, and is judged up to where it is whole (`grammar.cut`).
 
-All judges read a tune by `read_tune`, so that they judge the same text.
+All judges read a tune by `read_tune`, and those of its music by `read_sample`, so that they judge the same text.
 """
 
 import csv
@@ -17,10 +18,12 @@ from typing import NamedTuple
 
 from workflow.scripts.base.errors import InputError
 from workflow.scripts.base.files import write_text
+from workflow.scripts.grammar.cut import whole_bars
 from workflow.scripts.reading.pieces import whole_text
 
 MAX_BYTES = 256 << 10  # of a file that are looked at; a tune is a few kilobytes
 NEEDED = ("file", "chars", "ended", "prompt_chars")
+NOTHING_WHOLE = "cut before its first bar was whole"
 COLUMNS = (*NEEDED, "sha256")
 
 
@@ -99,8 +102,20 @@ def beginning(data: bytes) -> str:
     return text[: end or -1]  # which may be half a one in UTF-16, too
 
 
-def prompt_chars(folder: str | Path) -> dict[Path, int]:
-    """How many characters of a prompt each tune below a folder begins with, of those that a table of samples lists.
+def read_sample(sample: Sample) -> tuple[TuneText, int]:
+    """(what is judged of a tune, how many characters of it are a prompt's)."""
+    read = read_tune(sample.path)
+    if sample.ended or read.problem:
+        return read, sample.prompt_chars
+    whole = whole_bars(read.text, sample.prompt_chars)
+    if not whole:
+        return TuneText(read.text, NOTHING_WHOLE), sample.prompt_chars
+    text, prompt_chars = whole
+    return TuneText(text, None), prompt_chars
+
+
+def listed_below(folder: str | Path) -> dict[Path, Sample]:
+    """The tunes below a folder that a table of samples lists, by their files.
 
     A table that lists a single file stands beside it.
     """
@@ -110,7 +125,7 @@ def prompt_chars(folder: str | Path) -> dict[Path, int]:
         with open(path, encoding="utf-8", errors="replace") as file:
             if file.readline().startswith(",".join(NEEDED)):
                 tables.append(path)
-    return {sample.path: sample.prompt_chars for table in tables for sample in read_table(table)}
+    return {sample.path: sample for table in tables for sample in read_table(table)}
 
 
 def write_samples(folder: str | Path, stem: str, tunes: list[Drawn]) -> int:

@@ -14,7 +14,8 @@ from workflow.scripts.grammar.checker import parse
 from workflow.scripts.grammar.rhythm import judge as judge_rhythm
 from workflow.scripts.writing.distances import compare
 from workflow.scripts.writing.features import CLASSES, measure
-from workflow.scripts.writing.samples import Sample, read_samples, read_tune
+from workflow.scripts.writing.ladder import fails_meter
+from workflow.scripts.writing.samples import Sample, read_sample, read_samples, read_tune
 
 MAX_TUNES = 500  # of the reference
 SPLIT = "val"  # no model was trained on it, and real tunes that are put beside the models' are drawn from another
@@ -56,17 +57,22 @@ def stack(tunes: list[dict[str, np.ndarray] | None]) -> dict[str, np.ndarray]:
 def describe(sample: Sample, fields: tuple[str, ...]) -> tuple[dict, dict[str, np.ndarray] | None]:
     """(what style.json says of a tune, its histograms).
 
-    A file that the ladder refuses breaks grammar and meter, as it does there; all else is measured.
+    A file that the ladder refuses breaks grammar and meter, as it does there; all else is measured. A tune that was cut
+    is measured up to where it is whole, and is closed only if the cut is right there.
     """
-    text, problem = read_tune(sample.path)
-    found = parse(text, sample.prompt_chars)
+    (text, problem), prompt_chars = read_sample(sample)
+    found = parse(text, prompt_chars)
+    keeps_meter = judge_rhythm(found, not sample.ended).is_right
+    if problem:
+        keeps_meter = False if sample.ended else fails_meter(found)
+    closed = found.closed if sample.ended else parse(read_tune(sample.path).text).closed
     features = measure(found)
     record = {
         "path": sample.path.name,
         measures.SYNTAX: found.is_music and not problem,
-        measures.RHYTHM: judge_rhythm(found).is_right if not problem else False,
+        measures.RHYTHM: keeps_meter,
         measures.ENDED: sample.ended,
-        measures.CLOSED: found.closed and features.notes > 0,
+        measures.CLOSED: closed and features.notes > 0,
         measures.HEADER_COMPLETE: found.fields.issuperset(fields),
         measures.TWO_VOICES: features.voices > 1,
         measures.NOTES: features.notes,

@@ -38,7 +38,7 @@ def rows_of(folder: Path) -> list[dict]:
     rows = []
     for prompt, style in [("", unprompted[1]), *prompted]:
         row = writer | {"prompt": prompt, "samples": style["n"]}
-        for rate in (*measures.JUDGED, *measures.BARS):
+        for rate in (*measures.JUDGED, measures.CUT, *measures.BARS):
             row |= columns_of(rate, (style["rates"] if prompt else found).get(rate))
         rows.append(row | style_columns(style) | ({} if prompt else copying_columns(copying)))
     return rows

@@ -24,6 +24,7 @@ class Tune(NamedTuple):
         name: that its verdict is shown under.
         read: what was read of it.
         prompt_chars: how many characters of the text are not its writer's.
+        is_cut: whether it was longer than a limit, and the text is what can be judged; None where nobody said.
         midi: where its MIDI is kept if it compiles and a note is its writer's.
         lines: number, in the file, of each line of the text; empty where they are the same.
     """
@@ -32,6 +33,7 @@ class Tune(NamedTuple):
     read: TuneText
     prompt_chars: int = 0
     midi: Path | None = None
+    is_cut: bool | None = None
     lines: Sequence[int] = ()
 
     def line_in_file(self, line: int) -> int:
@@ -48,7 +50,7 @@ def tunes_in(path: Path, name: str, midi: Path | None) -> Iterator[Tune]:
     """
 
     def tune(line: int, read: TuneText, lines: Sequence[int] = ()) -> Tune:
-        return Tune(f"{name}:{line}", read, 0, midi and midi.with_stem(f"{midi.stem}-{line}"), lines)
+        return Tune(f"{name}:{line}", read, midi=midi and midi.with_stem(f"{midi.stem}-{line}"), lines=lines)
 
     is_empty = True
     with open(path, "rb") as file:

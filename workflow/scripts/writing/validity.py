@@ -5,12 +5,16 @@ from pathlib import Path
 
 import numpy as np
 
+from workflow.scripts.base import measures
 from workflow.scripts.base.uncertainty import rate_of, ratio_means
-from workflow.scripts.writing.ladder import BARS, RATES, SECONDS, STEPS, evenly, judge
-from workflow.scripts.writing.samples import prompt_chars, read_tune, tune_files
+from workflow.scripts.writing.ladder import BARS, RATES, SECONDS, STEPS, evenly, judge, tune_of
+from workflow.scripts.writing.samples import listed_below, tune_files
 from workflow.scripts.writing.tunebook import Tune, tunes_in
 
 WORST = 5  # files shown
+# What music21 judges: it reads some 4,000 characters a second. A count, so that the same tunes are judged everywhere.
+MUSIC21_CHARS = 200_000  # of a folder
+MUSIC21_LONGEST = 20_000  # of a tune, which it then ends within `SECONDS` on a machine half as fast, too
 SILENT = "silent"  # the tier of a tune without a note, and the name of its rate
 
 
@@ -19,7 +23,7 @@ def report_on(
     midi_dir: str | Path | None = None,
     seconds: float = SECONDS,
     steps: Iterable[str] = STEPS,
-    music21_limit: int = 0,
+    music21_limit: int | None = None,
     split: bool = False,
 ) -> dict:
     """What validity.json says of the tunes below a folder, or in one file.
@@ -27,7 +31,7 @@ def report_on(
     Args:
         midi_dir: below which their MIDI files go, if it is given.
         seconds: as of `judge`.
-        music21_limit: how many tunes music21 judges, evenly spread; 0 for all.
+        music21_limit: how many tunes music21 judges, evenly spread; 0 for all, None for what `chosen` says.
         split: whether a file may hold several tunes, each with a verdict of its own, and no table says what of it is
             a prompt.
 
@@ -37,7 +41,7 @@ def report_on(
     paths = tune_files(folder)
     if midi_dir:
         Path(midi_dir).mkdir(parents=True, exist_ok=True)  # empty says that no tune compiled
-    prompts = {} if split else prompt_chars(folder)
+    samples = {} if split else listed_below(folder)
 
     def tunes() -> Iterator[Tune]:
         for path in paths:
@@ -46,23 +50,36 @@ def report_on(
             if split:
                 yield from tunes_in(path, str(name), midi)
             else:
-                yield Tune(str(name), read_tune(path), prompts.get(path, 0), midi)
+                yield tune_of(path, str(name), midi, samples.get(path))
 
-    for_music21 = evenly(sum(1 for _ in tunes()), music21_limit) if music21_limit else None
+    for_music21 = None
+    if measures.MUSIC21 in steps and music21_limit != 0:
+        lengths = [len(tune.read.text) for tune in tunes()]
+        for_music21 = evenly(len(lengths), music21_limit) if music21_limit else chosen(lengths)
     verdicts = list(judge(tunes(), seconds, set(steps), for_music21))
     return {"rates": rates(verdicts), "bars": rates_of_bars(verdicts), "files": verdicts}
+
+
+def chosen(lengths: list[int]) -> set[int]:
+    """Which tunes music21 judges, of their lengths in characters: none too long, and as many as fit, evenly spread."""
+    short = [i for i, length in enumerate(lengths) if length <= MUSIC21_LONGEST]
+    mean = max(sum(lengths[i] for i in short) / max(len(short), 1), 1)
+    return {short[i] for i in evenly(len(short), max(int(MUSIC21_CHARS / mean), 1))}
 
 
 def rates(verdicts: list[dict]) -> dict:
     """Rate, 95% interval and counts of each step, over the tunes that it says something of, and of silent tunes if any.
 
-    A silent tune, of rests or chord symbols alone, is legal; it passes no step all the same, as it is no music.
+    A silent tune, of rests or chord symbols alone, is legal; it passes no step all the same, as it is no music. How
+    many were cut is known of the tunes that a table lists.
     """
     table: dict[str, dict] = {}
     for name, key in RATES.items():
         known = [verdict[key] and not is_silent(verdict) for verdict in verdicts if verdict[key] is not None]
         if known:
             table[name] = rate_of(sum(known), len(known))
+    if listed := [verdict["cut"] for verdict in verdicts if verdict["cut"] is not None]:
+        table[measures.CUT] = rate_of(sum(listed), len(listed))
     if silent := sum(map(is_silent, verdicts)):
         table[SILENT] = rate_of(silent, len(verdicts))
     return table
