@@ -1,9 +1,10 @@
-"""Write benchmarks/README.md from what the benchmarks left in benchmarks/results.
+"""Write benchmarks/README.md, and the losses in docs/corpus.md, from what the benchmarks left in benchmarks/results.
 
 Example:
   python -m benchmarks.write_readme
 """
 
+import re
 from pathlib import Path
 
 from benchmarks.against import RESULTS
@@ -11,6 +12,8 @@ from workflow.scripts.base import cli
 from workflow.scripts.base.files import read_json, write_text
 
 README = Path(__file__).with_name("README.md")
+CORPUS_PAGE = README.parents[1] / "docs" / "corpus.md"
+LOSSES = re.compile(r"(?<=<!-- losses -->\n).*(?=<!-- end of losses -->)", re.DOTALL)  # in that page
 HEAD = """# Benchmarks
 
 Written by `python -m benchmarks.write_readme` from the files in `results/`; do not edit. Each row times ours and a
@@ -180,11 +183,29 @@ def round_trips(result: dict) -> list[str]:
             )
             for row in result["round_trips"]
         ),
-        "",
-        "What ours loses: "
-        + "; ".join(f"{words}: {lost:,} of {n:,}" for words, (lost, n) in result["losses"].items() if n)
-        + ".",
     ]
+
+
+def corpus_page() -> str:
+    """docs/corpus.md with what a conversion of MIDI loses, by the result of `benchmarks.round_trip`."""
+    result = read_json(RESULTS / "round_trip-cpu.json")
+    (ours,) = (row for row in result["round_trips"] if row["name"] == "ours")
+    said = {"notes": "pitch", "onsets": "pitch and onset", "lengths": "pitch, onset and length"}
+    rows = [
+        "",
+        f"| lost in {result['n_files']} files | of | |",
+        "|---|---|---|",
+        *(f"| {lost:,} | {n:,} | {words} |" for words, (lost, n) in result["losses"].items() if n),
+        "",
+        "F1 of what abc2midi plays: "
+        + "; ".join(
+            f"by {words} median {ours[name]['median']:.3f}, tenth percentile {ours[name]['tenth']:.3f}"
+            for name, words in said.items()
+        )
+        + ".",
+        "",
+    ]
+    return LOSSES.sub(lambda _: "\n".join([*rows, ""]), CORPUS_PAGE.read_text(encoding="utf-8"))
 
 
 def block(text: str) -> str:
@@ -237,6 +258,7 @@ def readme() -> str:
 def main() -> None:
     cli.parser(__doc__).parse_args()
     write_text(README, readme())
+    write_text(CORPUS_PAGE, corpus_page())
 
 
 if __name__ == "__main__":

@@ -13,6 +13,8 @@ CPU = torch.device("cpu")
 
 def test_the_readme_says_what_the_results_hold():
     assert write_readme.README.read_text(encoding="utf-8") == write_readme.readme()
+    assert write_readme.CORPUS_PAGE.read_text(encoding="utf-8") == write_readme.corpus_page()
+    assert "| files left out |" in write_readme.corpus_page()
 
 
 def test_ratios_are_taken_within_a_round():
