@@ -47,7 +47,10 @@ def length_at(data, at, unit):
 
 @njit(cache=True)
 def pitch_at(data, at, signs):
-    """(pitch of the note in C whose sign or letter stands here, next byte); a sign goes on in ``signs``."""
+    """(pitch of the note whose sign or letter stands here, next byte); a sign goes on in ``signs``.
+
+    It is from 0 to 127, whatever is written.
+    """
     sign = UNKNOWN
     if data[at] == 94:  # ^
         sign = 1
@@ -65,7 +68,7 @@ def pitch_at(data, at, signs):
         at += 1
     if sign != UNKNOWN:
         signs[letter] = sign
-    return MIDDLE + NATURAL[letter] + octave + signs[letter], at
+    return min(max(MIDDLE + NATURAL[letter] + octave + signs[letter], 0), 127), at
 
 
 @njit(cache=True)
@@ -92,9 +95,9 @@ def key_at(data, at, signature):
 def read_notes(data, unit):
     """(n, 4) voice, onset, end and pitch of the notes of a text that ends a line; ``unit`` is what a bare one lasts."""
     notes = np.empty((len(data), 4), dtype=np.int64)
-    held = np.full(256, -1, dtype=np.int64)  # the note of each pitch that a tie goes on from
+    held = np.full(128, -1, dtype=np.int64)  # the note of each pitch that a tie goes on from
     header, signature, signs = np.zeros(7, np.int64), np.zeros(7, np.int64), np.zeros(7, np.int64)
-    chord, goes_on = np.empty(256, dtype=np.int64), np.zeros(256, dtype=np.bool_)
+    chord, goes_on = np.empty(128, dtype=np.int64), np.zeros(128, dtype=np.bool_)
     i = n = voice = left = 0
     voices, now = 0, np.int64(0)
     while i < len(data):
@@ -117,7 +120,7 @@ def read_notes(data, unit):
             if data[i + 1] == 75:
                 key_at(data, i + 3, signature)
                 signs[:] = signature
-            while data[i] != 93:
+            while i < len(data) and data[i] != 93:
                 i += 1
             i += 1
         elif byte == 40:  # (3
@@ -131,7 +134,7 @@ def read_notes(data, unit):
         elif byte == 91 or byte == 94 or byte == 95 or byte == 61 or 65 <= byte <= 71 or 97 <= byte <= 103:
             size = 0
             i += byte == 91
-            while data[i] != 93 and (byte == 91 or size == 0):
+            while data[i] != 93 and data[i] != 10 and (size < len(chord) if byte == 91 else size == 0):
                 chord[size], i = pitch_at(data, i, signs)
                 goes_on[size] = byte == 91 and data[i] == 45
                 i += goes_on[size]

@@ -231,7 +231,7 @@ def rewrite(
         else:
             size = 0
             i += byte == 91
-            while i < len(data) and data[i] != 93 and (byte == 91 or size == 0):  # ]
+            while i < len(data) and data[i] != 93 and (size < len(chord) if byte == 91 else size == 0):  # ]
                 chord[size], i = pitch_at(data, i, signs)
                 goes_on[size] = byte == 91 and data[i] == 45
                 i += goes_on[size]
