@@ -72,6 +72,28 @@ def pitch_at(data, at, signs):
 
 
 @njit(cache=True)
+def chord_at(data, at, unit, signs, chord, goes_on):
+    """(how many notes the note or chord here has, its ticks, next byte).
+
+    Their pitches are written to ``chord``, and to ``goes_on`` which of them are tied.
+    """
+    in_chord = data[at] == 91  # [
+    at += in_chord
+    size = 0
+    while at < len(data) and data[at] != 93 and data[at] != 10 and (size < len(chord) if in_chord else size == 0):
+        chord[size], at = pitch_at(data, at, signs)
+        goes_on[size] = in_chord and data[at] == 45  # -
+        at += goes_on[size]
+        size += 1
+    at += in_chord
+    duration, at = length_at(data, at, unit)
+    if not in_chord and at < len(data) and data[at] == 45:
+        goes_on[0] = True
+        at += 1
+    return size, duration, at
+
+
+@njit(cache=True)
 def key_at(data, at, signature):
     """Set the (7,) accidentals of the key whose name stands here, such as F#m; returns the byte behind it."""
     letter = (data[at] - 65 + 5) % 7
@@ -132,18 +154,7 @@ def read_notes(data, unit):
             left = max(left - 1, 0)
             held[:] = -1
         elif byte == 91 or byte == 94 or byte == 95 or byte == 61 or 65 <= byte <= 71 or 97 <= byte <= 103:
-            size = 0
-            i += byte == 91
-            while data[i] != 93 and data[i] != 10 and (size < len(chord) if byte == 91 else size == 0):
-                chord[size], i = pitch_at(data, i, signs)
-                goes_on[size] = byte == 91 and data[i] == 45
-                i += goes_on[size]
-                size += 1
-            i += byte == 91
-            duration, i = length_at(data, i, unit)
-            if byte != 91 and data[i] == 45:  # -
-                goes_on[0] = True
-                i += 1
+            size, duration, i = chord_at(data, i, unit, signs, chord, goes_on)
             duration = duration * 2 // 3 if left else duration
             for k in range(size):
                 pitch = chord[k]

@@ -13,7 +13,7 @@ from numba import njit
 from workflow.scripts.midi.arrange import Arrangement
 from workflow.scripts.midi.grid import MARKER, TICKS
 from workflow.scripts.midi.keys import key_name, keys_of, spelling, tempos_of
-from workflow.scripts.midi.read_abc import MIDDLE, UNKNOWN, length_at, pitch_at
+from workflow.scripts.midi.read_abc import MIDDLE, UNKNOWN, chord_at, length_at
 from workflow.scripts.midi.song import Song
 
 LETTERS = np.frombuffer(b"CDEFGAB", np.uint8)
@@ -229,18 +229,7 @@ def rewrite(
             out[at] = 122
             at = write_length(beat // 2 if left else duration, unit, out, at + 1)
         else:
-            size = 0
-            i += byte == 91
-            while i < len(data) and data[i] != 93 and (size < len(chord) if byte == 91 else size == 0):  # ]
-                chord[size], i = pitch_at(data, i, signs)
-                goes_on[size] = byte == 91 and data[i] == 45
-                i += goes_on[size]
-                size += 1
-            i += byte == 91
-            duration, i = length_at(data, i, unit)
-            if byte != 91 and i < len(data) and data[i] == 45:  # -
-                goes_on[0] = True
-                i += 1
+            size, duration, i = chord_at(data, i, unit, signs, chord, goes_on)
             written, heard = (beat // 2, beat // 3) if left else (duration, duration)
             start = voice << 48 | now << 8
             silent = size == 1 and chord[0] == MARKER and (silent or has(marked, start | MARKER))
