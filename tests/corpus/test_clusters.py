@@ -109,3 +109,10 @@ def test_a_large_cluster_is_told_of_with_its_members(tmp_path):
     assert said[0].endswith("book.abc line 13, book.abc line 17, ...")
     few = {**report, "tunes": 5000}
     assert "warning: 12 tunes" not in summary(few)
+
+
+def test_tunes_over_one_bass_are_no_versions(shared, tmp_path):
+    report = build([Source("", str(shared / "reports" / "versions" / "drone"))], tmp_path / "out", Options(), 1)
+    assert report["tunes"] == report["clusters"]["clusters"] == 240
+    assert report["rejected"] == {}
+    assert report["leakage"]["in_force"]["either"] == 0
