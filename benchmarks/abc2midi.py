@@ -8,6 +8,9 @@ the tune.
 import re
 from typing import NamedTuple
 
+import symusic
+from symusic.core import ScoreTick as Score
+
 from workflow.scripts.notation.file_header import file_header, with_defaults
 from workflow.scripts.writing.programs import Abc2midi
 
@@ -113,11 +116,24 @@ def in_its_words(text: str) -> str:
     return tune
 
 
+def read_score(midi: bytes) -> Score | None:
+    """A MIDI file by symusic; None if it does not take it."""
+    try:
+        return symusic.Score.from_midi(midi)
+    except (RuntimeError, ValueError):
+        return None
+
+
 class Player(Abc2midi):
     """Plays one tune after another, in a folder that lives as long as the ``with`` block."""
 
     def __init__(self) -> None:
         super().__init__(SECONDS)
+
+    def score(self, text: str) -> Score | None:
+        """What abc2midi plays of a text, word for word; None if it makes no MIDI file that can be read."""
+        outcome, midi = self.compile(text)
+        return None if outcome.problem or not midi.exists() else read_score(midi.read_bytes())
 
     def play(self, text: str) -> list | None:
         """What is played of the words that abc2midi is given; None if it makes no MIDI file that can be read.
@@ -125,14 +141,8 @@ class Player(Abc2midi):
         The tempi come first, each with its time. Then there is a tuple for each track that has notes: its program,
         whether it is of drums, and time, duration and pitch of its notes. Times are in ticks.
         """
-        import symusic
-
-        outcome, midi = self.compile(text)
-        if outcome.problem or not midi.exists():
-            return None
-        try:
-            score = symusic.Score(midi)
-        except (RuntimeError, ValueError):
+        score = self.score(text)
+        if score is None:
             return None
         tracks = [
             (track.program, track.is_drum, sorted((note.time, note.duration, note.pitch) for note in track.notes))

@@ -8,32 +8,30 @@ does before it is played, with its chords not rolled.
 
 import argparse
 import contextlib
+import dataclasses
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
-import symusic
 import torch
 from symusic.core import ScoreTick as Score
 
+from benchmarks.abc2midi import Player, read_score
 from benchmarks.against import write_result
 from benchmarks.midi import read
 from workflow.scripts.base import cli, errors
+from workflow.scripts.corpus.conversion import GOOD
 from workflow.scripts.corpus.measure import build
 from workflow.scripts.corpus.options import Rules
 from workflow.scripts.midi.agreement import Agreement, agreement
-from workflow.scripts.midi.convert import Converter
+from workflow.scripts.midi.convert import Converter, compare
 from workflow.scripts.midi.errors import ConversionError
 from workflow.scripts.midi.midi2abc import Midi2abc
-from workflow.scripts.midi.read_abc import UNITS
 from workflow.scripts.midi.read_abc import notes_of as read_notes
 from workflow.scripts.reading.sources import Piece
-from workflow.scripts.writing.programs import Abc2midi
 
-SECONDS = 60  # that abc2midi may take for a tune
-GOOD = 0.95
-NO_ROLL = b"%%MIDI chordattack 0\n"  # abc2midi plays the notes of a chord one after another
+NO_ROLL = "%%MIDI chordattack 0\n"  # abc2midi plays the notes of a chord one after another
 ALONE = ("", "-noly", "-noly -sr 2", "-noly -sr 2 -s")  # flags of midi2abc
 OURS = ("", "-sr 1", "-sr 2")
 LOSSES = {
@@ -45,23 +43,6 @@ LOSSES = {
     "meters": "changes of meter",
     "keys": "changes of key",
 }
-
-
-class Player(Abc2midi):
-    """Plays one tune after another, in a folder that lives as long as the ``with`` block."""
-
-    def play(self, abc: bytes) -> Score | None:
-        """What abc2midi makes of a tune; None if that is no MIDI file."""
-        outcome, midi = self.compile(abc.replace(b"\nK:", b"\n" + NO_ROLL + b"K:", 1).decode())
-        return None if outcome.problem or not midi.exists() else read_score(midi.read_bytes())
-
-
-def read_score(midi: bytes) -> Score | None:
-    """A MIDI file by symusic; None if it does not take it."""
-    try:
-        return symusic.Score.from_midi(midi)
-    except (RuntimeError, ValueError):
-        return None
 
 
 def notes_of(score: Score) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -76,10 +57,10 @@ def notes_of(score: Score) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return kinds, onsets, lengths
 
 
-def cleaned(abc: bytes) -> bytes:
+def cleaned(abc: bytes) -> str:
     """The tune as `prepare` would keep it; nothing of what it would not."""
     shard = build([Piece("tune.abc", "abc", abc, 0, 1, "")], Rules(near_duplicates=False))
-    return shard.tune_text(0).encode() if len(shard.tunes) else b""
+    return shard.tune_text(0) if len(shard.tunes) else ""
 
 
 def ways() -> Iterator[tuple[str, contextlib.AbstractContextManager, Callable]]:
@@ -98,15 +79,15 @@ def row_of(name: str, maker: contextlib.AbstractContextManager, make: Callable, 
     """A row of the table."""
     found: list[Agreement] = []
     chars = 0
-    with maker as opened, Player(SECONDS) as player:
+    with maker as opened, Player() as player:
         for midi in files:
             original = read_score(midi)
             try:
                 abc = cleaned(make(opened, midi))
             except ConversionError:
-                abc = b""
+                abc = ""
             chars += len(abc)
-            played = player.play(abc) if abc else None
+            played = player.score(abc.replace("\nK:", f"\n{NO_ROLL}K:", 1)) if abc else None
             if original is not None and played is not None:
                 found.append(agreement(*notes_of(original), notes_of(played)))
     table = np.array(found)
@@ -139,18 +120,11 @@ def losses(files: list[bytes]) -> dict[str, tuple[int, int]]:
             add("files", 0, 1)
             song, said = found.song, found.abc.decode().partition("\nV:2\n")[0]
             add("doubled", song.doubled, song.doubled + len(song.notes))
+            notes = read_notes(found.abc)
             for name, mine in (("drums", song.notes["drum"]), ("others", ~song.notes["drum"])):
-                parts = np.unique(song.notes["part"][mine])
-                notes = read_notes(found.abc)
-                notes = notes[np.isin(notes[:, 0], parts)]
-                played = song.notes[mine]
-                part = agreement(
-                    played["pitch"].astype(float),
-                    played["onset"] / song.division,
-                    played["length"] / song.division,
-                    (notes[:, 3].astype(float), notes[:, 1] / UNITS, (notes[:, 2] - notes[:, 1]) / UNITS),
-                )
-                add(name, round((1 - part.lengths) * len(played)), len(played))
+                some = dataclasses.replace(song, notes=song.notes[mine])
+                same = compare(some, notes[np.isin(notes[:, 0], some.notes["part"])])
+                add(name, round((1 - same.lengths) * len(some.notes)), len(some.notes))
             last = (song.notes["onset"] + song.notes["length"]).max()
             for name, changes, letter in (
                 ("tempos", song.tempos, "Q"),

@@ -2,7 +2,7 @@
 
 from matplotlib.axes import Axes
 
-from workflow.scripts.figures.corpus_panel import GREY, INK, NOTE, PINK, few, percent, rows_axis, title
+from workflow.scripts.figures.corpus_panel import GREY, INK, PINK, few, percent, right_of, rows_axis, title
 
 VIEWS = {"notes": "Notes", "onsets": "… and onsets", "lengths": "… and lengths"}
 
@@ -18,10 +18,7 @@ def conversion(ax: Axes, corpus: dict, letter: str) -> None:
             f"median {table['50%']:.1%}, tenth percentile {table['10%']:.1%};"
             f" {percent(table['good'])} of files from {found['good_from']:.0%} on"
         )
-        ax.annotate(
-            said, (1, y), (6, 0), xycoords=("axes fraction", "data"), textcoords="offset points", va="center",
-            fontsize=NOTE, color=INK,
-        )  # fmt: skip
+        right_of(ax, y, said)
     rows_axis(ax, list(VIEWS.values()))
     ax.set_xlim(None, 100)
     ax.xaxis.set_major_locator(few(5))

@@ -14,6 +14,7 @@ from workflow.scripts.figures.corpus_panel import (
     PINK,
     beside,
     few,
+    right_of,
     rows_axis,
     title,
 )
@@ -50,10 +51,7 @@ def leak(ax: Axes, corpus: dict) -> None:
             draw_row(ax, y, found, marks, low, high)
             ends += [100 * high, *(100 * found[kind]["either"] for kind in HALVES)]
             said = f"{count:,} of {n:,}: {found['either']:.2%}  [{low:.2%}, {high:.2%}]"
-        ax.annotate(
-            said, (1, y), (6, 4), xycoords=("axes fraction", "data"), textcoords="offset points", va="center",
-            fontsize=NOTE, color=INK,
-        )  # fmt: skip
+        right_of(ax, y, said, lift=4)
         if n:
             halves = "half in one {contained:.2%}, hold half of one {containing:.2%}".format(
                 **{kind: found[kind]["either"] for kind in HALVES}

@@ -57,6 +57,14 @@ def beside(
     note.set_in_layout(False)
 
 
+def right_of(ax: Axes, y: float, words: str, lift: float = 0) -> None:
+    """Words right of a row, for which the layout leaves room."""
+    ax.annotate(
+        words, (1, y), (6, lift), xycoords=("axes fraction", "data"), textcoords="offset points", va="center",
+        fontsize=NOTE, color=INK,
+    )  # fmt: skip
+
+
 def title(ax: Axes, words: str, below: str = "") -> None:
     """A panel's name, and a line in grey under it."""
     ax.set_title(words, pad=13 if below else 4, color=INK)

@@ -46,6 +46,12 @@ def length_at(data, at, unit):
 
 
 @njit(cache=True)
+def begins_notes(byte):
+    """Whether a note or chord begins with this: a bracket, a sign or a letter."""
+    return byte == 91 or byte == 94 or byte == 95 or byte == 61 or 65 <= byte <= 71 or 97 <= byte <= 103
+
+
+@njit(cache=True)
 def pitch_at(data, at, signs):
     """(pitch of the note whose sign or letter stands here, next byte); a sign goes on in ``signs``.
 
@@ -95,7 +101,7 @@ def chord_at(data, at, unit, signs, chord, goes_on):
 
 @njit(cache=True)
 def key_at(data, at, signature):
-    """Set the (7,) accidentals of the key whose name stands here, such as F#m; returns the byte behind it."""
+    """Set the (7,) accidentals of the key whose name stands here, such as F#m."""
     letter = (data[at] - 65 + 5) % 7
     at += 1
     sharps = 0
@@ -107,10 +113,8 @@ def key_at(data, at, signature):
         at += 1
     if data[at] == 109:  # m
         sharps -= 3
-        at += 1
     for k in range(7):
         signature[LETTERS_OF_FIFTHS[k]] = (sharps + 6 - k) // 7
-    return at
 
 
 @njit(cache=True)
@@ -153,7 +157,7 @@ def read_notes(data, unit):
             now += duration * 2 // 3 if left else duration
             left = max(left - 1, 0)
             held[:] = -1
-        elif byte == 91 or byte == 94 or byte == 95 or byte == 61 or 65 <= byte <= 71 or 97 <= byte <= 103:
+        elif begins_notes(byte):
             size, duration, i = chord_at(data, i, unit, signs, chord, goes_on)
             duration = duration * 2 // 3 if left else duration
             for k in range(size):

@@ -11,9 +11,9 @@ import numpy as np
 from numba import njit
 
 from workflow.scripts.midi.arrange import Arrangement
-from workflow.scripts.midi.grid import MARKER, TICKS
+from workflow.scripts.midi.grid import MARKER, TICKS, place
 from workflow.scripts.midi.keys import key_name, keys_of, spelling, tempos_of
-from workflow.scripts.midi.read_abc import MIDDLE, UNKNOWN, chord_at, length_at
+from workflow.scripts.midi.read_abc import MIDDLE, UNKNOWN, begins_notes, chord_at, length_at
 from workflow.scripts.midi.song import Song
 
 LETTERS = np.frombuffer(b"CDEFGAB", np.uint8)
@@ -61,10 +61,26 @@ def copy(data, a, b, out, at):
 
 
 @njit(cache=True)
-def has(places, place):
+def copy_line(fields, end, out, at):
+    """Write the first of some fields within lines, which ends at ``end``, as a line; returns where that ends."""
+    at = copy(fields, 1, end - 1, out, at)
+    out[at] = 10
+    return at + 1
+
+
+@njit(cache=True)
+def begin_bar(signature, anywhere, in_octave):
+    """Set the accidentals in force, as of `write_pitch`, to those of a key."""
+    anywhere[:] = signature
+    for letter in range(7):
+        in_octave[letter, :] = signature[letter]
+
+
+@njit(cache=True)
+def has(places, one):
     """Whether a sorted array holds a number."""
-    i = np.searchsorted(places, place)
-    return i < len(places) and places[i] == place
+    i = np.searchsorted(places, one)
+    return i < len(places) and places[i] == one
 
 
 @njit(cache=True)
@@ -148,9 +164,7 @@ def rewrite(
     i = at = 0
     voice, now, key, tempo, left, in_body = -1, np.int64(0), 0, 0, 0, False
     beat = np.int64(0)  # of the triplet of which so many notes are left
-    anywhere[:] = signatures[0]
-    for letter in range(7):
-        in_octave[letter, :] = signatures[0, letter]
+    begin_bar(signatures[0], anywhere, in_octave)
     while i < len(data):
         byte = data[i]
         if i == 0 or data[i - 1] == 10:  # a line begins
@@ -163,20 +177,14 @@ def rewrite(
                 if byte == 86:  # V:
                     restate = key > 0
                     voice, now, key, tempo, left = voice + 1, np.int64(0), 0, 0, 0
-                    anywhere[:] = signatures[0]
-                    for letter in range(7):
-                        in_octave[letter, :] = signatures[0, letter]
+                    begin_bar(signatures[0], anywhere, in_octave)
                     in_body = True
                     keep = not alone
                 elif byte == 75:  # K:
-                    at = copy(key_text, key_bounds[0] + 1, key_bounds[1] - 1, out, at)
-                    out[at] = 10
-                    at += 1
+                    at = copy_line(key_text, key_bounds[1], out, at)
                     keep = False
                 elif byte == 81:  # Q:
-                    at = copy(tempo_text, tempo_bounds[0] + 1, tempo_bounds[1] - 1, out, at)
-                    out[at] = 10
-                    at += 1
+                    at = copy_line(tempo_text, tempo_bounds[1], out, at)
                     keep = False
                 elif byte == 76:  # L:
                     keep = not in_body
@@ -194,16 +202,13 @@ def rewrite(
                 i = stop + 1
                 continue
         is_rest = byte == 122
-        is_note = byte == 94 or byte == 95 or byte == 61 or 65 <= byte <= 71 or 97 <= byte <= 103
-        if not (is_rest or is_note or byte == 91):
+        if not (is_rest or begins_notes(byte)):
             out[at] = byte
             at += 1
             i += 1
             if byte == 124:  # |
                 signs[:] = 0
-                anywhere[:] = signatures[key]
-                for letter in range(7):
-                    in_octave[letter, :] = signatures[key, letter]
+                begin_bar(signatures[key], anywhere, in_octave)
             continue
         if restate:
             at = copy(key_text, key_bounds[0], key_bounds[1], out, at)
@@ -219,8 +224,8 @@ def rewrite(
                 tempo += 1
                 if tempo + 1 == len(tempo_ticks) or tempo_ticks[tempo + 1] > now:
                     at = copy(tempo_text, tempo_bounds[tempo], tempo_bounds[tempo + 1], out, at)
-            which = np.searchsorted(triplets, voice << 48 | now << 8)
-            if which < len(triplets) and triplets[which] == voice << 48 | now << 8:
+            which = np.searchsorted(triplets, place(voice, now, 0))
+            if which < len(triplets) and triplets[which] == place(voice, now, 0):
                 left, beat = 3, beats[which]
                 out[at], out[at + 1] = 40, 51  # (3
                 at += 2
@@ -231,8 +236,7 @@ def rewrite(
         else:
             size, duration, i = chord_at(data, i, unit, signs, chord, goes_on)
             written, heard = (beat // 2, beat // 3) if left else (duration, duration)
-            start = voice << 48 | now << 8
-            silent = size == 1 and chord[0] == MARKER and (silent or has(marked, start | MARKER))
+            silent = size == 1 and chord[0] == MARKER and (silent or has(marked, place(voice, now, MARKER)))
             if silent:
                 out[at] = 122
                 at = write_length(written, unit, out, at + 1)
@@ -241,10 +245,9 @@ def rewrite(
                 if byte == 91:
                     out[at] = 91
                     at += 1
-                ending = voice << 48 | (now + heard) << 8
                 for k in range(size):
                     pitch = chord[k]
-                    goes_on[k] = goes_on[k] or has(tied, ending | pitch)
+                    goes_on[k] = goes_on[k] or has(tied, place(voice, now + heard, pitch))
                     chord_key[k] = held[pitch] if held[pitch] >= 0 else key  # a tie joins notes of one name
                     at = write_pitch(pitch, spellings[chord_key[k]], anywhere, in_octave, out, at)
                     if byte == 91 and goes_on[k]:

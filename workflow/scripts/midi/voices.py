@@ -23,9 +23,8 @@ def within_reach(rows, triplets, is_drum, meters, steps):
     for i in range(len(rows)):
         part, onset = rows[i, 0], rows[i, 1]
         line = onset + 1 if is_drum[part] else bar_line(onset, meters, steps)
-        while following < len(rows) and (
-            rows[following, 0] < part or (rows[following, 0] == part and rows[following, 1] < line)
-        ):
+        limit = place(part, line, 0)
+        while following < len(rows) and place(rows[following, 0], rows[following, 1], 0) < limit:
             following += 1
         if following < len(rows) and rows[following, 0] == part:
             rows[i, 2] = min(rows[i, 2], rows[following, 1])
@@ -90,12 +89,11 @@ def with_ends(rows, meters, steps):
         rows: (n, 4) part, onset, end and pitch, by part and onset.
         meters, steps: as of an `Arrangement`.
     """
-    out = np.empty((2 * len(rows) + len(rows) + 1, 4), dtype=np.int64)
+    out = np.empty((2 * len(rows), 4), dtype=np.int64)  # each is struck again but once, or its part has one rest more
     marked, tied = np.empty(len(rows), dtype=np.int64), np.empty(len(rows), dtype=np.int64)
     n = marks = ties = first = 0
     while first < len(rows):
-        part, begin = rows[first, 0], n
-        end = stop = first
+        part, begin, stop = rows[first, 0], n, first
         over = last_end = np.int64(0)
         while stop < len(rows) and rows[stop, 0] == part:
             out[n] = rows[stop]

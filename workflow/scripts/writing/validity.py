@@ -43,7 +43,7 @@ def report_on(
         Path(midi_dir).mkdir(parents=True, exist_ok=True)  # empty says that no tune compiled
     samples = {} if split else listed_below(folder)
 
-    def tunes() -> Iterator[Tune]:
+    def read_tunes() -> Iterator[Tune]:
         for path in paths:
             name = path.relative_to(folder) if path != Path(folder) else Path(path.name)
             midi = Path(midi_dir) / name.with_suffix(".mid") if midi_dir else None
@@ -52,11 +52,13 @@ def report_on(
             else:
                 yield tune_of(path, str(name), midi, samples.get(path))
 
+    tunes: Iterable[Tune] = read_tunes()
     for_music21 = None
     if measures.MUSIC21 in steps and music21_limit != 0:
-        lengths = [len(tune.read.text) for tune in tunes()]
+        tunes = list(tunes)
+        lengths = [len(tune.read.text) for tune in tunes]
         for_music21 = evenly(len(lengths), music21_limit) if music21_limit else chosen(lengths)
-    verdicts = list(judge(tunes(), seconds, set(steps), for_music21))
+    verdicts = list(judge(tunes, seconds, set(steps), for_music21))
     return {"rates": rates(verdicts), "bars": rates_of_bars(verdicts), "files": verdicts}
 
 
