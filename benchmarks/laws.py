@@ -23,7 +23,7 @@ from workflow.scripts.laws.forms import CHINCHILLA, POWER_IRREDUCIBLE, data_of
 from workflow.scripts.laws.intervals import bootstrap, profile_interval
 from workflow.scripts.laws.line import fit_line, points_of, t_interval
 from workflow.scripts.laws.problem import Problem
-from workflow.scripts.laws.table import read_table
+from workflow.scripts.tables.table import read_table
 
 SIZES = np.geomspace(1e4, 1e6, 5)
 E = 0.8

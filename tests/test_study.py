@@ -121,7 +121,7 @@ def test_code_of_a_job_is_what_it_imports_and_no_more():
     assert {"models/modern.py", "models/gpt.py", "models/layers/attention.py"} <= modern
     assert "models/lstm.py" not in modern
     fit = names("fit_scaling")
-    assert {"fit_scaling.py", "laws/forms.py", "laws/verdict.py", "base/cli.py", "base/files.py"} <= fit
+    assert {"fit_scaling.py", "laws/forms.py", "findings/verdict.py", "base/cli.py", "base/files.py"} <= fit
     assert not fit & {"training/run.py", "collect_runs.py", "plot_scaling.py", "figures/laws.py", "figures/look.py"}
 
 

@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 from workflow.scripts.figures.laws import NO_SURFACE, flops_per_token, headline, scaling, surface
+from workflow.scripts.findings.fit_table import fit_table
 from workflow.scripts.laws.estimate import Settings
-from workflow.scripts.laws.fit_table import fit_table
 
 N, D = np.geomspace(1e5, 1e7, 5), np.geomspace(1e6, 1e8, 4)
 

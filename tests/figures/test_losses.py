@@ -19,7 +19,8 @@ from workflow.scripts.figures.look import STYLES
 from workflow.scripts.figures.losses import loss_compute
 from workflow.scripts.figures.summary import seconds_spent, writing_parts
 from workflow.scripts.figures.writing import copying, validity
-from workflow.scripts.laws.table import read_fit, read_table
+from workflow.scripts.tables.fit_file import read_fit
+from workflow.scripts.tables.table import read_table
 
 FIGURES = ("scaling_plot", "loss_surface", "loss_curves", "loss_compute", "loss_places", "validity", "copying")
 RATES = (*JUDGED, *BARS, *FORM, "copied")

@@ -11,7 +11,7 @@ from workflow.scripts.laws.forms import CHINCHILLA, CHINCHILLA_TIED, KAPLAN, POW
 from workflow.scripts.laws.intervals import profile_interval
 from workflow.scripts.laws.loss_surface import forecast_rows
 from workflow.scripts.laws.problem import Problem
-from workflow.scripts.laws.table import read_table
+from workflow.scripts.tables.table import read_table
 
 
 def test_a_grid_without_noise_gives_all_five_parameters():

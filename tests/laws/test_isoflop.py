@@ -15,7 +15,7 @@ from workflow.scripts.laws.isoflop import (
     optimum,
     weighted_slope,
 )
-from workflow.scripts.laws.table import read_table
+from workflow.scripts.tables.table import read_table
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from workflow.scripts.laws.estimate import Settings, search
 from workflow.scripts.laws.forms import CHINCHILLA, CHINCHILLA_TIED, KAPLAN, data_of
 from workflow.scripts.laws.loss_surface import fit_data
 from workflow.scripts.laws.problem import Problem
-from workflow.scripts.laws.table import read_table
+from workflow.scripts.tables.table import read_table
 
 RECORDED = json.loads((ROOT / "docs/default-study/fit.json").read_text())["groups"]
 

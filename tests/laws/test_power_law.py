@@ -1,4 +1,4 @@
-"""Which budget a law in N is fitted at, what the fit and the forecast of the largest size are, and their intervals."""
+"""Which budget a law in N is fitted at, what the fit is, and its intervals."""
 
 import numpy as np
 import pandas as pd
@@ -8,8 +8,8 @@ from scipy.stats import linregress, t
 from tests.laws.known_laws import write_grid
 from workflow.scripts.laws.estimate import Settings
 from workflow.scripts.laws.line import points_of
-from workflow.scripts.laws.power_law import fit_power, fit_power_irreducible, forecast, one_budget, same_tokens
-from workflow.scripts.laws.table import read_table
+from workflow.scripts.laws.power_law import fit_power, fit_power_irreducible, one_budget, same_tokens
+from workflow.scripts.tables.table import read_table
 
 N = np.geomspace(1e4, 1e7, 6)
 
@@ -59,20 +59,6 @@ def test_noise_of_the_evaluation_widens_levels_and_not_exponents():
         plain, noisy = (fit(points, Settings(draws=0), se)["ci95"] for se in (0.0, 0.05))
         assert noisy["alpha"] == plain["alpha"]
         assert np.ptp(noisy[level]) > np.ptp(plain[level])
-
-
-def test_the_forecast_is_the_textbook_prediction_interval():
-    rng = np.random.default_rng(0)
-    loss = 6 * N**-0.12 * np.exp(rng.normal(0, 0.02, 6))
-    found = forecast(points_of(N, loss), list("abcdef"))
-    x, y = np.log(N[:-1]), np.log(loss[:-1])
-    line = linregress(x, y)
-    s = np.sqrt(np.sum((y - line.intercept - line.slope * x) ** 2) / 3)
-    at = np.log(N[-1])
-    half = t.ppf(0.975, 3) * s * np.sqrt(1 + 1 / 5 + (at - x.mean()) ** 2 / np.sum((x - x.mean()) ** 2))
-    expected = line.intercept + line.slope * at
-    assert np.log(found["power"]["pi95"]) == pytest.approx([expected - half, expected + half])
-    assert (found["size"], found["from_sizes"]) == ("f", 5)
 
 
 def test_three_sizes_cannot_have_an_irreducible_loss():

@@ -23,8 +23,8 @@ import pandas as pd
 
 from workflow.scripts.base import cli
 from workflow.scripts.base.files import write_json
+from workflow.scripts.findings.fit_table import FORMS, fit_table
 from workflow.scripts.laws.estimate import Settings
-from workflow.scripts.laws.fit_table import FORMS, fit_table
 
 
 def plot(table: pd.DataFrame, result: dict, by: str, path: Path) -> None:

@@ -27,7 +27,8 @@ from workflow.scripts.figures.losses import CURVES, STRATA, loss_compute, loss_c
 from workflow.scripts.figures.save import save
 from workflow.scripts.figures.writing import COLUMNS as WRITING
 from workflow.scripts.figures.writing import copying, validity
-from workflow.scripts.laws.table import read_fit, read_table
+from workflow.scripts.tables.fit_file import read_fit
+from workflow.scripts.tables.table import read_table
 
 # Of runs.csv: a study's has them all, while other tables that laws can be fitted to may lack some.
 COLUMNS = ("arch", "params_non_embedding", "tokens", "flops", "seed", "test_loss", "test_loss_se")

@@ -18,7 +18,7 @@ from workflow.scripts.base.tables import read_csv
 from workflow.scripts.figures.laws import scaling
 from workflow.scripts.figures.original import fit_runs, of_original, of_ours, page, read_runs
 from workflow.scripts.figures.save import save
-from workflow.scripts.laws.table import read_fit
+from workflow.scripts.tables.fit_file import read_fit
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -12,7 +12,7 @@ from workflow.scripts.base.files import read_json, write_text
 from workflow.scripts.base.tables import read_csv
 from workflow.scripts.corpus import tokenizer
 from workflow.scripts.figures.summary import summary
-from workflow.scripts.laws.table import read_fit
+from workflow.scripts.tables.fit_file import read_fit
 from workflow.scripts.writing.prompts import read_prompt_set, unreadable
 
 

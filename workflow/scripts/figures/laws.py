@@ -1,6 +1,6 @@
 """The two figures of laws: loss against N at one budget of tokens, and loss over N and D with the best N for each FLOP.
 
-Both need the table of runs as `laws.table.read_table` gives it and the contents of fit.json.
+Both need the table of runs as `tables.table.read_table` gives it and the contents of fit.json.
 """
 
 import textwrap

@@ -1,6 +1,7 @@
 """Figures of losses: on the way through training, against FLOP, and by place in the tune.
 
-Needs the curves and strata of a study as read from curves.csv and strata.csv, and the runs as `laws.table` reads them.
+Needs the curves and strata of a study as read from curves.csv and strata.csv, and the runs as `tables.table` reads
+them.
 """
 
 import matplotlib.pyplot as plt
@@ -71,7 +72,7 @@ def loss_compute(table: pd.DataFrame, curves: pd.DataFrame | None) -> Figure:
     """Loss (nats a character) against training FLOP: runs at their end, and on their way where ``curves`` are given.
 
     Args:
-        table: arch, flops, loss and loss_se (NaN without one) of each run, as `laws.table.read_table` names them.
+        table: arch, flops, loss and loss_se (NaN without one) of each run, as `tables.table.read_table` names them.
         curves: as those of `loss_curves`.
     """
     fig, ax = plt.subplots(figsize=(5.6, 4))

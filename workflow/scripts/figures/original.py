@@ -9,9 +9,9 @@ from workflow.scripts.base.errors import InputError
 from workflow.scripts.base.measures import RHYTHM, SYNTAX, TOOLS
 from workflow.scripts.base.tables import read_csv, table
 from workflow.scripts.figures.summary import pooled
+from workflow.scripts.findings.fit_table import fit_group
 from workflow.scripts.laws.estimate import Settings
-from workflow.scripts.laws.fit_table import fit_group
-from workflow.scripts.laws.table import complete
+from workflow.scripts.tables.table import complete
 
 SOURCE = "https://github.com/ishan-tandon/music-scaling-laws"
 

@@ -1,6 +1,6 @@
 """Which size is best for a budget of compute: parabolas at equal FLOP, how their optima grow, and the envelope L(C).
 
-Needs the runs of one architecture with params, tokens, flops and loss, as `laws.table.read_table` gives them. The
+Needs the runs of one architecture with params, tokens, flops and loss, as `tables.table.read_table` gives them. The
 parabolas are approach 2 of Hoffmann et al. 2022, section 3.2; the envelope is approach 1, section 3.1.
 """
 
@@ -9,7 +9,7 @@ import pandas as pd
 
 from workflow.scripts.laws.line import fit_line, leave_one_out_error, points_of, r_squared, t_interval
 from workflow.scripts.laws.report import Outcome
-from workflow.scripts.laws.table import levels
+from workflow.scripts.tables.levels import levels
 
 SAME_BUDGET = 0.10  # FLOP that differ by no more, in logs, are one budget: sizes and steps are whole numbers
 WINDOW = np.log(2)  # a parabola is fitted to sizes within this of the best one, in logs: farther, loss is no parabola

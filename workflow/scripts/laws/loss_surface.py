@@ -1,6 +1,6 @@
 """Laws in N and D over runs of several budgets of tokens: the runs that they are fitted to, the fits, what follows.
 
-Needs the runs of one architecture, as `laws.table.read_table` gives them.
+Needs the runs of one architecture, as `tables.table.read_table` gives them.
 """
 
 from dataclasses import replace
@@ -18,7 +18,7 @@ from workflow.scripts.laws.line import lack_of_fit, points_of
 from workflow.scripts.laws.problem import Fit, Problem
 from workflow.scripts.laws.repetition import REPEAT, SMS
 from workflow.scripts.laws.report import Outcome, left_out_error, summarise
-from workflow.scripts.laws.table import SAME_TOKENS, levels
+from workflow.scripts.tables.levels import SAME_TOKENS, levels
 
 ONCE = 1.05  # tokens read per unique token up to which nothing is called repeated
 WIDER = 1.5  # a bootstrap interval so many times as wide as the profile's doubts what the profile takes for granted

@@ -1,7 +1,7 @@
-"""Power laws in N at one budget of tokens: the runs they are fitted to, the fits, and forecasts of the largest size.
+"""Power laws in N at one budget of tokens: the runs they are fitted to, and the fits.
 
-Needs the runs of one architecture, as `laws.table.read_table` gives them. A law in N alone holds at one D, so only runs
-of one budget of tokens are used, and of each size one point, the mean over seeds of log loss.
+Needs the runs of one architecture, as `tables.table.read_table` gives them. A law in N alone holds at one D, so only
+runs of one budget of tokens are used, and of each size one point, the mean over seeds of log loss.
 """
 
 from dataclasses import replace
@@ -10,7 +10,6 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from workflow.scripts.laws.band import t_quantile
 from workflow.scripts.laws.batched_bfgs import minimise_all
 from workflow.scripts.laws.estimate import LOOSE, Settings, search, starting_points, variable_projection
 from workflow.scripts.laws.forms import POWER_IRREDUCIBLE, data_of
@@ -18,7 +17,7 @@ from workflow.scripts.laws.intervals import percentile_interval
 from workflow.scripts.laws.line import Points, fit_line, lack_of_fit, leave_one_out_error, r_squared, t_interval
 from workflow.scripts.laws.problem import Problem
 from workflow.scripts.laws.report import SHARED, Outcome, left_out_error, summarise, widened
-from workflow.scripts.laws.table import SAME_TOKENS, levels
+from workflow.scripts.tables.levels import SAME_TOKENS, levels
 
 MANY_EPOCHS = 4.0  # beyond, repeated tokens are worth clearly less than new ones (Muennighoff et al. 2023)
 MISFIT = 0.05  # no seed moves a loss by so much: residuals beyond are the law's fault, and E is below every loss then
@@ -193,46 +192,3 @@ def irreducible_leave_one_out_error(problem: Problem) -> float:
     ended = minimise_all(replace(problem, weights=rest), np.tile(starts, (count, 1)), LOOSE)
     lowest = ended.objective.reshape(count, many).argmin(axis=1) + many * np.arange(count)
     return left_out_error(problem, ended.theta[lowest])
-
-
-def forecast(points: Points, sizes: list[str]) -> dict | None:
-    """The largest size, predicted from all smaller ones, with the 95% prediction interval of the straight line.
-
-    None below four sizes; below five the law with irreducible loss has no forecast.
-
-    Args:
-        sizes: names of the points' sizes.
-    """
-    if len(points.n) < 4:
-        return None
-    rest, largest = points.first(len(points.n) - 1), points.n[-1]
-    line, observed = fit_line(rest), float(points.loss[-1])
-    expected, half = line.log_loss(largest), line.prediction_half_width(largest)
-    return {
-        "size": sizes[-1],
-        "params": float(largest),
-        "from_sizes": len(rest.n),
-        "observed": observed,
-        "power": {
-            "loss": float(np.exp(expected)),
-            "pi95": np.exp([expected - half, expected + half]).tolist(),
-            "error": float(np.exp(expected) / observed - 1),
-            "t": float((np.log(observed) - expected) / (half / t_quantile(line.dof))) if half > 0 else None,
-        },
-        "power_irreducible": irreducible_forecast(rest, float(largest), observed) if len(rest.n) >= 4 else None,
-    }
-
-
-def irreducible_forecast(rest: Points, n: float, observed: float) -> dict:
-    """The loss at N by the law with irreducible loss of the points ``rest``, and how far ``observed`` is from it.
-
-    Its 95% prediction interval is by the delta method (Bates and Watts 1988, section 2.3).
-    """
-    data = data_of(rest.n, rest.n, rest.loss)
-    best = search(Problem(POWER_IRREDUCIBLE, data)).best
-    expected, by = POWER_IRREDUCIBLE.predict(best.theta, data.at(n, n))
-    _, slopes = POWER_IRREDUCIBLE.predict(best.theta, data)
-    dof = len(rest.n) - 3
-    variance = 2 * best.objective / dof * (1 + by[0] @ np.linalg.pinv(slopes.T @ slopes) @ by[0])
-    loss, half = float(np.exp(expected[0])), t_quantile(dof) * np.sqrt(variance)
-    return {"loss": loss, "pi95": [loss * np.exp(-half), loss * np.exp(half)], "error": loss / observed - 1, "dof": dof}

@@ -1,6 +1,6 @@
 """A table of runs -> every law that it supports, for each architecture, and how architectures differ: fit.json.
 
-Needs a CSV that `laws.table.read_table` can read. What each key of fit.json means is in
+Needs a CSV that `tables.table.read_table` can read. What each key of fit.json means is in
 workflow/schemas/fit.schema.json.
 """
 
@@ -12,17 +12,18 @@ import numpy as np
 import pandas as pd
 
 from workflow.scripts.base.errors import InputError
-from workflow.scripts.laws.comparison import compare_groups
+from workflow.scripts.findings.comparison import compare_groups
+from workflow.scripts.findings.verdict import judge, sentences
+from workflow.scripts.forecasts.largest import forecast
 from workflow.scripts.laws.estimate import Settings
 from workflow.scripts.laws.forms import CHINCHILLA, CHINCHILLA_TIED, KAPLAN, Form
 from workflow.scripts.laws.isoflop import fit_compute, fit_isoflop
 from workflow.scripts.laws.line import Points, curvature, points_of
 from workflow.scripts.laws.loss_surface import fit_surface
-from workflow.scripts.laws.power_law import fit_power, fit_power_irreducible, forecast, one_budget
+from workflow.scripts.laws.power_law import fit_power, fit_power_irreducible, one_budget
 from workflow.scripts.laws.repetition import REPEAT, SMS
 from workflow.scripts.laws.report import Outcome
-from workflow.scripts.laws.table import read_table
-from workflow.scripts.laws.verdict import judge, sentences
+from workflow.scripts.tables.table import read_table
 
 # What can be asked for -> the keys of fit.json that it fills, beside those of a group's power law.
 FORMS = {

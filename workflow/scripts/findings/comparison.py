@@ -1,8 +1,8 @@
 """How architectures differ: by their losses at the same size and the same FLOP, never by their exponents.
 
 Needs the runs of each at one budget of tokens, and their laws as fit.json has them. Each is described by its curve
-(`laws.curves`); where one has no law, the two are compared as measured. Exponents are not ranked: the smaller one may
-belong to the architecture that is ahead everywhere.
+(`findings.curves`); where one has no law, the two are compared as measured. Exponents are not ranked: the smaller one
+may belong to the architecture that is ahead everywhere.
 """
 
 import itertools
@@ -10,7 +10,7 @@ import itertools
 import numpy as np
 import pandas as pd
 
-from workflow.scripts.laws.curves import crossing, fit_curve, gaps_at, sizes_to_equal
+from workflow.scripts.findings.curves import crossing, fit_curve, gaps_at, sizes_to_equal
 from workflow.scripts.laws.line import points_of
 from workflow.scripts.laws.power_law import one_budget, same_tokens
 

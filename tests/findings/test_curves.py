@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from workflow.scripts.laws.curves import crossing, fit_curve, gaps_at, sizes_to_equal
+from workflow.scripts.findings.curves import crossing, fit_curve, gaps_at, sizes_to_equal
 from workflow.scripts.laws.line import points_of
 
 SIZES = np.geomspace(1e5, 1e8, 6)

@@ -5,7 +5,8 @@ import pytest
 
 from tests.conftest import ROOT
 from workflow.scripts.base.errors import InputError
-from workflow.scripts.laws.table import levels, read_table
+from workflow.scripts.tables.levels import levels
+from workflow.scripts.tables.table import read_table
 
 HEAD = "arch,size,params,tokens,unique_tokens,flops,loss,seed"
 

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from workflow.scripts.laws.comparison import compare_curves
+from workflow.scripts.findings.comparison import compare_curves
+from workflow.scripts.findings.fit_table import fit_table
 from workflow.scripts.laws.estimate import Settings
-from workflow.scripts.laws.fit_table import fit_table
 
 SIZES = np.geomspace(1e5, 1e8, 6)
 FAST = Settings(draws=25)

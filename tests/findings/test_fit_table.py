@@ -9,10 +9,10 @@ import pytest
 
 from tests.conftest import ROOT
 from tests.laws.known_laws import SIZES, write_grid
-from tests.laws.test_fit_scaling import SCHEMA, fitted, valid
+from tests.test_fit_scaling import SCHEMA, fitted, valid
+from workflow.scripts.findings.fit_table import UNKNOWN_NOISE, fit_group, fit_table
 from workflow.scripts.laws.estimate import Settings
-from workflow.scripts.laws.fit_table import UNKNOWN_NOISE, fit_group, fit_table
-from workflow.scripts.laws.table import read_table
+from workflow.scripts.tables.table import read_table
 
 pytestmark = pytest.mark.filterwarnings("error")
 

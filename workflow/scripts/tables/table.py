@@ -1,6 +1,6 @@
-"""Read a table of training runs, ours or anybody's, and what was fitted to it; refuse what no law can be fitted to.
+"""Read a table of training runs, ours or anybody's; refuse what no law can be fitted to.
 
-Needs a CSV with at least params and loss, or a fit.json. Also numbers the budgets that a table's amounts belong to.
+Needs a CSV with at least params and loss.
 """
 
 import csv
@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 
 from workflow.scripts.base.errors import InputError
-from workflow.scripts.base.files import read_json
 
 # Names in runs.csv, and in published tables, of the columns that the laws use.
 ALIASES = {"params_non_embedding": "params", "test_loss": "loss", "test_loss_se": "loss_se", "model": "size",
@@ -18,7 +17,6 @@ ALIASES = {"params_non_embedding": "params", "test_loss": "loss", "test_loss_se"
 NEEDED = ("params", "loss")
 POSITIVE = (*NEEDED, "tokens", "unique_tokens", "flops", "params_log_se")
 NON_NEGATIVE = ("loss_se",)
-SAME_TOKENS = 0.01  # budgets of tokens that differ by less, in logs, are one
 
 
 def read_table(path: str | Path, group: str = "arch", columns: tuple[str, ...] = ()) -> tuple[pd.DataFrame, list[str]]:
@@ -116,18 +114,6 @@ def read_rows(path: str | Path) -> tuple[list[dict[str, str]], list[int]]:
     return rows, lines
 
 
-def read_fit(path: Path) -> dict:
-    """The contents of fit.json; workflow/schemas/fit.schema.json says what each key means.
-
-    Raises:
-        InputError: it holds no fits, or those of an earlier version.
-    """
-    fit = read_json(path)
-    if not fit.get("groups") or "said" not in fit.get("comparison", {}):
-        raise InputError(f"{path} holds no fits that this version can read: make it again with fit_scaling")
-    return fit
-
-
 def complete(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     """Tokens and FLOP from each other by C = 6 N D (Kaplan et al. 2020, section 2.1), where a whole column is missing.
 
@@ -143,17 +129,3 @@ def complete(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
         notes.append("tokens are not given: C / (6 N) is taken for them")
     table["unique_tokens"] = table[["unique_tokens", "tokens"]].min(axis=1)
     return table, notes
-
-
-def levels(values: np.ndarray, within: float) -> np.ndarray:
-    """(n,) number of the level that each of ``values`` (n,) is of, ascending, such as the budget that a run is of.
-
-    No level spans more than ``within`` in logs.
-    """
-    logs = np.log(values)
-    found, level, start = np.empty(len(values), int), -1, -np.inf
-    for place in np.argsort(logs, kind="stable"):
-        if logs[place] - start > within:
-            level, start = level + 1, logs[place]
-        found[place] = level
-    return found

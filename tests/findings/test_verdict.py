@@ -5,9 +5,9 @@ import json
 import numpy as np
 import pytest
 
+from workflow.scripts.findings.fit_table import fit_group, fit_table
 from workflow.scripts.laws.estimate import Settings
-from workflow.scripts.laws.fit_table import fit_group, fit_table
-from workflow.scripts.laws.table import complete, read_table
+from workflow.scripts.tables.table import complete, read_table
 
 FAST = Settings(draws=0)
 N = np.geomspace(1e4, 1e7, 6)
