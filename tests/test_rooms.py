@@ -16,7 +16,7 @@ ALLOWED: dict[str, set[str]] = {
     "laws": {"base", "tables"},
     "forecasts": {"base", "tables", "laws"},
     "findings": {"base", "tables", "laws", "forecasts"},
-    "figures": {"base", "tables", "laws"},
+    "figures": {"base", "tables", "laws", "findings"},
     "reading": {"base", "machine", "notation"},
     "corpus": {"base", "machine", "midi", "notation", "reading"},
     "models": {"base", "machine", "corpus"},

@@ -1,93 +1,248 @@
-"""What the figures of laws draw is what fit.json and the table hold."""
+"""What the figure of laws draws is what fit.json and the table hold, whatever their shape."""
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.collections import PathCollection
 
-from workflow.scripts.figures.laws import NO_SURFACE, flops_per_token, headline, scaling, surface
-from workflow.scripts.findings.fit_table import fit_table
-from workflow.scripts.laws.estimate import Settings
+from tests.figures.made_fits import at_equal_flop, fit, forecast, group, runs
+from workflow.scripts.figures.laws import headline, scaling
 
 N, D = np.geomspace(1e5, 1e7, 5), np.geomspace(1e6, 1e8, 4)
+STEPS = "Not every step up helps: " + "; ".join(f"{i} (2.3) is worse than {i - 1} (2.2)" for i in range(115)) + "."
 
 
 @pytest.fixture(scope="module")
-def fitted(tmp_path_factory):
-    rng = np.random.default_rng(0)
-    made = [
-        {"arch": arch, "size": f"{arch}{i}", "params": n, "tokens": round(d), "flops": 8 * n * d, "seed": seed,
-         "loss_se": 0.01, "loss": (0.5 + 30 * n**-0.3 + scale * d**-0.3) * np.exp(rng.normal(0, 0.003))}
-        for arch, scale in (("gpt", 40), ("lstm", 60))
-        for i, n in enumerate(N)
-        for d in D
-        for seed in (0, 1)
-    ]  # fmt: skip
-    path = tmp_path_factory.mktemp("laws") / "table.csv"
-    pd.DataFrame(made).to_csv(path, index=False)
-    return fit_table(path, form="chinchilla", settings=Settings(draws=25))
+def fitted():
+    """Two architectures of five sizes at four budgets, two seeds each; their laws at the largest; and their figure."""
+    n, d = (np.repeat(places.ravel(), 2) for places in np.meshgrid(N, D))
+    seeds = np.exp(np.random.default_rng(0).normal(0, 0.003, len(n)))
+    loss = (0.5 + 30 * n**-0.3 + 40 * d**-0.3) * seeds
+    table = pd.concat([runs(n, loss, d), runs(n, 1.1 * loss, d, "lstm")], ignore_index=True).assign(loss_se=0.01)
+    entries = {
+        arch: group(rows[rows["tokens"] == D[-1]], evaluation_se=0.01, forecast=forecast(N[-1], end, [end, 2 * end]))
+        for end, (arch, rows) in enumerate(table.groupby("arch"), start=1)
+    }
+    found = fit("GPT is ahead at every size (3 of 5 intervals leave out zero).", **entries)
+    fig = scaling(table, found)
+    yield table, found, fig
+    plt.close(fig)
 
 
-def test_the_headline_says_who_is_ahead_and_at_what_budget(fitted):
-    assert headline(fitted[1]) == "GPT is ahead at every size (100M training tokens)"
+def shape(name: str) -> tuple[pd.DataFrame, dict, float]:
+    """A table, what fit.json says of it, and the width of its figure."""
+    if name == "116 sizes":
+        n = np.geomspace(1e6, 1e9, 116)
+        table = runs(n, 5 * n**-0.05 * np.exp(np.random.default_rng(0).normal(0, 0.05, 116)), 10**9)
+        return table, fit(gpt=group(table, said=["GPT: undecided.", STEPS, "A third sentence."])), 3.3
+    width, sizes, losses = {
+        "narrow": (3.3, (1e6, 1e8), (2.30004, 2.30001)),
+        "same": (6.6, (1e6, 1e6 * 1.2), (2.3, 2.3)),
+        "huge": (3.3, (1e4, 1e13), (1e7, 1e-3)),
+        "wide": (13.3, (1e5, 1e12), (9.0, 0.9)),
+    }[name]
+    table = runs(np.geomspace(*sizes, 5), np.geomspace(*losses, 5), 10**9)
+    ahead = {"params": 3 * sizes[1], "tokens": 2e9, "loss": 0.9 * losses[1], "pi95": [None, losses[0]]}
+    unknown = ahead | {"loss": None, "pi95": None}
+    told = forecast(sizes[1], losses[1], [None, None])
+    return table, fit(gpt=group(table, forecast=told, predictions=[ahead, unknown])), width
+
+
+@pytest.fixture(scope="module", params=["116 sizes", "narrow", "same", "huge", "wide"])
+def shaped(request):
+    table, found, width = shape(request.param)
+    fig = scaling(table, found, width=width)
+    fig.draw_without_rendering()
+    yield table, found, fig
+    plt.close(fig)
+
+
+@pytest.fixture(scope="module")
+def sliced():
+    """A group at equal FLOP, each run of its own tokens, beside one that has a budget; and their figure."""
+    table, entry = at_equal_flop()
+    line = runs(N, 4 * N**-0.05, 10**9, "lstm")
+    both = pd.concat([table, line], ignore_index=True)
+    fig = scaling(both, fit(gpt=entry, lstm=group(line)))
+    fig.draw_without_rendering()
+    yield table, entry, fig
+    plt.close(fig)
+
+
+def open_marks(ax) -> np.ndarray:
+    """(n, 2) places of all runs that are drawn."""
+    return np.concatenate([np.asarray(c.get_offsets()) for c in ax.collections if isinstance(c, PathCollection)])
+
+
+def test_the_headline_keeps_its_count_of_intervals(fitted):
+    title = fitted[2].texts[-1].get_text().replace("\n", " ")
+    assert title == "GPT is ahead at every size (3 of 5 intervals leave out zero) (100M training tokens)"
 
 
 def test_alone_an_architecture_is_headed_by_its_verdict(fitted):
-    alone = {"groups": {"gpt": fitted[1]["groups"]["gpt"]}, "comparison": {"said": []}}
-    assert headline(alone).startswith("GPT: ")
+    alone = {"gpt": fitted[1]["groups"]["gpt"]}
+    assert headline(alone, "") == "GPT: undecided whether it levels off (100M training tokens)"
+    without = {"lstm": alone["gpt"] | {"power": None}}
+    assert headline(alone | without, "").startswith(
+        "GPT: undecided whether it levels off; LSTM: no law can be fitted ("
+    )
+    many = dict.fromkeys("abcdef", fitted[1]["groups"]["gpt"])
+    assert headline(many, "").startswith("6 of 6 groups: ")
 
 
 def test_points_forecast_and_labels_are_those_of_the_fit(fitted):
-    table, fit = fitted
-    (ax,) = scaling(table, fit).axes
+    _, found, fig = fitted
+    (ax,) = fig.axes
     drawn = [list(line.get_ydata()) for line in ax.lines if list(line.get_xdata()) == list(N)]
-    for group in fit["groups"].values():
-        points = pd.DataFrame(group["points"])
-        assert points["loss"].tolist() in drawn
-        forecast = group["forecast"]
-        beside = [float(line.get_ydata()[0]) for line in ax.lines if len(line.get_ydata()) == 1]
-        assert forecast["power"]["loss"] in beside
-    labels = [text.get_text() for text in ax.get_legend().get_texts()]
+    diamonds = {float(line.get_ydata()[0]) for line in ax.lines if line.get_marker() == "D"}
+    for entry in found["groups"].values():
+        assert pd.DataFrame(entry["points"])["loss"].tolist() in drawn
+    assert diamonds == {1.0, 2.0}  # of the law that is told
+    legend = ax.get_legend() or fig.legends[0]
+    labels = [text.get_text() for text in legend.get_texts()]
     for arch in ("gpt", "lstm"):
-        low, high = fit["groups"][arch]["power"]["ci95"]["alpha"]
+        low, high = found["groups"][arch]["power"]["ci95"]["alpha"]
         assert any(f"[{low:.3f}, {high:.3f}]" in label and label.startswith(arch.upper()) for label in labels)
 
 
 def test_bars_are_of_the_test_sets_error(fitted):
-    table, fit = fitted
-    (ax,) = scaling(table, fit).axes
+    (ax,) = fitted[2].axes
     bars = [c for c in ax.containers if c.has_yerr and len(c.lines[0].get_xdata()) == len(N)]
     assert len(bars) == 2
     low, high = bars[0].lines[2][0].get_segments()[0][:, 1]
     assert high - low == pytest.approx(2 * 1.96 * 0.01)
 
 
-def test_the_surface_has_a_line_a_budget_and_the_frontier_inside(fitted):
-    table, fit = fitted
-    gpt, lstm, key = surface(table, fit).axes
-    for ax, arch in ((gpt, "gpt"), (lstm, "lstm")):
-        rows = table[(table["arch"] == arch)]
-        marks = [line for line in ax.lines if line.get_marker() == "o"]
-        assert len(marks) == len(D)
-        largest = rows[rows["tokens"] == rows["tokens"].max()].groupby("params")["loss"].mean()
-        assert list(marks[-1].get_ydata()) == pytest.approx(largest.tolist())
-        black = [line for line in ax.lines if str(line.get_color()) == "black"]
-        places = np.concatenate([line.get_xdata() for line in black])
-        assert len(places)
-        assert N[0] < places.min() <= places.max() < N[-1]
-    assert [text.get_text() for text in key.get_legend().get_texts()][:4] == [
-        "D = 1M",
-        "D = 4.64M",
-        "D = 21.5M",
-        "D = 100M",
-    ]
+def test_marks_are_the_runs_that_the_line_was_fitted_to(fitted):
+    """Those at its budget, of which the note tells how many of all they are; and of its unique tokens."""
+    table, _, fig = fitted
+    at = table[table["tokens"] == D[-1]]
+    assert sorted(map(tuple, open_marks(fig.axes[0]))) == sorted(map(tuple, at[["params", "loss"]].to_numpy()))
+    assert "GPT 10 of 40, LSTM 10 of 40" in fig.texts[0].get_text().replace("\n", " ")
+    twice = pd.concat([runs(N, 3.0, 10**9), runs(N, 2.0, 10**9, unique_tokens=10**8)], ignore_index=True)
+    for unique, loss in ((10**9, 3.0), (10**8, 2.0)):
+        repeated = scaling(twice, fit(gpt=group(twice[twice["loss"] == loss], unique_tokens=unique)))
+        assert set(open_marks(repeated.axes[0])[:, 1]) == {loss}
+        plt.close(repeated)
 
 
-def test_a_slice_costs_what_the_runs_did(fitted):
-    rows = fitted[0][fitted[0]["arch"] == "gpt"]
-    assert flops_per_token(rows, np.array([1e5, 3e6])) == pytest.approx([8e5, 24e6])
+def test_all_runs_are_marks_where_their_tokens_are_not_known():
+    table = runs([1e6, 1.001e6, 1e7, 1e8], [3.0, 3.1, 2.0, 1.0])
+    entry = group(table)
+    entry["points"] = entry["points"][1:]  # as if sizes that are nearly equal were one
+    fig = scaling(table, fit(gpt=entry))
+    assert open_marks(fig.axes[0]).tolist() == table[["params", "loss"]].to_numpy().tolist()
+    plt.close(fig)
 
 
-def test_without_a_law_of_n_and_d_the_figure_says_so(fitted):
-    groups = {name: group | {"chinchilla": None} for name, group in fitted[1]["groups"].items()}
-    fig = surface(fitted[0], fitted[1] | {"groups": groups})
-    assert [text.get_text() for text in fig.texts] == [NO_SURFACE]
+def test_numbers_at_axes_do_not_overlap(shaped):
+    (ax,) = shaped[2].axes
+    for axis in (ax.xaxis, ax.yaxis):
+        boxes = [label.get_window_extent() for label in axis.get_ticklabels() if label.get_text()]
+        assert 2 <= len(boxes) <= 9
+        assert not any(box.count_overlaps(boxes[:i]) for i, box in enumerate(boxes))
+        names = [label.get_text() for label in axis.get_ticklabels()]
+        assert len(set(names)) == len(names)
+
+
+def test_words_are_inside_the_figure_and_under_the_axes(shaped):
+    fig = shaped[2]
+    (ax,) = fig.axes
+    words, title = (text.get_window_extent() for text in (fig.texts[0], fig.texts[-1]))
+    assert 0 <= words.x0 < words.x1 <= fig.bbox.x1
+    assert 0 <= words.y0 < words.y1 < ax.xaxis.get_tightbbox().y0
+    assert ax.bbox.y1 < title.y0 < title.y1 <= fig.bbox.y1
+    assert title.x1 <= fig.bbox.x1
+    assert words.height < 0.42 * fig.bbox.height
+    assert ax.bbox.height / fig.dpi > 1.8
+    assert min(text.get_fontsize() for text in [*fig.texts, *ax.get_xticklabels()]) >= 5.99
+
+
+def test_a_legend_covers_nothing(shaped):
+    fig = shaped[2]
+    (ax,) = fig.axes
+    legend = ax.get_legend() or fig.legends[0]
+    box = legend.get_window_extent()
+    assert not box.count_contains(ax.transData.transform(open_marks(ax)))
+    assert not box.overlaps(fig.texts[0].get_window_extent())
+    assert 0 <= box.x0 < box.x1 <= fig.bbox.x1
+    assert ax.get_legend() or not box.overlaps(ax.xaxis.get_tightbbox())
+
+
+def test_all_points_are_seen_and_endless_intervals_are_arrows(shaped):
+    table, found, fig = shaped
+    (ax,) = fig.axes
+    low, high = ax.get_ylim()
+    assert low < table["loss"].min() <= table["loss"].max() < high
+    assert sorted(map(tuple, open_marks(ax))) == sorted(map(tuple, table[["params", "loss"]].to_numpy()))
+    if found["groups"]["gpt"]["forecast"]:
+        marks = [line.get_marker() for line in ax.lines if line.get_marker() in "v^_dD"]
+        assert marks[:3] == ["v", "^", "D"]
+        assert marks[3:].count("d") == marks[3:].count("v") == 1  # the prediction; of the other nothing is known
+        assert ax.get_xlim()[1] > 3 * table["params"].max()
+        assert [text.get_text() for text in ax.texts] == ["D = 2B"]
+        assert "Thin diamonds: predictions" in (words := fig.texts[0].get_text().replace("\n", " "))
+        assert "stars" not in words
+
+
+def test_of_116_sizes_the_words_are_cut_at_a_sentence():
+    table, found, width = shape("116 sizes")
+    fig = scaling(table, found, width=width)
+    assert fig.texts[0].get_text().startswith("GPT: undecided. … (all of it in fit.json)\n")
+    plt.close(fig)
+
+
+def test_without_a_common_budget_all_runs_are_shown_by_their_flop(sliced):
+    table, entry, fig = sliced
+    ax = fig.axes[1]
+    (dots,) = (drawn for drawn in ax.collections if isinstance(drawn, PathCollection))
+    assert np.asarray(dots.get_offsets()) == pytest.approx(table[["params", "loss"]].to_numpy())
+    colours = pd.Series(list(map(tuple, dots.get_facecolors()))).groupby(table["flops"]).nunique()
+    assert colours.tolist() == [1, 1, 1, 1]
+    stars = [(line.get_xdata()[0], line.get_ydata()[0]) for line in ax.lines if line.get_marker() == "*"]
+    assert stars == [(best["params"], best["loss"]) for best in entry["isoflop"]["optima"]]
+    assert "α" not in ax.get_title(loc="left")
+    assert ax.get_title(loc="left").split("\n")[1] == "parabolas: best N ∝ C$^{0.50}$ [0.45, 0.55]"
+    named = [text.get_text() for text in fig.legends[0].get_texts()]
+    assert {"1e18 FLOP", "3e18 FLOP", "1e19 FLOP", "3e19 FLOP", "best size for its FLOP"} < set(named)
+
+
+def test_slices_of_the_law_go_through_the_runs_at_their_flop(sliced):
+    """The runs were made by that law, so each lies on the line of its level."""
+    table, _, fig = sliced
+    lines = [line for line in fig.axes[1].lines if line.get_marker() == "None"]
+    assert len(lines) == table["flops"].nunique()
+    for line, (_, level) in zip(lines, table.groupby("flops"), strict=True):
+        at = np.interp(np.log(level["params"]), np.log(line.get_xdata()), line.get_ydata())
+        assert at == pytest.approx(level["loss"], rel=1e-3)
+
+
+def test_a_group_with_a_budget_keeps_its_line_beside_those(sliced):
+    ax = sliced[2].axes[0]
+    assert len(open_marks(ax)) == len(N)
+    assert sliced[2].texts[-1].get_text().startswith("LSTM: ")
+
+
+@pytest.mark.parametrize("at_the_budget", [3, 5])
+def test_a_budget_of_a_few_sizes_hides_no_runs(at_the_budget):
+    """Three of ten may share one by accident, as at equal FLOP; five are half."""
+    tokens = np.where(np.arange(10) < at_the_budget, 1e9, np.geomspace(2e9, 1e12, 10))
+    table = runs(np.geomspace(1e6, 1e9, 10), np.geomspace(4, 2, 10), tokens)
+    fig = scaling(table, fit(gpt=group(table[:at_the_budget])))
+    assert len(open_marks(fig.axes[0])) == (10 if at_the_budget == 3 else 5)
+    plt.close(fig)
+
+
+def test_many_groups_and_any_names_are_drawn():
+    names = [f"{name}{i}" for i in range(3) for name in ("$5 or $6 ", "_日本", "x" * 99, "of several words " * 9)]
+    tables = [runs(N, (2 + i) * N**-0.03, 10**9, name) for i, name in enumerate(names)]
+    groups = {name: group(rows) for name, rows in zip(names, tables, strict=True)} | {"none": group(tables[0][:2])}
+    fig = scaling(pd.concat([*tables, tables[0][:2].assign(arch="none")]), fit(**groups), width=3.3)
+    fig.draw_without_rendering()
+    labels = [text.get_text() for text in fig.legends[0].get_texts()]
+    assert len(labels) == 13
+    assert labels[-1] == "and 1 more"
+    assert fig.legends[0].get_window_extent().x1 <= fig.bbox.x1
+    assert all(text.get_window_extent().x1 <= fig.bbox.x1 for text in fig.texts)
+    plt.close(fig)

@@ -14,10 +14,11 @@ from workflow.scripts import fit_scaling
 from workflow.scripts.base.measures import BARS, FORM, JUDGED
 from workflow.scripts.base.tables import read_csv
 from workflow.scripts.base.uncertainty import wilson
-from workflow.scripts.figures.laws import NO_SURFACE, scaling, surface
+from workflow.scripts.figures.laws import scaling
 from workflow.scripts.figures.look import STYLES
 from workflow.scripts.figures.losses import loss_compute
 from workflow.scripts.figures.summary import seconds_spent, writing_parts
+from workflow.scripts.figures.surface import NO_SURFACE, surface
 from workflow.scripts.figures.writing import copying, validity
 from workflow.scripts.tables.fit_file import read_fit
 from workflow.scripts.tables.table import read_table

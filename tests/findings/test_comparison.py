@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from workflow.scripts.findings.comparison import compare_curves
+from workflow.scripts.findings.comparison import compare_curves, gaps_sentence, headline_of
 from workflow.scripts.findings.fit_table import fit_table
+from workflow.scripts.forecasts.largest import forecast_largest
 from workflow.scripts.laws.estimate import Settings
 
 SIZES = np.geomspace(1e5, 1e8, 6)
@@ -20,7 +21,7 @@ def test_architectures_of_different_budgets_are_not_compared(tmp_path):
              for n, loss in zip(sizes, 5 * sizes**-0.1 * wave, strict=True)]  # fmt: skip
     pd.DataFrame(table, columns=["arch", "params", "tokens", "loss"]).to_csv(tmp_path / "t.csv", index=False)
     comparison = fit_table(tmp_path / "t.csv", settings=FAST, form="power")[1]["comparison"]
-    assert comparison == {"pairs": [], "said": ["A and B have no budget of tokens in common."]}
+    assert comparison == {"pairs": [], "headline": "", "said": ["A and B have no budget of tokens in common."]}
 
 
 def test_what_has_no_law_and_no_size_in_common_is_not_compared(tmp_path):
@@ -37,11 +38,11 @@ def rows(loss):
 
 def test_a_peers_table(shared):
     """GPT is ahead at every size although the LSTM's exponent is larger, and what the LSTM needs to equal it."""
-    _, fit = fit_table(shared / "law-data/music_buddhsen.csv", settings=Settings(draws=0), form="power_irreducible")
+    table, fit = fit_table(shared / "law-data/music_buddhsen.csv", settings=Settings(draws=0), form="power_irreducible")
     first, second = fit["comparison"]["said"]
     assert first.startswith("GPT is ahead at every size, by 0.03 to 0.12 nats")
     assert first.endswith("although the LSTM's α is larger.")
-    assert "the LSTM needs 5.1 to 1" in second
+    assert "the LSTM would need 5.1 to 13.0 times the parameters to equal it; that is not measured" in second
     (pair,) = fit["comparison"]["pairs"]
     assert pair["to_equal"]["ahead"] == "gpt"
     factors = [size["factor"] for size in pair["to_equal"]["sizes"]]
@@ -50,9 +51,9 @@ def test_a_peers_table(shared):
     expected = json.loads((shared / "law-data/expected_public.json").read_text())["public/music_buddhsen.csv"]
     for arch in ("gpt", "lstm"):
         errors = expected[arch]["LLO_err_pct"]
-        forecast = fit["groups"][arch]["forecast"]
-        assert 100 * forecast["power"]["error"] == pytest.approx(errors["pure"], abs=0.01)
-        assert 100 * forecast["power_irreducible"]["error"] == pytest.approx(errors["plusE"], abs=0.01)
+        laws = forecast_largest(table[table["arch"] == arch], Settings(draws=0))["laws"]
+        assert 100 * laws["power"]["error"] == pytest.approx(errors["pure"], abs=0.01)
+        assert 100 * laws["power_irreducible"]["error"] == pytest.approx(errors["plusE"], abs=0.01)
 
 
 def test_noise_makes_no_winner():
@@ -63,3 +64,31 @@ def test_noise_makes_no_winner():
     assert not any(gap["ci95"][0] > 0 or gap["ci95"][1] < 0 for gap in pair["params"]["gaps"])
     assert pair["flops"] is None
     assert said[0] == "A and B cannot be told apart at any size compared."
+
+
+def gap(value, low, high):
+    return {"at": 1.0, "gap": value, "ci95": [low, high]}
+
+
+@pytest.mark.parametrize(
+    ("gaps", "headline", "sentence"),
+    [
+        ([gap(-0.2, -0.3, -0.1), gap(-0.1, -0.2, -0.05)], "GPT is ahead at every size", ", by 0.10 to 0.20 nats."),
+        (
+            [gap(-0.2, -0.3, -0.1), gap(-0.1, -0.2, 0.1)],
+            "GPT is ahead at every size (1 of 2 intervals leave out zero)",
+            ", by 0.10 to 0.20 nats (1 of 2 intervals leave out zero).",
+        ),
+        (
+            [gap(-0.2, -0.3, -0.1), gap(-0.1, -0.2, 0.1), gap(0.1, -0.1, 0.2)],
+            "GPT is ahead at 2 of 3 sizes, LSTM at the rest (1 of 3 intervals leave out zero)",
+            "(1 of 3 intervals leave out zero).",
+        ),
+        ([gap(-0.2, -0.3, 0.1)], "GPT and LSTM cannot be told apart at any size compared", "any size compared."),
+        ([], "GPT and LSTM have no size in common", "have no size in common."),
+    ],
+)
+def test_a_headline_says_how_sure_it_is(gaps, headline, sentence):
+    pair = {"archs": ["gpt", "lstm"], "params": {"gaps": gaps, "crossing": None}}
+    assert headline_of(pair) == headline
+    assert gaps_sentence(gaps, ("GPT", "LSTM"), "size", "GPT").endswith(sentence)

@@ -69,13 +69,17 @@ def test_under_six_sizes_there_is_no_aicc(tmp_path, sizes):
     assert (gpt["power_irreducible"]["aicc"] is None) == (sizes < 6)
 
 
-def test_seeds_do_not_count_as_sizes(tmp_path):
-    """Ten seeds of the same three sizes leave one degree of freedom, not 28."""
+@pytest.mark.parametrize(("deviation", "noise", "dof"), [(0.02, "sizes", 1), (0.0, "seeds pooled", 28)])
+def test_seeds_do_not_count_as_sizes(tmp_path, deviation, noise, dof):
+    """Ten seeds of the same three sizes say how far chance moves a size, as long as sizes do not deviate by more."""
     rng = np.random.default_rng(0)
-    rows = [("gpt", n, 5 * n**-0.1 * np.exp(rng.normal(0, 0.01)), k) for n in (1e4, 1e5, 1e6) for k in range(10)]
+    off = deviation * np.array([1, -2, 1])
+    rows = [("gpt", n, 5 * n**-0.1 * np.exp(off[i] + rng.normal(0, 0.01)), k)
+            for i, n in enumerate((1e4, 1e5, 1e6)) for k in range(10)]  # fmt: skip
     pd.DataFrame(rows, columns=["arch", "params", "loss", "seed"]).to_csv(tmp_path / "t.csv", index=False)
-    power = fit_table(tmp_path / "t.csv", settings=FAST)[1]["groups"]["gpt"]["power"]
-    assert (power["n_rows"], power["n_sizes"], power["dof"]) == (30, 3, 1)
+    power = fit_table(tmp_path / "t.csv", settings=FAST, form="power")[1]["groups"]["gpt"]["power"]
+    assert (power["n_rows"], power["n_sizes"], power["noise"]["from"]) == (30, 3, noise)
+    assert power["dof"] == dof
 
 
 def test_without_a_budget_of_three_sizes_there_is_no_verdict(tmp_path):

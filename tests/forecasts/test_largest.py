@@ -1,24 +1,27 @@
-"""The largest size, forecast from the smaller ones."""
+"""The largest size, forecast from the smaller ones alone."""
 
 import numpy as np
 import pytest
-from scipy.stats import linregress, t
 
-from workflow.scripts.forecasts.largest import forecast
-from workflow.scripts.laws.line import points_of
-
-N = np.geomspace(1e4, 1e7, 6)
+from tests.forecasts.tables import BUDGETS, SIZES, chinchilla, runs_of
+from workflow.scripts.forecasts.largest import forecast_largest
+from workflow.scripts.laws.estimate import Settings
 
 
-def test_the_forecast_is_the_textbook_prediction_interval():
-    rng = np.random.default_rng(0)
-    loss = 6 * N**-0.12 * np.exp(rng.normal(0, 0.02, 6))
-    found = forecast(points_of(N, loss), list("abcdef"))
-    x, y = np.log(N[:-1]), np.log(loss[:-1])
-    line = linregress(x, y)
-    s = np.sqrt(np.sum((y - line.intercept - line.slope * x) ** 2) / 3)
-    at = np.log(N[-1])
-    half = t.ppf(0.975, 3) * s * np.sqrt(1 + 1 / 5 + (at - x.mean()) ** 2 / np.sum((x - x.mean()) ** 2))
-    expected = line.intercept + line.slope * at
-    assert np.log(found["power"]["pi95"]) == pytest.approx([expected - half, expected + half])
-    assert (found["size"], found["from_sizes"]) == ("f", 5)
+def test_no_run_of_the_largest_size_takes_part():
+    rows = runs_of(chinchilla, 0.003)
+    wrong = rows.assign(loss=np.where(rows["params"] == SIZES[-1], 2 * rows["loss"], rows["loss"]))
+    one, two = (forecast_largest(table, Settings()) for table in (rows, wrong))
+    assert two["loss"] == one["loss"]
+    assert two["observed"] == pytest.approx(2 * one["observed"])
+    assert (one["params"], one["tokens"], one["from_sizes"]) == (SIZES[-1], round(BUDGETS[-1]), 4)
+    assert one["error"] == pytest.approx(one["loss"] / one["observed"] - 1)
+    assert one["pi95"][0] < one["observed"] < one["pi95"][1]
+    assert two["observed"] > two["pi95"][1]
+
+
+def test_three_sizes_or_no_common_budget_have_none():
+    assert forecast_largest(runs_of(chinchilla, sizes=SIZES[:3]), Settings()) is None
+    apart = runs_of(chinchilla, budgets=BUDGETS[:1])
+    apart = apart.assign(tokens=20 * apart["params"], unique_tokens=20 * apart["params"])
+    assert forecast_largest(apart, Settings()) is None

@@ -22,13 +22,14 @@ def alone(problem: Problem, start: np.ndarray, held: Constraint | None = None) -
     def complete(values: np.ndarray) -> np.ndarray:
         full[free] = values
         if held:
-            full[held.target] = held.constant + held.factor * full[held.source]
+            full[held.target] = held.constant + sum(factor * full[i] for i, factor in held.by)
         return full.copy()
 
     def scaled(values: np.ndarray) -> tuple[float, np.ndarray]:
         value, gradient = problem.objective(complete(values))
         if held:
-            gradient[held.source] += held.factor * gradient[held.target]
+            for i, factor in held.by:
+                gradient[i] += factor * gradient[held.target]
         return value * scale, gradient[free] * scale
 
     options = {"maxiter": 3000, "maxfun": 6000, "ftol": 1e-12, "gtol": 1e-8, "maxcor": 20}

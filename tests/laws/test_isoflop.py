@@ -31,7 +31,7 @@ def study(flops=(1e15, 4e15, 1.6e16, 6.4e16), spread: float = 6, sizes: int = 9,
         for n in np.geomspace(best / spread, best * spread * 1.3, sizes):
             loss = 9 * c**-0.03 + 0.05 * np.log(n / best) ** 2
             rows.append({"params": n, "tokens": c / (6 * n), "flops": c, "loss": loss * np.exp(rng.normal(0, noise))})
-    return pd.DataFrame(rows).assign(size="")
+    return pd.DataFrame(rows).assign(size="", unique_tokens=lambda table: table["tokens"])
 
 
 def test_nanochats_exponents(shared, expected):
@@ -98,7 +98,7 @@ def test_slices_of_a_known_law_have_its_exponents():
         for n in 0.4 * (flops / 6) ** (beta / (alpha + beta)) * np.geomspace(1 / 4, 4, 9):
             d = flops / 6 / n
             loss = 1.7 + 400 * n**-alpha + 410 * d**-beta
-            rows.append({"size": "", "params": n, "tokens": d, "flops": flops, "loss": loss})
+            rows.append({"size": "", "params": n, "tokens": d, "unique_tokens": d, "flops": flops, "loss": loss})
     result, notes, _ = fit_isoflop(pd.DataFrame(rows))
     assert notes == []
     assert not result["optima_given"]

@@ -71,3 +71,32 @@ def test_three_sizes_cannot_have_an_irreducible_loss():
 )
 def test_budgets_are_the_same_within_one_percent(a, b, same):
     assert same_tokens(a, b) is same_tokens(b, a) is same
+
+
+def test_intervals_say_which_noise_they_are_by():
+    rng, n = np.random.default_rng(1), np.repeat(N, 3)
+    loss = (0.8 + 20 * n**-0.3) * np.exp(rng.normal(0, 0.01, 18))
+    points, alone = points_of(n, loss), points_of(N, np.exp(np.log(loss).reshape(6, 3).mean(axis=1)))
+    law, lone = (fit_power_irreducible(each, Settings(draws=0), 0.0).law for each in (points, alone))
+    assert (law["noise"]["from"], law["dof"]) == ("seeds pooled", 3 + 12)
+    assert (lone["noise"]["from"], lone["dof"]) == ("sizes", 3)
+    assert law["E"] == pytest.approx(lone["E"], rel=1e-6)
+    y = np.log(loss).reshape(6, 3)
+    within = np.sum((y - y.mean(axis=1, keepdims=True)) ** 2)
+    assert law["noise"]["sd"] ** 2 == pytest.approx((law["objective"] + within / 3) / 15)
+    assert lone["noise"]["sd"] == pytest.approx(np.sqrt(lone["objective"] / 3))
+    line = fit_power(points, Settings(draws=0), 0.0)
+    assert line["noise"]["from"] == "sizes"  # which the floor bends beyond what seeds explain
+    assert line["dof"] == 4
+
+
+def test_an_estimate_is_inside_its_interval_although_the_law_does_not_fit():
+    """Loss rises from the second size on: E is above the lowest loss, and the law is said to miss its sizes."""
+    points = points_of(np.array([1e6, 4e6, 1.4e7, 2.5e7]), np.array([0.86, 0.83, 0.94, 1.13]))
+    law, warnings, _ = fit_power_irreducible(points, Settings(draws=0), 0.0)
+    low, high = law["ci95"]["E"]
+    assert low <= law["E"] <= high
+    assert law["misfit"] == pytest.approx(np.sqrt(law["objective"]))
+    assert "power_irreducible: the law misses its sizes by 24%, so its E says little" in warnings
+    good = fit_power_irreducible(points_of(N, 6 * N**-0.12), Settings(draws=0), 0.0)
+    assert good.law["misfit"] is None

@@ -7,7 +7,7 @@ from scipy.special import huber
 from tests.laws.known_laws import chinchilla, grid
 from workflow.scripts.laws.estimate import local_optimum, search
 from workflow.scripts.laws.forms import CHINCHILLA, POWER_IRREDUCIBLE, Constraint, data_of
-from workflow.scripts.laws.problem import Constraints, Problem
+from workflow.scripts.laws.problem import Held, Problem
 
 
 def test_the_objective_is_the_sum_of_hubers_losses():
@@ -41,9 +41,9 @@ def test_some_of_many_problems_are_themselves():
     rng = np.random.default_rng(0)
     losses = (0.8 + 20 * n**-0.3) * np.exp(rng.normal(0, 0.01, (3, 7)))
     data = data_of(n, n, losses[0])._replace(log_loss=np.log(losses))
-    held = [Constraint(2, 0.3), Constraint(0, -0.5), Constraint(2, 0.1, 0.5, 1)]
+    held = [Constraint(2, 0.3), Constraint(0, -0.5), Constraint(2, 0.1, ((1, 0.5),))]
     weights = rng.integers(0, 3, (3, 7)).astype(float)
-    many = Problem(POWER_IRREDUCIBLE, data, weights=weights, held=Constraints.of(held))
+    many = Problem(POWER_IRREDUCIBLE, data, weights=weights, held=Held.of(held, 3))
     theta = np.array([[-0.3, 0.1, 0.2]]).T[:, :, None]
     complete = many.complete(np.tile(theta, (1, 3, 1)))[:, :, 0].T
     assert complete == pytest.approx(np.array([[-0.3, 0.1, 0.3], [-0.5, 0.1, 0.2], [-0.3, 0.1, 0.15]]))
@@ -52,7 +52,8 @@ def test_some_of_many_problems_are_themselves():
     for value, gradient, i in zip(values, gradients, (2, 0), strict=True):
         alone = Problem(POWER_IRREDUCIBLE, data._replace(log_loss=data.log_loss[i]), weights=weights[i])
         expected, slopes = alone.objective(complete[i])
-        slopes[held[i].source] += held[i].factor * slopes[held[i].target]
+        for source, factor in held[i].by:
+            slopes[source] += factor * slopes[held[i].target]
         slopes[held[i].target] = 0.0
         assert value == pytest.approx(expected)
         assert gradient == pytest.approx(slopes)

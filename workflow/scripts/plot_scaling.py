@@ -22,9 +22,10 @@ import pandas as pd
 from workflow.scripts.base import cli
 from workflow.scripts.base.errors import InputError
 from workflow.scripts.base.tables import read_csv
-from workflow.scripts.figures.laws import scaling, surface
+from workflow.scripts.figures.laws import scaling
 from workflow.scripts.figures.losses import CURVES, STRATA, loss_compute, loss_curves, loss_places
 from workflow.scripts.figures.save import save
+from workflow.scripts.figures.surface import surface
 from workflow.scripts.figures.writing import COLUMNS as WRITING
 from workflow.scripts.figures.writing import copying, validity
 from workflow.scripts.tables.fit_file import read_fit

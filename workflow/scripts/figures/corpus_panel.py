@@ -1,24 +1,16 @@
 """What the panels of a corpus's figure share: colours, names and numbers as they can be drawn, titles and axes."""
 
-import functools
 import re
 
 from matplotlib.axes import Axes
-from matplotlib.font_manager import findfont, get_font
 from matplotlib.ticker import MaxNLocator
 
 from workflow.scripts.figures.look import STYLES
+from workflow.scripts.figures.words import FONT, glyphs
 
 BLUE, ORANGE, GREEN, PINK = (colour for colour, _, _ in STYLES)
 GREY, INK, PALE = "#555555", "#222222", "#b5b5b5"
-FONT = "DejaVu Sans"
 NOTE, MARK = 7, 6.8  # points: a sentence or a legend, a word beside what it is about
-
-
-@functools.cache
-def glyphs(family: str) -> frozenset[int]:
-    """The code points that a font has."""
-    return frozenset(get_font(findfont(family)).get_charmap())
 
 
 def plain(text: str, limit: int) -> str:

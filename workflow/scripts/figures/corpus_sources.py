@@ -1,4 +1,7 @@
-"""The panels of the sources: text, compressibility and rests of each, side by side; of all small ones, the range."""
+"""The panels of the sources: text, compressibility and rests of each, side by side; of all small ones, the range.
+
+And the panel of the conversion: how far the tunes that were made of MIDI say what it plays.
+"""
 
 from typing import NamedTuple
 
@@ -12,9 +15,12 @@ from workflow.scripts.figures.corpus_panel import (
     NOTE,
     ORANGE,
     PALE,
+    PINK,
     beside,
     few,
+    percent,
     plain,
+    right_of,
     rows_axis,
     title,
 )
@@ -22,6 +28,7 @@ from workflow.scripts.figures.look import short
 
 TOP = 10  # sources with a row of their own; one more has it too, as a row for the others would save nothing
 DASHED = (0, (3, 2))
+VIEWS = {"notes": "Notes", "onsets": "… and onsets", "lengths": "… and lengths"}
 
 Row = tuple[str, dict]  # a source's name, and what corpus.json says of it
 
@@ -130,3 +137,26 @@ def add_legends(bits: Axes, rests: Axes) -> None:
         handles=whole, loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2, fontsize=NOTE, borderpad=0,
         handlelength=1.6, handletextpad=0.5,
     )  # fmt: skip
+
+
+def conversion(ax: Axes, corpus: dict, letter: str) -> None:
+    """A row for each way to compare: F1 of the least file, the middle half of the files, and the median."""
+    found = corpus["conversion"]
+    for y, table in enumerate(found["agreement"][name] for name in VIEWS):
+        ax.plot([100 * table["min"], 100 * table["75%"]], [y, y], color=GREY, linewidth=0.8)
+        ax.plot([100 * table["25%"], 100 * table["75%"]], [y, y], color=PINK, linewidth=3.5, solid_capstyle="butt")
+        ax.plot(100 * table["50%"], y, "o", color=INK, markersize=4, zorder=3, clip_on=False)
+        said = (
+            f"median {table['50%']:.1%}, tenth percentile {table['10%']:.1%};"
+            f" {percent(table['good'])} of files from {found['good_from']:.0%} on"
+        )
+        right_of(ax, y, said)
+    rows_axis(ax, list(VIEWS.values()))
+    ax.set_xlim(None, 100)
+    ax.xaxis.set_major_locator(few(5))
+    ax.set_xlabel("F1 of a tune's notes and those of its MIDI, %")
+    below = (
+        f"{found['files']:,} file{'s' * (found['files'] != 1)}; onsets and lengths within a 32nd."
+        " Line from the least file, bar of the middle half, dot at the median."
+    )
+    title(ax, f"{letter}  Conversion of MIDI", below)

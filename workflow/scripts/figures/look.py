@@ -3,7 +3,9 @@
 Importing it sets matplotlib up for all figures of the process.
 """
 
-import textwrap
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
 
 import matplotlib
 
@@ -12,17 +14,30 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis, XAxis
+from matplotlib.backends.backend_agg import RendererAgg
+from matplotlib.collections import PathCollection, PolyCollection
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.font_manager import FontProperties
+from matplotlib.ticker import Formatter, FuncFormatter, Locator, MaxNLocator, NullFormatter
+from matplotlib.typing import ColorType, RcKeyType
+
+from workflow.scripts.base.errors import InputError
 
 # Colours of Okabe and Ito, which any colour vision tells apart; marks and dashes tell them apart in grey.
 STYLES = [("#0072B2", "o", "-"), ("#D55E00", "s", "--"), ("#009E73", "^", "-."), ("#CC79A7", "D", ":")]
+MORE_STYLES = [("#E69F00", "v", "-"), ("#56B4E9", "P", "--"), ("#000000", "X", "-.")]
 NOTE_COLOUR = "#333333"
 SMALL = 7.5  # points, of notes and legends
-LETTERS_AN_INCH = 17  # of that size
-NOTE_LINE = 0.1344  # inches from one line of a note to the next
-TITLE_ROOM = 0.25  # inches above the axes
+MEDIUM = 6.6  # inches: a figure of this width has text of 9 points, and notes of `SMALL`
+WIDTHS = 2.5, 20.0  # inches
+SMALLEST = 0.8  # times that in a column of a paper, where notes are of 6 points then
+NARROWEST = 3.0  # inches of a panel with text of 9 points
+FINE = 10  # pixels a point where text is measured
 ERROR_BAR = 1.96  # standard errors to each side of a mark: 95%
+LEAST_SPAN = 1e-3  # in logs: losses nearer to each other than that are drawn as if they were so far apart
+
+Interval = Sequence[float | None]  # its ends; None where it is not bounded
 
 matplotlib.rcParams |= {
     "pdf.fonttype": 42,
@@ -38,7 +53,8 @@ matplotlib.rcParams |= {
 
 def style_of(arch: str, archs: list[str]) -> dict:
     """Colour, marker and line of an architecture among all that a figure shows."""
-    colour, marker, line = STYLES[archs.index(arch) % len(STYLES)]
+    styles = [*STYLES, *MORE_STYLES]
+    colour, marker, line = styles[archs.index(arch) % len(styles)]
     return {"color": colour, "marker": marker, "linestyle": line}
 
 
@@ -55,35 +71,232 @@ def short(value: float, _=None) -> str:
     return f"{value:.3g}" if value < 1000 else f"{value:.0e}".replace("e+", "e")
 
 
+@contextmanager
+def page(width: float) -> Iterator[float]:
+    """Text, lines and marks that suit a figure so many inches wide: small in a column, large on a slide.
+
+    Gives how large they are, beside those of a figure of the width `MEDIUM`.
+
+    Raises:
+        InputError: it is not one of the `WIDTHS` that words and numbers have room in.
+    """
+    if not WIDTHS[0] <= width <= WIDTHS[1]:
+        raise InputError(f"a figure is {WIDTHS[0]:g} to {WIDTHS[1]:g} inches wide, not {width:g}")
+    scale = max(SMALLEST, (width / MEDIUM) ** 0.7)
+    sizes: dict[RcKeyType, float] = {
+        "font.size": 9 * scale, "lines.linewidth": 1.5 * scale, "lines.markersize": 5 * scale,
+        "errorbar.capsize": 2.5 * scale, "axes.linewidth": 0.8 * scale, "grid.linewidth": 0.6 * scale,
+    }  # fmt: skip
+    with plt.rc_context(sizes):
+        yield scale
+
+
+def grid_of(count: int, width: float, scale: float, titles: int = 0) -> tuple[Figure, list[Axes], float]:
+    """A figure of so many axes, in columns as wide as text can be read in, and the width of a column in inches.
+
+    ``titles``: lines that each of the axes has above it.
+    """
+    columns = max(1, min(count, int(width / scale / NARROWEST)))
+    rows = -(-count // columns)
+    each = width / columns
+    height = min(0.85 * each, 1.7 + 0.3 * each, max(4.4, each / 3.2)) + titles * 0.16 * scale
+    fig, axes = plt.subplots(rows, columns, figsize=(width, rows * height), squeeze=False)
+    for ax in axes.flat[count:]:
+        ax.set_axis_off()
+    return fig, list(axes.flat[:count]), each
+
+
 def log_axis(ax: Axes, values: pd.Series, label: str) -> None:
     """A logarithmic x axis just as wide as its values, with readable numbers."""
     ax.set_xscale("log")
     ax.set_xlim(values.min() / 1.25, values.max() * 1.25)
-    ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    ax.xaxis.set_major_formatter(FuncFormatter(short))
-    ax.xaxis.set_minor_formatter(NullFormatter())
-    ax.set_xlabel(label)
+    number(ax.xaxis, 7, label)
 
 
 def loss_axis(ax: Axes, label: str = "Test loss (nats a character)") -> None:
-    """A logarithmic y axis with readable numbers; set its limits before."""
+    """A logarithmic y axis with readable numbers; of several axes beside each other the first has the label."""
     ax.set_yscale("log")
-    ax.yaxis.set_major_locator(LogLocator(subs=loss_ticks(ax)))
-    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.2g}"))
-    ax.yaxis.set_minor_formatter(NullFormatter())
-    ax.set_ylabel(label)
+    spec = ax.get_subplotspec()
+    number(ax.yaxis, 9, label if spec is None or spec.is_first_col() else "")
 
 
-def loss_ticks(ax: Axes) -> list[float]:
-    """Multiples of powers of ten that a loss axis names: more where it spans less."""
-    low, high = ax.get_ylim()
-    span = high / low if low > 0 else np.inf
-    if span < 2.5 and low > 0 and np.floor(np.log10(low)) != np.floor(np.log10(high)):
-        return [1, 1.2, 1.5, *range(2, 10)]  # from a power of ten down tenths are too many
-    for most, step in ((1.8, 0.1), (2.5, 0.2), (5, 0.5)):
-        if span < most:
-            return np.arange(1, 10, step).tolist()
-    return [1, 1.5, 2, 3, 4, 5, 7]
+def number(axis: Axis, most: int, label: str) -> None:
+    """Ticks with numbers, of which there are at most ``most`` and no two overlap."""
+    size = plt.rcParams["font.size"]
+    axis.set_tick_params(labelsize=size, width=size / 11, length=size / 2.6)
+    axis.set_tick_params(which="minor", width=size / 15, length=size / 4.5)
+    axis.set_major_locator(Ticks(axis, most))
+    axis.set_major_formatter(FuncFormatter(short) if isinstance(axis, XAxis) else Numbers())
+    axis.set_minor_formatter(NullFormatter())
+    axis.set_label_text(label)
+
+
+class Ticks(Locator):
+    """Round places on a logarithmic axis: as many as there is room for their numbers at the size it is drawn in.
+
+    Args:
+        of: the axis.
+        most: so many places at most.
+    """
+
+    def __init__(self, of: Axis, most: int) -> None:
+        self.of, self.most, self.size = of, most, plt.rcParams["font.size"]
+
+    def __call__(self) -> list[float]:
+        low, high = sorted(self.of.get_view_interval())
+        return self.tick_values(low, high)
+
+    def tick_values(self, vmin: float, vmax: float) -> list[float]:
+        places: list[float] = []
+        for places in round_places(vmin, vmax):
+            if len(places) <= self.most and self.fit(places, vmin, vmax):
+                break
+        return places
+
+    def fit(self, places: list[float], low: float, high: float) -> bool:
+        """Whether the numbers at ``places`` leave space between them."""
+        along_x, box = isinstance(self.of, XAxis), self.of.axes.bbox
+        length = (box.width if along_x else box.height) / dots_a_point(self.of.axes)
+        at = np.log(np.array(places) / low) / np.log(high / low) * length
+        names = self.of.get_major_formatter().format_ticks(places)
+        takes = np.array([text_width(name, self.size) if along_x else self.size for name in names])
+        return bool((np.diff(at) >= (takes[1:] + takes[:-1]) / 2 + 0.35 * self.size).all())
+
+
+def round_places(low: float, high: float) -> Iterator[list[float]]:
+    """Ever fewer round numbers from ``low`` to ``high``, of which a logarithmic axis can name one lot; at last one."""
+    found: list[Iterable[float]] = []
+    if high / low < 5:
+        found = [MaxNLocator(count, steps=[1, 2, 5, 10]).tick_values(low, high) for count in range(10, 1, -1)]
+    decades = np.arange(np.floor(np.log10(low)), np.ceil(np.log10(high)) + 1)
+    found += [
+        (10.0 ** decades[:, None] * parts).ravel() for parts in ((1, 1.5, 2, 3, 4, 5, 7), (1, 2, 5), (1, 3), (1,))
+    ]
+    found += [10.0 ** decades[decades % stride == 0] for stride in (2, 3, 5, 10, 20, 50, 100)]
+    lots = [[float(place) for place in places if low <= place <= high] for places in found]
+    lots = [places for places in lots if len(places) > 1]
+    yield from lots
+    yield lots[0][len(lots[0]) // 2 :][:1]
+
+
+class Numbers(Formatter):
+    """Numbers at ticks, with as few digits as tell each exactly."""
+
+    def __call__(self, x: float, pos: int | None = None) -> str:
+        return digits(x, 3)
+
+    def format_ticks(self, values: Sequence[float]) -> list[str]:
+        exact = [digits(value, 9) for value in values]
+        for count in range(2, 9):
+            if (names := [digits(value, count) for value in values]) == exact:
+                return names
+        return exact
+
+
+def digits(value: float, count: int) -> str:
+    """A value to so many digits, without zeros at the end: 2.50 -> 2.5, 1000 -> 1000, 1e-7 -> 1e-7."""
+    if 1e-3 <= value < 1e5:
+        return np.format_float_positional(value, count, unique=False, fractional=False, trim="-")
+    base, _, power = f"{value:.{count - 1}e}".partition("e")
+    return f"{base.rstrip('0').rstrip('.') if '.' in base else base}e{int(power)}"
+
+
+def thin(mark: float, line: float = 1.0) -> dict:
+    """Sizes of a mark and a line, in points where text is of 9."""
+    scale = plt.rcParams["font.size"] / 9
+    return {"markersize": mark * scale, "linewidth": line * scale}
+
+
+def loss_limits(marks: Iterable[float], ends: Iterable[float | None] = ()) -> tuple[float, float]:
+    """Limits of a logarithmic axis of loss: always finite, whatever intervals are.
+
+    Args:
+        marks: losses, all of which are seen.
+        ends: of intervals and bands, which are seen as far as they leave most of the axis to the marks.
+    """
+    logs = np.log(finite(marks))
+    low, high = logs.min(), logs.max()
+    span = max(high - low, LEAST_SPAN)
+    low, high = (low + high - span) / 2, (low + high + span) / 2
+    reached = np.log(finite(ends))
+    bottom, top = min([low, *reached]), max([high, *reached])
+    pad = 0.05 * (min(top, high + span) - max(bottom, low - span))
+    return float(np.exp(max(bottom - pad, low - 0.7 * span))), float(np.exp(min(top + pad, high + 0.35 * span)))
+
+
+def finite(losses: Iterable[float | None]) -> list[float]:
+    """Those that can be drawn on a logarithmic axis."""
+    return [loss for loss in losses if loss is not None and 0 < loss < np.inf]
+
+
+def draw_interval(
+    ax: Axes,
+    place: float,
+    loss: float,
+    ends: Interval,
+    colour: ColorType,
+    marker: str,
+    across: Interval | None = None,
+) -> None:
+    """An open mark with its 95% interval, and that of its place if there is one; set the limits of the axes before.
+
+    An end that is unbounded, or beyond the axes, is an arrow at their edge.
+    """
+    for i, (interval, limits) in enumerate(((ends, ax.get_ylim()), (across, ax.get_xlim()))):
+        if interval is None:
+            continue
+        low, high = limits
+        edge = (high / low) ** 0.02
+        for end, limit, mark in zip(interval, (low * edge, high / edge), ("v^", "<>")[i], strict=True):
+            seen = [stop for stop in finite([end]) if low <= stop <= high]
+            stop = seen[0] if seen else limit
+            x, y = ([place, place], [loss, stop]) if i == 0 else ([place, stop], [loss, loss])
+            ax.plot(x, y, color=colour, zorder=5, **thin(0, 1.4))
+            ax.plot(x[1], y[1], color=colour, marker="_|"[i] if seen else mark, zorder=5, **thin(6 if seen else 4))
+    size = thin(8 if marker == "*" else 5)
+    ax.plot(place, loss, color=colour, marker=marker, markerfacecolor="white", linestyle="none", zorder=6, **size)
+
+
+def pixels(ax: Axes) -> tuple[np.ndarray, np.ndarray]:
+    """Where the marks of axes are, and where their lines and the edges of bands run, each (n, 2) in pixels.
+
+    Lines have a place at every few pixels.
+    """
+    marks, lines = [np.empty((0, 2))], [np.empty((0, 2))]
+    for line in ax.lines:
+        places = ax.transData.transform(np.asarray(line.get_xydata(), float))
+        if line.get_marker() not in ("None", None, ""):
+            marks.append(places)
+        if line.get_linestyle() != "None" and len(places) > 1:
+            at = np.arange(len(places))
+            between = np.linspace(0, len(places) - 1, max(200, len(places)))
+            lines.append(np.stack([np.interp(between, at, column) for column in places.T], axis=1))
+    for drawn in ax.collections:
+        if isinstance(drawn, PathCollection):
+            marks.append(ax.transData.transform(drawn.get_offsets()))
+        elif isinstance(drawn, PolyCollection):
+            lines += [ax.transData.transform(path.vertices) for path in drawn.get_paths()]
+    return np.concatenate(marks), np.concatenate(lines)
+
+
+def dots_a_point(ax: Axes) -> float:
+    """How many of a figure's pixels a point is."""
+    figure = ax.get_figure()
+    assert figure is not None  # axes are made with one
+    return float(figure.dpi) / 72
+
+
+@cache
+def text_width(text: str, size: float, weight: str = "normal") -> float:
+    """Width in points of a line of text of a size in points."""
+    font = FontProperties(size=size, weight=weight)
+    return float(measure().get_text_width_height_descent(text, font, ismath=False)[0]) / FINE
+
+
+@cache
+def measure() -> RendererAgg:
+    """What measures text, with so many pixels a point that their number does not matter."""
+    return RendererAgg(1, 1, 72 * FINE)
 
 
 def tight_within(fig: Figure, bottom: float, top: float) -> None:
@@ -101,14 +314,3 @@ def tight_within(fig: Figure, bottom: float, top: float) -> None:
     each = (high - low - between * (grid.nrows - 1)) / grid.nrows
     if each > 0:  # else the words leave no room, and are over the axes
         fig.subplots_adjust(bottom=low, top=high, hspace=between / each)
-
-
-def under_figure(fig: Figure, sentences: list[str], title: str = "") -> None:
-    """Words below the axes, wrapped to the figure's width, and what it says above them all."""
-    text = "\n".join(textwrap.fill(line, round(LETTERS_AN_INCH * fig.get_figwidth())) for line in sentences if line)
-    inches = fig.get_figheight()
-    height = NOTE_LINE * (text.count("\n") + 1) / inches
-    tight_within(fig, height + 0.01, 1 - (TITLE_ROOM / inches if title else 0))
-    fig.text(0.02, 0.008, text, fontsize=SMALL, va="bottom", linespacing=1.3, color=NOTE_COLOUR)
-    if title:
-        fig.text(0.02, 1 - 0.08 / inches, title, fontsize=10.5, fontweight="bold", va="top")

@@ -19,8 +19,8 @@ from workflow.scripts.figures.look import (
     shades,
     short,
     style_of,
-    under_figure,
 )
+from workflow.scripts.figures.words import under_figure
 
 PANEL, MARGIN = 3.4, 0.4  # inches: width of an architecture's panel, and what the first one's axis takes more
 RUN = ["model", "budget", "seed"]

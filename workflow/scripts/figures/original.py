@@ -61,9 +61,9 @@ def of_original(runs: pd.DataFrame, groups: dict, without: dict) -> dict[str, st
     ``groups`` are the laws of all its runs, ``without`` those of all but XXL, by who reports the runs.
     """
     loss = runs.set_index(["told_by", "size"])["loss"]
-    forecast = groups["readme"]["forecast"]
+    forecast = groups["readme"]["forecast"]["laws"]["power"]
     floor = without["gpt logs"]["power_irreducible"]
-    xxl, xxl_ends = np.exp(forecast["power"]["loss"]), np.exp(forecast["power"]["pi95"]).tolist()
+    xxl, xxl_ends = np.exp(forecast["loss"]), np.exp(forecast["pi95"]).tolist()
     logged = np.exp(loss["gpt logs"][["tiny", "small", "medium", "large"]])
     return {
         "readme_alpha": alpha_text(groups["readme"]),

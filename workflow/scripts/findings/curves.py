@@ -2,19 +2,19 @@
 
 Needs the sizes (or FLOP) and losses of runs at one budget of tokens. A curve is the law with irreducible loss, or the
 straight line below four sizes. How sure it is comes from fitting it again to losses drawn around it (the parametric
-bootstrap). Each draw has a noise of its own, from the chi-square distribution that the residuals leave for it, so that
-few sizes give the wide intervals of Student's t and not those of a normal.
+bootstrap). Each draw has a noise of its own, from the chi-square distribution that residuals (and seeds, as
+`laws.line.pooled_noise` has it) leave for it, so that few sizes give the wide intervals of Student's t and not those of
+a normal.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from workflow.scripts.laws.estimate import search
 from workflow.scripts.laws.forms import EXPONENTS, POWER_IRREDUCIBLE, VANISHED, Data, data_of
 from workflow.scripts.laws.intervals import percentile_interval
-from workflow.scripts.laws.line import Points, fit_line, points_of
-from workflow.scripts.laws.problem import Problem
+from workflow.scripts.laws.line import Points, pooled_line
+from workflow.scripts.laws.power_law import fit_floor
 
 DRAWS = 400
 ALPHAS = np.geomspace(*EXPONENTS, 200)  # 4% from one to the next
@@ -49,24 +49,22 @@ class Curve:
         return np.asarray(np.logaddexp(log_e, log_a - alpha * x))
 
 
-def fit_curve(n: np.ndarray, loss: np.ndarray, rng: np.random.Generator) -> Curve:
-    """From runs' sizes (or FLOP) and losses, each (n,); needs three distinct sizes."""
-    points = points_of(n, loss)
+def fit_curve(points: Points, rng: np.random.Generator) -> Curve:
+    """From points at sizes, or at FLOP in their place; needs three."""
     data = data_of(points.n, points.n, points.loss)
     few = len(points.n) < 4
     if few:
-        line = fit_line(points)
+        line = pooled_line(points)
         best = np.array([line.log_loss(np.exp(data.mean_n)), line.alpha])
-        fitted, rss, dof = line.log_loss(points.n), line.rss, line.dof
+        fitted, noise, weight = line.log_loss(points.n), line.noise, np.ones(len(points.n))
     else:
-        problem = Problem(POWER_IRREDUCIBLE, data)
-        found = search(problem).best
-        best, rss, dof = found.theta, 2 * found.objective, len(points.n) - 3
+        problem, found, noise = fit_floor(points, data)
+        best, weight = found.best.theta, problem.row_weights
         fitted = POWER_IRREDUCIBLE.predict(best, data)[0]
-    noise = np.sqrt(rss / rng.chisquare(dof, (DRAWS, 1))) * rng.standard_normal((DRAWS, len(fitted)))
+    spread = np.sqrt(noise.variance * noise.dof / rng.chisquare(noise.dof, (DRAWS, 1)) / weight)
     # One degree of freedom leaves some draws a noise beyond all numbers; so far out it makes no difference how much.
-    drawn = np.clip(noise, -VANISHED, VANISHED) + fitted
-    thetas = lines_through(data.log_n, drawn) if few else curves_through(data.log_n, drawn)
+    drawn = np.clip(spread * rng.standard_normal((DRAWS, len(fitted))), -VANISHED, VANISHED) + fitted
+    thetas = lines_through(data.log_n, drawn) if few else curves_through(data.log_n, drawn, weight)
     return Curve(data, np.vstack((best, thetas)), float(points.n[0]), float(points.n[-1]))
 
 
@@ -76,24 +74,26 @@ def lines_through(x: np.ndarray, log_loss: np.ndarray) -> np.ndarray:
     return np.stack((level, -slope), axis=1)
 
 
-def curves_through(x: np.ndarray, log_loss: np.ndarray) -> np.ndarray:
+def curves_through(x: np.ndarray, log_loss: np.ndarray, weight: np.ndarray | float = 1.0) -> np.ndarray:
     """(draws, 3) log_e, log_a, alpha of E + A N^-alpha through each row of ``log_loss`` (draws, k), all at once.
 
     For each alpha of a fine grid E and A are linear, and at least 0; the alpha with the least sum of squares is taken.
-    Squares are of relative residuals, which stand in for those of log loss. ``x`` (k,) is centred log N.
+    Squares are of relative residuals, which stand in for those of log loss. ``x`` (k,) is centred log N; ``weight``
+    (k,) is how much each place counts.
     """
-    weights = np.exp(-log_loss)[:, None]  # (draws, 1, k); the loss itself becomes 1
+    root = np.sqrt(weight)
+    weights = root * np.exp(-log_loss)[:, None]  # (draws, 1, k); the loss itself becomes the root
     powers = np.exp(-ALPHAS[:, None] * x)  # (alphas, k)
     e, a = weights, weights * powers
     ee, ea, aa = (e * e).sum(-1), (e * a).sum(-1), (a * a).sum(-1)
-    e1, a1 = e.sum(-1), a.sum(-1)
+    e1, a1 = (root * e).sum(-1), (root * a).sum(-1)
     determinant = np.maximum(ee * aa - ea**2, 1e-14 * ee * aa)
     floor, size = (aa * e1 - ea * a1) / determinant, (ee * a1 - ea * e1) / determinant
     size = np.where(floor < 0, a1 / aa, size)
     floor = np.where(floor < 0, 0.0, floor)
     floor = np.where(size < 0, e1 / ee, floor)
     size = np.maximum(size, 0.0)
-    squares = ((floor[..., None] * e + size[..., None] * a - 1) ** 2).sum(-1)
+    squares = ((floor[..., None] * e + size[..., None] * a - root) ** 2).sum(-1)
     best = squares.argmin(axis=1)
     rows = np.arange(len(log_loss))
     tiny = np.exp(log_loss.min() - VANISHED)

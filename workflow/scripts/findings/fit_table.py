@@ -5,7 +5,8 @@ workflow/schemas/fit.schema.json.
 """
 
 import itertools
-from collections.abc import Callable
+import types
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -13,29 +14,35 @@ import pandas as pd
 
 from workflow.scripts.base.errors import InputError
 from workflow.scripts.findings.comparison import compare_groups
+from workflow.scripts.findings.odd_runs import doubts_of_runs
 from workflow.scripts.findings.verdict import judge, sentences
-from workflow.scripts.forecasts.largest import forecast
+from workflow.scripts.findings.words import law_words
+from workflow.scripts.forecasts.ask import Questions, answers
+from workflow.scripts.forecasts.largest import forecast_largest
 from workflow.scripts.laws.estimate import Settings
-from workflow.scripts.laws.forms import CHINCHILLA, CHINCHILLA_TIED, KAPLAN, Form
+from workflow.scripts.laws.forms import Form
 from workflow.scripts.laws.isoflop import fit_compute, fit_isoflop
-from workflow.scripts.laws.line import Points, curvature, points_of
-from workflow.scripts.laws.loss_surface import fit_surface
-from workflow.scripts.laws.power_law import fit_power, fit_power_irreducible, one_budget
+from workflow.scripts.laws.line import Points, curvature
+from workflow.scripts.laws.loss_surface import CANDIDATES, fit_surface
+from workflow.scripts.laws.power_law import fit_power, fit_power_irreducible, one_budget, points_at
 from workflow.scripts.laws.repetition import REPEAT, SMS
 from workflow.scripts.laws.report import Outcome
 from workflow.scripts.tables.table import read_table
 
 # What can be asked for -> the keys of fit.json that it fills, beside those of a group's power law.
 FORMS = {
-    "power": ("power",),
-    "power_irreducible": ("power_irreducible",),
-    "chinchilla": ("chinchilla", "chinchilla_tied"),
-    "kaplan": ("kaplan",),
-    "repeat": ("repeat", "repeat_sms"),
-    "isoflop": ("isoflop", "compute"),
-}
-SURFACES: dict[str, Form] = {form.name: form for form in (CHINCHILLA, CHINCHILLA_TIED, KAPLAN, REPEAT, SMS)}
+    name: (name,)
+    for name in (
+        "power", "power_irreducible", "chinchilla", "chinchilla_tied", "kaplan", "coupled", "repeat", "repeat_sms",
+        "isoflop", "compute",
+    )
+}  # fmt: skip
+SURFACES: dict[str, Form] = {form.name: form for form in (*CANDIDATES, REPEAT, SMS)}
 OF_COMPUTE: dict[str, Callable[[pd.DataFrame], Outcome]] = {"isoflop": fit_isoflop, "compute": fit_compute}
+ALL = tuple(itertools.chain(*FORMS.values()))
+OF_N = ("power", "power_irreducible")
+NOTHING_ASKED = Questions((), ())
+NO_COLUMNS: Mapping[str, str] = types.MappingProxyType({})
 UNKNOWN_NOISE = "the noise of the test set is not known, so the intervals of E, A and B are too narrow"
 
 
@@ -46,6 +53,9 @@ def fit_table(
     form: str = "all",
     settings: Settings | None = None,
     flops_from: float | None = None,
+    questions: Questions = NOTHING_ASKED,
+    columns: Mapping[str, str] = NO_COLUMNS,
+    loss_unit: str = "nats",
 ) -> tuple[pd.DataFrame, dict]:
     """The table as it was read, and what goes into fit.json.
 
@@ -54,27 +64,34 @@ def fit_table(
         exclude_highest: so many of the highest losses of each are left out.
         form: one of `FORMS`, or all.
         flops_from: runs of at least so many FLOP are predicted from the rest, as a forecast; else the top half decade.
+        questions: runs whose loss is to be forecast, and amounts of compute whose best run is.
+        columns: see ``given`` of `read_table`.
+        loss_unit: see `read_table`.
 
     Raises:
         InputError: see `read_table`; or more is to be left out than there is.
     """
     settings = settings or Settings()
-    table, assumed = read_table(path, by)
-    forms = tuple(itertools.chain(*FORMS.values())) if form == "all" else FORMS[form]
+    table, assumed = read_table(path, by, given=columns, loss_unit=loss_unit)
+    forms = ALL if form == "all" else FORMS[form]
     kept, groups = [], {}
     for name, rows in table.groupby(by, sort=True):
         if exclude_highest >= len(rows):
             raise InputError(f"{path}: {name} has {len(rows)} rows, so {exclude_highest} cannot be left out")
         rows = rows.sort_values("loss", kind="stable").iloc[: len(rows) - exclude_highest].sort_index()
         kept.append(rows)
-        groups[name] = fit_group(rows, name, settings, forms, flops_from)
-        groups[name]["warnings"] = [*assumed, *groups[name]["warnings"]]
+        groups[name] = fit_group(rows, name, settings, forms, flops_from, questions)
     table = pd.concat(kept).sort_index()
-    return table, {"groups": groups, "comparison": compare_groups(table, groups, by)}
+    return table, {"notes": assumed, "groups": groups, "comparison": compare_groups(table, groups, by)}
 
 
 def fit_group(
-    rows: pd.DataFrame, name: str, settings: Settings, forms: tuple[str, ...], flops_from: float | None
+    rows: pd.DataFrame,
+    name: str,
+    settings: Settings,
+    forms: tuple[str, ...],
+    flops_from: float | None = None,
+    questions: Questions = NOTHING_ASKED,
 ) -> dict:
     """What fit.json says of one architecture: its points, every law, its verdict, and the reasons to doubt either.
 
@@ -82,46 +99,54 @@ def fit_group(
 
     Args:
         rows: its runs.
-        forms: keys of fit.json, of those in `FORMS`, that are to be filled. The power law is always fitted.
+        forms: keys of fit.json, of those in `FORMS`, that are to be filled. The power law is always fitted; the largest
+            size is forecast where both laws of N alone are asked for.
         flops_from: see `fit_table`.
+        questions: see `fit_table`.
     """
     budget = one_budget(rows)
-    points = points_of(budget.rows["params"].to_numpy(), budget.rows["loss"].to_numpy())
+    points = points_at(budget.rows)
     sizes = [budget.rows.loc[budget.rows["params"] == n, "size"].iloc[0] for n in points.n]
     evaluation_se = relative_error(rows)
     measured = {
         "tokens": budget.tokens,
+        "unique_tokens": round(budget.rows["unique_tokens"].median()) if budget.tokens else None,
         "n_rows": len(rows),
         "n_sizes": rows["params"].nunique(),
         "evaluation_se": evaluation_se,
         "points": point_entries(points, sizes),
     }
+    asked = answers(rows, settings, questions)
     if why := no_law(points):
-        return measured | without_laws(name, why, forms)
+        return measured | without_laws(name, why, forms) | asked
 
     known_se = evaluation_se or 0.0
-    irreducible = fit_power_irreducible(points, settings, known_se)
+    absent = Outcome(None, [], "")
+    irreducible = fit_power_irreducible(points, settings, known_se) if "power_irreducible" in forms else absent
     in_n = {
         "power": fit_power(points, settings, known_se),
         "power_irreducible": irreducible.law,
         "curvature": curvature(points),
-        "forecast": forecast(points, sizes),
+        "forecast": forecast_largest(rows, settings) if set(OF_N) <= set(forms) else None,
     }
     verdict = judge(points, in_n) if budget.alike else "inconclusive"
-    said = sentences(name.upper(), points, sizes, in_n | {"tokens": budget.tokens, "verdict": verdict})
-
     others = {form: fit_form(form, rows, settings, known_se, flops_from) for form in forms if form not in in_n}
     outcomes = {"power_irreducible": irreducible} | others
+    laws = {form: outcome.law for form, outcome in others.items()}
+    of_n = sentences(name.upper(), points, sizes, in_n | {"tokens": budget.tokens, "verdict": verdict}, budget.alike)
+    of_all = law_words(name.upper(), laws)
     return {
         **measured,
         **in_n,
-        "power_irreducible": irreducible.law if "power_irreducible" in forms else None,
         "verdict": verdict,
-        "said": said,
-        **{form: outcome.law for form, outcome in others.items()},
+        "said": of_n if budget.alike else [*of_all, *of_n],
+        **laws,
+        "said_of_laws": of_all,
+        **asked,
         "absent": {form: outcome.absent for form, outcome in outcomes.items() if outcome.absent},
         "warnings": [
             *budget.warnings,
+            *(doubts_of_runs(points, budget.rows) if budget.alike else []),
             *([UNKNOWN_NOISE] if evaluation_se is None else []),
             *itertools.chain(*(outcome.warnings for outcome in outcomes.values())),
         ],
@@ -170,6 +195,7 @@ def without_laws(name: str, why: str, forms: tuple[str, ...]) -> dict:
         "forecast": None,
         "verdict": "inconclusive",
         "said": [f"{name.upper()} has {why}."],
+        "said_of_laws": [],
         **dict.fromkeys(forms),
         "absent": dict.fromkeys(("power", *forms), why),
         "warnings": [],

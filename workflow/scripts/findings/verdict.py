@@ -1,21 +1,21 @@
 """What a table shows about saturation, in one word and in sentences a reader can check.
 
-power         loss falls as a power of N: no irreducible loss is needed, and none above half the lowest loss is allowed
-saturating    a law with an irreducible loss above zero fits, and one without does not
-reversal      the largest size is worse than the next smaller and than its forecast, or loss rises with size
+power         loss falls as a power of N: the irreducible loss is at most half the lowest loss, and may be none
+saturating    a law with irreducible loss fits, and that loss is at least a fifth of the lowest loss
+reversal      loss rises: with size throughout, or at the largest, which is worse than the next smaller and than the law
+              of the smaller sizes allows
 flat          loss does not change with size: the exponent's interval holds zero and nothing beyond 0.05
 inconclusive  the table decides none of these
 
 Needs the points of one architecture at one budget of tokens (`laws.line.Points`) and its laws as fit.json has them:
-``laws`` and ``group`` are dicts with the keys power, power_irreducible, curvature and forecast.
+``laws`` and ``group`` are dicts with the keys power, power_irreducible, curvature and forecast. benchmarks/verdicts.py
+measures how often each verdict is wrong.
 """
 
 import itertools
 
-import numpy as np
-from scipy.special import fdtrc, stdtr
-
-from workflow.scripts.laws.line import Points, seed_noise
+from workflow.scripts.findings.evidence import Evidence, evidence
+from workflow.scripts.laws.line import Points
 
 HEADLINES = {
     "power": "loss falls as a power of N, with no floor in sight",
@@ -24,113 +24,100 @@ HEADLINES = {
     "flat": "no fall of loss with N",
     "inconclusive": "these runs do not decide whether loss levels off",
 }
+SMALL_FLOOR = "loss falls as a power of N; a floor is found, but a small one"
+NO_BUDGET = "no three sizes share a budget of tokens, so no law in N alone is told"
 FLAT = 0.05  # exponents from -0.05 to 0.05 change the loss by less than an eighth over a decade of sizes
-MATERIAL = 0.5  # a floor below half the lowest loss leaves a power law for the next decades
-SIGNIFICANT = 0.05
+# Shares of the lowest loss. A floor of a fifth makes the straight line's forecast a decade on 4% too low, if the rest
+# falls with the exponent 0.3: that is beyond the noise of seeds. One below a half leaves a power law for a decade.
+MATERIAL, HALF = 0.2, 0.5
+RISING, DOUBTFUL = 0.025, 0.05  # levels: of the tests of a rise together, and of those against a law together
+LAWS = {
+    "power": "the power law",
+    "power_irreducible": "the law with irreducible loss",
+    "chinchilla": "the law of N and D",
+    "chinchilla_tied": "the law of N and D with one exponent",
+    "kaplan": "Kaplan's law",
+    "coupled": "the coupled law of N and D",
+}
 
 
 def judge(points: Points, laws: dict) -> str:
-    """The verdict, one of `HEADLINES`, on one architecture at one budget of tokens.
+    """The verdict, one of `HEADLINES`, on one architecture at one budget of tokens."""
+    return decide(evidence(points, laws))
+
+
+def decide(found: Evidence) -> str:
+    """The verdict by what was found.
 
     An exponent whose interval holds zero or lies below it is decided first; of a fall, the irreducible loss decides.
     """
-    power, irreducible, forecast = laws["power"], laws["power_irreducible"], laws["forecast"]
-    low, high = power["ci95"]["alpha"]
+    low, high = found.alpha
+    fell_early = bool(found.early < DOUBTFUL and found.floor and found.floor[0] >= MATERIAL)
     if low <= 0 and max(-low, high) <= FLAT:
-        return "saturating" if early_fall(points, irreducible) else "flat"
-    if high < 0 or falls_back(points, forecast):
+        return "saturating" if fell_early else "flat"
+    if found.rising < RISING:
         return "reversal"
     if low <= 0:
-        return "saturating" if early_fall(points, irreducible) else "inconclusive"
-    if irreducible is None:
+        return "saturating" if fell_early else "inconclusive"
+    if found.floor is None or found.misfit:
         return "inconclusive"
-    floor_low, floor_high = irreducible["ci95"]["E"]
-    if floor_low > 0:
-        return "inconclusive" if seeds_rule_out(irreducible) else "saturating"
-    held = is_inside(forecast["observed"], forecast["power"]["pi95"])
-    if seeds_rule_out(power) or is_bent(laws["curvature"]) or not held or floor_high > MATERIAL * points.loss.min():
-        return "inconclusive"
-    return "power"
+    least, most = found.floor
+    if least >= MATERIAL:
+        return "saturating" if found.saturation >= DOUBTFUL else "inconclusive"
+    against = found.floored if least > 0 else found.straight
+    return "power" if most <= HALF and against >= DOUBTFUL else "inconclusive"
 
 
-def seeds_rule_out(law: dict) -> bool:
-    """Whether seeds vary too little for the law to be right, by its lack-of-fit F test."""
-    return bool((law["lack_of_fit"] or {}).get("p", 1) < SIGNIFICANT)
-
-
-def is_bent(curvature: dict | None) -> bool:
-    """Whether the interval of the curvature leaves out zero."""
-    return curvature is not None and not is_inside(0, curvature["ci95"]["curvature"])
-
-
-def is_inside(value: float, interval: list[float]) -> bool:
-    """Whether an interval holds a value."""
-    return interval[0] <= value <= interval[1]
-
-
-def decisive(forecast: dict) -> dict:
-    """The forecast that counts: of the law with irreducible loss if its interval has two degrees of freedom, as a
-    curve that flattens has not turned; else of the straight line."""
-    line: dict = forecast["power"]
-    curve: dict | None = forecast["power_irreducible"]
-    return curve if curve and curve["dof"] >= 2 else line
-
-
-def early_fall(points: Points, irreducible: dict | None) -> bool:
-    """Whether the law with irreducible loss beats a constant (F test), where no straight line does: loss fell early."""
-    if irreducible is None or irreducible["ci95"]["E"][0] <= 0 or irreducible["A"] == 0:
-        return False
-    log_loss, dof, rss = np.log(points.loss), irreducible["dof"], irreducible["objective"]
-    constant = np.sum((log_loss - log_loss.mean()) ** 2)
-    return bool(rss == 0 or fdtrc(2, dof, (constant - rss) / 2 / (rss / dof)) < SIGNIFICANT)
-
-
-def falls_back(points: Points, forecast: dict | None) -> bool:
-    """Whether the largest size is worse than the next smaller, by more than chance and by more than levelling off.
-
-    By its forecast; or by a t test against the noise between seeds.
-    """
-    if points.loss[-1] <= points.loss[-2]:
-        return False
-    if forecast and forecast["observed"] > decisive(forecast)["pi95"][1]:
-        return True
-    within, dof = seed_noise(points)
-    counts = np.bincount(points.run_size)
-    if dof == 0 or within == 0:
-        return False
-    error = np.sqrt(within / dof * (1 / counts[-1] + 1 / counts[-2]))
-    return bool(stdtr(dof, -np.log(points.loss[-1] / points.loss[-2]) / error) < SIGNIFICANT / 2)
-
-
-def sentences(name: str, points: Points, sizes: list[str], group: dict) -> list[str]:
+def sentences(name: str, points: Points, sizes: list[str], group: dict, alike: bool = True) -> list[str]:
     """What the verdict rests on.
 
     Args:
         name: of the architecture, as it is to be printed.
         sizes: names of the points' sizes.
         group: the laws, and tokens and verdict as fit.json has them.
+        alike: the points are of one budget of tokens. If not, no exponent and no forecast of them is told.
     """
-    power, irreducible, forecast = group["power"], group["power_irreducible"], group["forecast"]
+    if not alike:
+        return [f"{name}: {NO_BUDGET}."]
+    power, irreducible, verdict = group["power"], group["power_irreducible"], group["verdict"]
     low, high = power["ci95"]["alpha"]
     said = [
-        f"{name}: {HEADLINES[group['verdict']]}. α = {power['alpha']:.3f}, 95% [{low:.3f}, {high:.3f}],"
+        f"{name}: {headline(verdict, irreducible)}. α = {power['alpha']:.3f}, 95% [{low:.3f}, {high:.3f}],"
         f" {len(points.n)} sizes, R² {power['r2']:.3f}.",
         steps_sentence(points, sizes),
     ]
-    if forecast:
-        said += forecast_sentences(forecast)
+    if group["forecast"]:
+        said += forecast_sentences(group["forecast"])
     if irreducible is None:
-        return [*said, "Three sizes cannot tell whether loss levels off."]
-    if group["verdict"] == "flat":
+        few = ["Three sizes cannot tell whether loss levels off."] if len(points.n) == 3 else []
+        return said + few
+    if verdict == "flat":
         return said
-    low, high = irreducible["ci95"]["E"]
-    at = "at this budget, B/D^β of data included" if group["tokens"] else "of these runs"
-    said.append(f"Irreducible loss {at}: {irreducible['E']:.2f} nats, 95% [{low:.2f}, {high:.2f}].")
+    said.append(floor_sentence(irreducible, float(points.loss.min()), group["tokens"] is not None))
     return said + [
-        f"Seeds vary too little for {words} to be right (F test, p = {law['lack_of_fit']['p']:.2g})."
-        for law, words in ((power, "a power law"), (irreducible, "one with a floor"))
-        if seeds_rule_out(law)
+        f"Misfit exceeds seed noise: {words} is rejected (F test, p = {p:.2g})."
+        for law, words in ((power, "a power law without a floor"), (irreducible, "one with a floor"))
+        if (p := (law["lack_of_fit"] or {}).get("p", 1)) < DOUBTFUL
     ]
+
+
+def headline(verdict: str, irreducible: dict | None) -> str:
+    """The verdict in words."""
+    if verdict == "power" and irreducible and irreducible["ci95"]["E"][0] > 0:
+        return SMALL_FLOOR
+    return HEADLINES[verdict]
+
+
+def floor_sentence(irreducible: dict, lowest: float, one_budget: bool) -> str:
+    """The irreducible loss and which share of the lowest loss it is; or that the law does not fit."""
+    if irreducible["misfit"]:
+        return f"A law with irreducible loss misses these sizes by {irreducible['misfit']:.0%}: it does not fit."
+    e, (low, high) = irreducible["E"], irreducible["ci95"]["E"]
+    at = "at this budget, B/D^β of data included" if one_budget else "of these runs"
+    return (
+        f"Irreducible loss {at}: {e:.2f} nats, 95% [{low:.2f}, {high:.2f}], which is {e / lowest:.0%}"
+        f" [{low / lowest:.0%}, {high / lowest:.0%}] of the lowest loss."
+    )
 
 
 def steps_sentence(points: Points, sizes: list[str]) -> str:
@@ -145,14 +132,29 @@ def steps_sentence(points: Points, sizes: list[str]) -> str:
 
 def forecast_sentences(forecast: dict) -> list[str]:
     """What the largest size was to be and what it was."""
-    low, high = forecast["power"]["pi95"]
-    observed = forecast["observed"]
-    how = "as forecast" if low <= observed <= high else "above it" if observed > high else "below it"
+    told, observed = forecast["laws"][forecast["told"]], forecast["observed"]
+    chosen = ", chosen by its error on earlier sizes" if told["rolling_error"] is not None else ""
     said = [
-        f"Forecast of {forecast['size']} from the {forecast['from_sizes']} smaller:"
-        f" {forecast['power']['loss']:.3f}, 95% [{low:.3f}, {high:.3f}]; it was {observed:.3f}, {how}."
+        f"Forecast of {forecast['size']} from the {forecast['from_sizes']} smaller by {LAWS[forecast['told']]}{chosen}:"
+        f" {expected(told)}; measured {observed:.3f}, {place_of(observed, told['pi95'])}."
     ]
-    if (curve := decisive(forecast)) is not forecast["power"]:
-        low, high = curve["pi95"]
-        said.append(f"With irreducible loss: {curve['loss']:.3f} [{low:.3f}, {high:.3f}].")
+    average = forecast["average"]
+    if average and sum(weight > 0 for weight in average["weights"].values()) > 1:
+        said.append(f"The average of laws by that error: {expected(average)}.")
     return said
+
+
+def expected(entry: dict) -> str:
+    """A forecast and its interval, of which an end may be open."""
+    low, high = ("none" if end is None else f"{end:.3f}" for end in entry["pi95"])
+    return f"{entry['loss']:.3f}, 95% [{low}, {high}]"
+
+
+def place_of(observed: float, interval: list[float | None]) -> str:
+    """Where a loss is by the forecast's interval."""
+    low, high = interval
+    if high is not None and observed > high:
+        return "above the forecast interval"
+    if low is not None and observed < low:
+        return "below the forecast interval"
+    return "inside the forecast interval"

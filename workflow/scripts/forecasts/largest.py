@@ -1,55 +1,39 @@
-"""The largest size at one budget of tokens, predicted from all smaller ones.
+"""The largest size at the budget that most sizes have, forecast from the smaller sizes alone, and what it was.
 
-Needs the points of one architecture (`laws.line.Points`).
+Needs the runs of one architecture, as `tables.table.read_table` gives them.
 """
 
 import numpy as np
+import pandas as pd
 
-from workflow.scripts.laws.band import t_quantile
-from workflow.scripts.laws.estimate import search
-from workflow.scripts.laws.forms import POWER_IRREDUCIBLE, data_of
-from workflow.scripts.laws.line import Points, fit_line
-from workflow.scripts.laws.problem import Problem
+from workflow.scripts.forecasts.predict import Forecaster
+from workflow.scripts.laws.estimate import Settings
+from workflow.scripts.laws.power_law import one_budget
 
 
-def forecast(points: Points, sizes: list[str]) -> dict | None:
-    """The largest size, predicted from all smaller ones, with the 95% prediction interval of the straight line.
+def forecast_largest(rows: pd.DataFrame, settings: Settings) -> dict | None:
+    """What fit.json says of it under ``forecast``; None below four sizes or without a common budget.
 
-    None below four sizes; below five the law with irreducible loss has no forecast.
-
-    Args:
-        sizes: names of the points' sizes.
+    All runs of the largest size are left out, also those of other budgets. Each forecast has an ``error``, forecast /
+    observed - 1, beside the keys of `Forecaster.at`.
     """
-    if len(points.n) < 4:
+    budget = one_budget(rows)
+    largest = budget.rows["params"].max()
+    smaller = rows[rows["params"] < largest]
+    if not budget.alike or budget.rows["params"].nunique() < 4:
         return None
-    rest, largest = points.first(len(points.n) - 1), points.n[-1]
-    line, observed = fit_line(rest), float(points.loss[-1])
-    expected, half = line.log_loss(largest), line.prediction_half_width(largest)
+    measured = budget.rows[budget.rows["params"] == largest]
+    observed = float(np.exp(np.log(measured["loss"]).mean()))
+    found = Forecaster(smaller, settings).at(float(largest), budget.tokens).law
+    if found is None:
+        return None
+    for forecast in (found, found["average"], *found["laws"].values()):
+        forecast["error"] = forecast["loss"] / observed - 1
     return {
-        "size": sizes[-1],
+        "size": measured["size"].iloc[0],
         "params": float(largest),
-        "from_sizes": len(rest.n),
+        "tokens": budget.tokens,
+        "from_sizes": int(smaller["params"].nunique()),
         "observed": observed,
-        "power": {
-            "loss": float(np.exp(expected)),
-            "pi95": np.exp([expected - half, expected + half]).tolist(),
-            "error": float(np.exp(expected) / observed - 1),
-            "t": float((np.log(observed) - expected) / (half / t_quantile(line.dof))) if half > 0 else None,
-        },
-        "power_irreducible": irreducible_forecast(rest, float(largest), observed) if len(rest.n) >= 4 else None,
+        **found,
     }
-
-
-def irreducible_forecast(rest: Points, n: float, observed: float) -> dict:
-    """The loss at N by the law with irreducible loss of the points ``rest``, and how far ``observed`` is from it.
-
-    Its 95% prediction interval is by the delta method (Bates and Watts 1988, section 2.3).
-    """
-    data = data_of(rest.n, rest.n, rest.loss)
-    best = search(Problem(POWER_IRREDUCIBLE, data)).best
-    expected, by = POWER_IRREDUCIBLE.predict(best.theta, data.at(n, n))
-    _, slopes = POWER_IRREDUCIBLE.predict(best.theta, data)
-    dof = len(rest.n) - 3
-    variance = 2 * best.objective / dof * (1 + by[0] @ np.linalg.pinv(slopes.T @ slopes) @ by[0])
-    loss, half = float(np.exp(expected[0])), t_quantile(dof) * np.sqrt(variance)
-    return {"loss": loss, "pi95": [loss * np.exp(-half), loss * np.exp(half)], "error": loss / observed - 1, "dof": dof}

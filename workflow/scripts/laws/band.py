@@ -18,13 +18,13 @@ class Line:
         log_a: natural log of A, which has the unit of the loss.
         alpha: the exponent, positive where loss falls.
         covariance: (2, 2) of the estimates of (log A, alpha).
-        dof: degrees of freedom left to the residuals, the number of sizes less 2.
+        dof: degrees of freedom of the noise: of the sizes less 2, and of the seeds where they are pooled.
     """
 
     log_a: float
     alpha: float
     covariance: np.ndarray
-    dof: int
+    dof: float
 
     @classmethod
     def from_fit(cls, power: dict) -> "Line":
@@ -47,6 +47,6 @@ class Line:
         return half
 
 
-def t_quantile(dof: int) -> float:
+def t_quantile(dof: float) -> float:
     """The 97.5% quantile of Student's t: 95% of it lies within so many standard errors of 0."""
     return float(stdtrit(dof, 0.975))

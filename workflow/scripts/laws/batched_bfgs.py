@@ -43,15 +43,16 @@ def minimise_all(problem: Problem, start: np.ndarray, tolerance: float) -> Minim
     at a bound stays there while its gradient points outwards.
 
     Args:
-        problem: its weights are (m, n), and its log losses (n,) or (m, n).
-        start: where all begin, (p,), or where each does, (m, p).
+        problem: its weights are (m, n), or (n,) or None if they are those of all; its log losses (n,) or (m, n).
+        start: where each begins, (m, p); or, if the weights are (m, n), where all do, (p,).
         tolerance: a fit ends where a step gains less than this share of the objective, also with a new metric.
     """
-    whole, alive = problem, np.arange(len(problem.row_weights))
+    start = np.tile(start, (len(problem.row_weights), 1)) if start.ndim == 1 else start
+    whole, alive = problem, np.arange(len(start))
     if not len(alive):
-        return Minima(np.empty((0, start.shape[-1])), np.empty(0), np.empty(0, bool))
+        return Minima(np.empty(start.shape), np.empty(0), np.empty(0, bool))
     low, high = problem.form.bounds(problem.data).T
-    now = evaluated(problem, np.tile(np.clip(start, low, high), (len(alive) if start.ndim == 1 else 1, 1)))
+    now = evaluated(problem, np.clip(start, low, high))
     ended = Minima(now.theta.copy(), now.value.copy(), np.zeros(len(alive), bool))
     metric, stalled = first_metric(problem, now.theta), np.zeros(len(alive), bool)
     steps = Steps(now, downhill(now, metric, low, high))
@@ -145,9 +146,7 @@ def evaluated(problem: Problem, theta: np.ndarray) -> Places:
 
 def first_metric(problem: Problem, theta: np.ndarray) -> np.ndarray:
     """(m, p, p) inverse of the curvature at theta (m, p) of the squares that touch Huber's loss at each residual."""
-    residuals, slopes = problem.residuals(theta.T[:, :, None])
-    weights = problem.row_weights * np.minimum(1.0, problem.delta / np.maximum(np.abs(residuals), 1e-300))
-    curvature = (slopes * weights[:, :, None]).swapaxes(1, 2) @ slopes
+    curvature = problem.curvature(theta.T[:, :, None])
     largest = np.diagonal(curvature, axis1=1, axis2=2).max(axis=1)
     return np.linalg.inv(curvature + RIDGE * largest[:, None, None] * np.eye(theta.shape[1]))
 
@@ -161,7 +160,7 @@ def updated(metric: np.ndarray, moved: np.ndarray, turned: np.ndarray) -> np.nda
         turned: (m, p), the changes of the gradient. Where it does not curve upwards, the metric stays as it is.
     """
     curved = (moved * turned).sum(axis=1)
-    fine = curved > 1e-10 * np.sqrt((moved**2).sum(axis=1) * (turned**2).sum(axis=1))
+    fine = curved > 1e-10 * np.linalg.norm(moved, axis=1) * np.linalg.norm(turned, axis=1)
     curved = np.where(fine, curved, 1.0)[:, None, None]
     along = (metric @ turned[:, :, None]) / curved
     s = moved[:, :, None]

@@ -9,20 +9,26 @@ Needs a law and the rows of a table, as a `laws.problem.Problem`.
 """
 
 import itertools
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
-from scipy.optimize import least_squares
+from scipy.optimize import OptimizeResult, least_squares
 
+from workflow.scripts.base.errors import InputError
 from workflow.scripts.laws.batched_bfgs import minimise_all
-from workflow.scripts.laws.forms import COEFFICIENTS, DECAYS, EXPONENTS, REPEATS, Constraint, Data, Form
-from workflow.scripts.laws.problem import Constraints, Fit, Problem
+from workflow.scripts.laws.forms import COEFFICIENTS, COUPLINGS, DECAYS, EXPONENTS, REPEATS, Constraint, Data, Form
+from workflow.scripts.laws.problem import Fit, Held, Problem
 
 EXPONENT_STARTS = (0.05, 0.12, 0.25, 0.45, 0.8, 1.4)
 REPEAT_STARTS = (0.0, 2.5, 5.0)  # log R*
 SHAPE_BOUNDS = {"alpha": EXPONENTS, "beta": EXPONENTS, "log_r_d": REPEATS, "log_r_n": REPEATS,
-                "alpha_over_beta": (0.01, 100), "log_ratio": (-50, 50), "log_decay": DECAYS}  # fmt: skip
+                "alpha_over_beta": (0.01, 100), "log_ratio": (-50, 50), "log_decay": DECAYS,
+                "k": COUPLINGS}  # fmt: skip
+HOLDABLE = ("E", "A", "B", "d", "alpha", "beta", "k", "R_D", "R_N", "N_c", "D_c")
+ENOUGH = 500  # rows by which a search finds where the optimum of any more is
 TIGHT, LOOSE = 1e-13, 1e-10  # tolerances: of one fit, and of one of many (starts, resamples, places of a profile)
+SAME_PLACE = 1e-4  # of every parameter: fits that loose tolerances leave so close would end at one place
 SAME_BASIN = 1e-2  # of exponents, and of E as a share of the loss: what is closer is one optimum
 AS_GOOD = 1.01  # no data decide between objectives within 1%
 
@@ -35,11 +41,13 @@ class Settings:
         loss: which estimator the laws of N and D are reported by, huber or mse; the other is reported beside it.
         delta: where Huber's loss turns from squares to absolute values, of log loss.
         draws: bootstrap resamples of each law.
+        fixed: values at which parameters of laws of N and D are held, by their printed names.
     """
 
     loss: str = "huber"
     delta: float = 1e-3
     draws: int = 400
+    fixed: dict[str, float] = field(default_factory=dict)
 
 
 def local_optimum(problem: Problem, start: np.ndarray) -> Fit:
@@ -47,16 +55,14 @@ def local_optimum(problem: Problem, start: np.ndarray) -> Fit:
     return local_optima(problem, start[None], TIGHT)[0]
 
 
-def local_optima(
-    problem: Problem, starts: np.ndarray, tolerance: float, held: list[Constraint] | None = None
-) -> list[Fit]:
-    """The local optima of one problem from each of several starts (m, p), each perhaps with its own parameter held.
+def local_optima(problem: Problem, starts: np.ndarray, tolerance: float, held: Sequence[Constraint] = ()) -> list[Fit]:
+    """The local optima of one problem from each of several starts (m, p), each perhaps with a parameter more held.
 
     ``tolerance``: see `minimise_all`.
     """
-    weights = np.tile(problem.row_weights, (len(starts), 1))
-    many = replace(problem, weights=weights, held=Constraints.of(held) if held else None)
-    found = minimise_all(many, starts, tolerance)
+    if held:
+        problem = replace(problem, held=(problem.held or Held.nothing(len(problem.form.theta))).also(held))
+    found = minimise_all(problem, starts, tolerance)
     return [Fit(theta, float(value), bool(done)) for theta, value, done in zip(*found, strict=True)]
 
 
@@ -76,14 +82,14 @@ def polish(problem: Problem, fit: Fit) -> Fit:
     )  # fmt: skip
     reached = float(problem.objective(done.x)[0])
     if reached < fit.objective:
-        fit = Fit(done.x, reached, True)
+        fit = Fit(problem.complete(done.x), reached, True)
     for i, name in enumerate(problem.form.theta):
         if name in COEFFICIENTS:
             without = fit.theta.copy()
             without[i] = bounds[i, 0]
             value = float(problem.objective(without)[0])
             if value <= fit.objective * (1 + 1e-9):
-                fit = replace(fit, theta=without, objective=value)
+                fit = replace(fit, theta=problem.complete(without), objective=value)
     return fit
 
 
@@ -92,7 +98,7 @@ def grid(form: Form) -> list[np.ndarray]:
     coarse = len(form.shape_names) > 3
     exponents = EXPONENT_STARTS[1::2] if coarse else EXPONENT_STARTS
     values = {"alpha": exponents, "beta": exponents, "log_r_d": REPEAT_STARTS, "log_r_n": REPEAT_STARTS,
-              "log_decay": (-4.0, -2.0, -0.5), "alpha_over_beta": (0.25, 0.5, 1.0, 2.0),
+              "log_decay": (-4.0, -2.0, -0.5), "k": (0.3, 1.0), "alpha_over_beta": (0.25, 0.5, 1.0, 2.0),
               "log_ratio": (0.0,) if coarse else (-4.0, 0.0, 4.0)}  # fmt: skip
     return [np.array(shape) for shape in itertools.product(*(values[name] for name in form.shape_names))]
 
@@ -126,25 +132,49 @@ class Search:
 
 
 def search(problem: Problem) -> Search:
-    """The global optimum, as far as a grid of starts finds it."""
-    starts = starting_points(problem.form, problem.data)
-    ended = local_optima(problem, starts, LOOSE)
-    order = sorted(range(len(ended)), key=lambda i: ended[i].objective)
-    near = [i for i in order if ended[i].objective <= ended[order[0]].objective * AS_GOOD]
+    """The global optimum, as far as a grid of starts finds it.
+
+    Of more than `ENOUGH` rows so many, drawn at random, say which starts lead to an optimum worth the rest.
+    """
+    few = thinned(problem)
+    starts = few.complete(starting_points(few.form, few.data).T[:, :, None])[:, :, 0].T
+    starts = np.unique(starts, axis=0)  # with parameters held many are one
+    ended = sorted(local_optima(few, starts, LOOSE), key=lambda fit: fit.objective)
+    near = [fit for fit in ended if fit.objective <= ended[0].objective * AS_GOOD]
     # Only what may be the best is worth the last digits, and nothing less shows which optima are different.
-    again = local_optima(problem, np.array([ended[i].theta for i in near]), TIGHT)
+    again = local_optima(problem, np.array([fit.theta for fit in apart(near)]), TIGHT)
     polished = [polish(problem, fit) for fit in sorted(again, key=lambda fit: fit.objective)[:3]]
     best = min(polished, key=lambda fit: fit.objective)
     # Of many that end at one place some stop for want of precision, which says nothing against the place.
-    settled = any(fit.converged and fit.objective <= best.objective * (1 + 1e-9) for fit in (*polished, *again, *ended))
+    places = (*polished, *again, *(ended if few is problem else ()))
+    settled = any(fit.converged and fit.objective <= best.objective * (1 + 1e-9) for fit in places)
     best = replace(best, converged=settled)
-    moved = not np.allclose(best.theta, starts[order[0]], rtol=1e-6, atol=1e-9)
+    moved = not np.isclose(starts, best.theta, rtol=1e-6, atol=1e-9).all(axis=1).any()
     different = [best]
     for fit in again:
         as_good = fit.objective <= best.objective * AS_GOOD
         if as_good and all(are_different(problem, fit, other) for other in different):
             different.append(fit)
     return Search(best, len(different), moved)
+
+
+def thinned(problem: Problem) -> Problem:
+    """The problem itself, or as many of its rows as are `ENOUGH`, drawn at random."""
+    rows = len(problem.data.log_n)
+    if rows <= ENOUGH:
+        return problem
+    some = np.random.default_rng(0).choice(rows, ENOUGH, replace=False)
+    weights = None if problem.weights is None else problem.weights[some]
+    return replace(problem, data=problem.data.take(some), weights=weights)
+
+
+def apart(fits: list[Fit]) -> list[Fit]:
+    """Those of ``fits`` that are not where one before them is."""
+    kept: list[Fit] = []
+    for fit in fits:
+        if not any(np.abs(fit.theta - other.theta).max() < SAME_PLACE for other in kept):
+            kept.append(fit)
+    return kept
 
 
 def are_different(problem: Problem, a: Fit, b: Fit) -> bool:
@@ -161,12 +191,69 @@ def variable_projection(form: Form, data: Data) -> Fit:
     The ``objective`` of the result is the residual sum of squares.
     """
     bounds = np.array([SHAPE_BOUNDS[name] for name in form.shape_names])
-    starts = sorted(grid(form), key=lambda shape: float(np.sum(form.project(shape, data)[1] ** 2)))
-    ended = [
-        least_squares(lambda shape: form.project(shape, data)[1], start, bounds=bounds.T, x_scale="jac",
-                      xtol=1e-12, ftol=1e-12, gtol=1e-12, max_nfev=300)
-        for start in starts[:8]
-    ]  # fmt: skip
-    best = min(ended, key=lambda done: done.cost)
+
+    def solved(start: np.ndarray, data: Data) -> OptimizeResult:
+        return least_squares(
+            lambda shape: form.project(shape, data)[1], start, bounds=bounds.T, x_scale="jac",
+            xtol=1e-12, ftol=1e-12, gtol=1e-12, max_nfev=300,
+        )  # fmt: skip
+
+    few = thinned(Problem(form, data)).data
+    starts = sorted(grid(form), key=lambda shape: float(np.sum(form.project(shape, few)[1] ** 2)))
+    best = min((solved(start, few) for start in starts[:8]), key=lambda done: float(done.cost))
+    if few is not data:
+        best = solved(np.clip(best.x, bounds[:, 0] + 1e-9, bounds[:, 1] - 1e-9), data)
     theta, residuals = form.project(best.x, data)
     return Fit(theta, float(residuals @ residuals), best.status > 0)
+
+
+def held_at(form: Form, fixed: dict[str, float], data: Data) -> Held | None:
+    """What holds the printed parameters of a law at their ``fixed`` values; None if none is.
+
+    Raises:
+        ValueError: see `not_held`, which says why not.
+    """
+    held = Held.nothing(len(form.theta))
+    for name, value in fixed.items():
+        held = held.also([form.constraint(name, value, data)])
+    return held if fixed else None
+
+
+def not_held(form: Form, fixed: dict[str, float], data: Data) -> str:
+    """Why a law cannot have its printed parameters at their ``fixed`` values, as a phrase; empty if it can."""
+    known = form.printed(np.ones(len(form.theta)), data)
+    if absent := [name for name in fixed if name not in known]:
+        return f"it has no {' and no '.join(absent)} that could be held"
+    for name, value in fixed.items():
+        low, high = form.limits(name, value, data)
+        if not low <= value <= high:
+            return f"{name} = {value:g} is outside {low:.4g} to {high:.4g}, where it is looked for"
+    try:
+        held = held_at(form, fixed, data)
+    except ValueError as error:
+        return str(error)
+    return "all its parameters are held" if held and not held.free() else ""
+
+
+def parse_fixed(text: str) -> dict[str, float]:
+    """Values at which parameters are to be held, such as ``E=1.69,A=406.4``, by their names.
+
+    Raises:
+        InputError: a name is not one of `HOLDABLE` or comes twice, or a value is not a positive number (E may be 0).
+    """
+    found: dict[str, float] = {}
+    for part in text.split(","):
+        name, equals, number = (piece.strip() for piece in part.partition("="))
+        if name not in HOLDABLE:
+            raise InputError(f"--fix {text}: no law has a parameter {name!r} (known: {', '.join(HOLDABLE)})")
+        if name in found:
+            raise InputError(f"--fix {text}: {name} is there twice")
+        try:
+            value = float(number)
+        except ValueError:
+            value = np.nan
+        if not (0 < value < np.inf or (name == "E" and value == 0)):
+            wanted = "a number of at least 0" if name == "E" else "a positive number"
+            raise InputError(f"--fix {text}: {name}{equals}{number} does not say {wanted}")
+        found[name] = value
+    return found

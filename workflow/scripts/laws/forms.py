@@ -22,6 +22,7 @@ COEFFICIENTS = ("log_e", "log_a", "log_b", "log_d")
 DECAYS = (np.log(1e-5), np.log(0.999))  # range of log (1 - k), what each epoch takes from the worth of the next
 LARGEST = np.log(np.finfo(float).max)
 REPEATS = (np.log(0.01), np.log(1e8))  # range of log R*, how many epochs repeated data can be worth
+COUPLINGS = (0.01, 2.0)  # range of k, which ties N and D, as the authors search it (Videau et al. 2026)
 N_AND_D = {"log_a": "alpha", "log_b": "beta"}  # each coefficient's exponent
 
 Counts = np.ndarray | float
@@ -46,9 +47,9 @@ class Data(NamedTuple):
     mean_n: float
     mean_d: float
 
-    def take(self, rows: np.ndarray) -> "Data":
+    def take(self, rows: np.ndarray | slice) -> "Data":
         """Some of the rows, in the same coordinates."""
-        return self._replace(**{name: getattr(self, name)[rows] for name in self._fields[:4]})
+        return self._replace(**{name: getattr(self, name)[..., rows] for name in self._fields[:4]})
 
     def at(self, n: Counts, d: Counts, unique: Counts | None = None) -> "Data":
         """Other places in the same coordinates, whose log loss is NaN: it is not known there.
@@ -70,12 +71,11 @@ def data_of(n: np.ndarray, d: np.ndarray, loss: np.ndarray, unique: np.ndarray |
 
 
 class Constraint(NamedTuple):
-    """What holds one parameter: theta[target] = constant + factor * theta[source]."""
+    """What holds one parameter: theta[target] = constant + the sum of factor * theta[i] over (i, factor) of ``by``."""
 
     target: int
     constant: float
-    factor: float = 0.0
-    source: int = 0
+    by: tuple[tuple[int, float], ...] = ()
 
 
 class Form:
@@ -115,7 +115,7 @@ class Form:
         """(p, 2) lowest and highest value of each parameter that a search tries."""
         low, high = data.log_loss.min(), data.log_loss.max()
         ranges = {"alpha": EXPONENTS, "beta": EXPONENTS, "log_r_d": REPEATS, "log_r_n": REPEATS,
-                  "log_decay": DECAYS, "log_e": (low - VANISHED, high)}  # fmt: skip
+                  "log_decay": DECAYS, "k": COUPLINGS, "log_e": (low - VANISHED, high)}  # fmt: skip
         return np.array([ranges.get(name, (low - VANISHED, high + 2)) for name in self.theta])
 
     def printed(self, theta: np.ndarray, data: Data) -> dict[str, float]:
@@ -131,33 +131,59 @@ class Form:
                 found[name] = value
             elif name in COEFFICIENTS:
                 exponent = self.exponents.get(name)
-                shift = values[exponent] * self.mean_log(name, data) if exponent else 0.0
+                shift = values[exponent] * mean_log(name, data) if exponent else 0.0
                 found[name[-1].upper()] = np.exp(value + shift) if value > gone else 0.0
             else:
                 found[name.removeprefix("log_").upper()] = np.exp(value)  # R_D, R_N
         return {name: float(value) for name, value in found.items()}
 
-    @staticmethod
-    def mean_log(coefficient: str, data: Data) -> float:
-        """Mean log of the count, N or D, that a coefficient's term falls with."""
-        return data.mean_n if coefficient == "log_a" else data.mean_d
+    def value(self, name: str, theta: np.ndarray, data: Data) -> float:
+        """A printed parameter, or ``N_exponent``, beta / (alpha + beta): N grows by so much of C where 6 N D = C."""
+        if name != "N_exponent":
+            return self.printed(theta, data)[name]
+        alpha, beta = (theta[self.theta.index(exponent)] for exponent in ("alpha", "beta"))
+        return float(beta / (alpha + beta))
+
+    def limits(self, name: str, value: float, data: Data) -> tuple[float, float]:
+        """The lowest and the highest ``value`` that a search tries of what `value` gives."""
+        if name in ("alpha", "beta"):
+            return EXPONENTS
+        if name.startswith("R_"):
+            return float(np.exp(REPEATS[0])), float(np.exp(REPEATS[1]))
+        if name == "E":
+            return 0.0, float(np.exp(data.log_loss.max()))
+        if name == "N_exponent":
+            return EXPONENTS[0], 1 - EXPONENTS[0]
+        log = np.log(max(value, 1e-300))  # a coefficient or a scale: far more than tables leave open
+        low, high = np.clip((log - VANISHED, log + 2 * VANISHED), -LARGEST, LARGEST)
+        return float(np.exp(low)), float(np.exp(high))
 
     def constraint(self, name: str, value: float, data: Data) -> Constraint:
-        """What holds the printed parameter ``name`` at ``value``, for a profile.
-
-        Raises:
-            ValueError: the law has no such parameter, or it cannot be held (d of `laws.repetition.Sms`).
-        """
+        """What holds, for a profile, what `value` gives under ``name`` at ``value``."""
         if name in self.theta:
             return Constraint(self.theta.index(name), value)
+        if name == "N_exponent":
+            return Constraint(self.theta.index("beta"), 0.0, ((self.theta.index("alpha"), value / (1 - value)),))
         inner = f"log_{name.lower()}"
         index = self.theta.index(inner)
         if inner not in self.exponents:
             lowest = self.bounds(data)[index, 0]
             return Constraint(index, max(np.log(value), lowest) if value > 0 else lowest)
+        mean, exponent = mean_log(inner, data), self.theta.index(self.exponents[inner])
+        if abs(mean) < 1:
+            return Constraint(index, np.log(value), ((exponent, -mean),))
         # log A = a + alpha * mean: the exponent follows the coefficient, which keeps the problem well conditioned.
-        mean = self.mean_log(inner, data)
-        return Constraint(self.theta.index(self.exponents[inner]), np.log(value) / mean, -1 / mean, index)
+        return Constraint(exponent, np.log(value) / mean, ((index, -1 / mean),))
+
+
+def mean_log(coefficient: str, data: Data) -> float:
+    """Mean log of the count, N or D, that a coefficient's term falls with."""
+    return data.mean_n if coefficient == "log_a" else data.mean_d
+
+
+def log_count(coefficient: str, data: Data) -> np.ndarray:
+    """(n,) centred log of the count, N or D, that a coefficient's term falls with."""
+    return data.log_n if coefficient == "log_a" else data.log_d
 
 
 def log_sum_exp(terms: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -166,9 +192,13 @@ def log_sum_exp(terms: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     (k, ..., n) -> (..., n) and (k, ..., n). Scipy's function takes longer than the rest of a fit of a few rows.
     """
     top = terms.max(axis=0)
-    shares = np.exp(terms - top)
+    shares = terms - top
+    np.exp(shares, out=shares)
     total = shares.sum(axis=0)
-    return top + np.log(total), shares / total
+    shares /= total
+    np.log(total, out=total)
+    total += top
+    return total, shares
 
 
 def non_negative_weights(columns: np.ndarray, data: Data) -> tuple[np.ndarray, np.ndarray]:
@@ -193,12 +223,12 @@ class Sum(Form):
 
     def predict(self, theta: np.ndarray, data: Data) -> tuple[np.ndarray, np.ndarray]:
         total, shares = log_sum_exp(self.log_terms(theta, data))
-        slopes = np.zeros((*total.shape, len(self.theta)))
+        slopes = np.zeros((len(self.theta), *total.shape))
         for share, name in zip(shares, self.terms, strict=True):
-            slopes[..., self.theta.index(name)] = share
+            slopes[self.theta.index(name)] = share
             if name in self.exponents:
-                slopes[..., self.theta.index(self.exponents[name])] -= share * log_count(name, data)
-        return total, slopes
+                slopes[self.theta.index(self.exponents[name])] -= share * log_count(name, data)
+        return total, np.moveaxis(slopes, 0, -1)
 
     def project(self, shape: np.ndarray, data: Data) -> tuple[np.ndarray, np.ndarray]:
         theta = np.zeros(len(self.theta))
@@ -215,11 +245,6 @@ class Sum(Form):
             if name in self.exponents:
                 term -= theta[self.theta.index(self.exponents[name])] * log_count(name, data)
         return made
-
-
-def log_count(coefficient: str, data: Data) -> np.ndarray:
-    """(n,) centred log of the count, N or D, that a coefficient's term falls with."""
-    return data.log_n if coefficient == "log_a" else data.log_d
 
 
 class Kaplan(Form):
@@ -239,7 +264,7 @@ class Kaplan(Form):
         terms = np.stack((log_a - alpha * data.log_n, log_b - beta * data.log_d))
         total, (first, second) = log_sum_exp(terms / beta)
         by_beta = total - (first * terms[0] + second * terms[1]) / beta - second * data.log_d
-        return beta * total, np.stack((first, second, -first * data.log_n, by_beta), axis=-1)
+        return beta * total, np.moveaxis(np.stack((first, second, -first * data.log_n, by_beta)), 0, -1)
 
     shape_names = ("alpha_over_beta", "log_ratio")
 
@@ -261,11 +286,11 @@ class Kaplan(Form):
         return {"alpha": alpha, "beta": beta, "N_c": n_c, "D_c": d_c}
 
     def constraint(self, name: str, value: float, data: Data) -> Constraint:
-        if name in self.theta:
-            return Constraint(self.theta.index(name), value)
+        if name not in ("N_c", "D_c"):
+            return super().constraint(name, value, data)
         coefficient, mean = ("log_a", data.mean_n) if name == "N_c" else ("log_b", data.mean_d)
         exponent = self.theta.index(self.exponents[coefficient])
-        return Constraint(self.theta.index(coefficient), 0.0, np.log(value) - mean, exponent)
+        return Constraint(self.theta.index(coefficient), 0.0, ((exponent, np.log(value) - mean),))
 
 
 POWER_IRREDUCIBLE = Sum("power_irreducible", "L = E + A/N^alpha", ("log_e", "log_a", "alpha"), {"log_a": "alpha"})

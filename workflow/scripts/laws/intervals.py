@@ -12,27 +12,31 @@ from scipy.special import fdtri, ndtr
 
 from workflow.scripts.laws.batched_bfgs import minimise_all
 from workflow.scripts.laws.estimate import LOOSE, local_optima
-from workflow.scripts.laws.forms import COEFFICIENTS, EXPONENTS, REPEATS, VANISHED
+from workflow.scripts.laws.forms import COEFFICIENTS, LARGEST
 from workflow.scripts.laws.problem import Fit, Problem
 
 LEVEL = 0.95
 GROWTH = 1.7  # of the steps in which an end is looked for
 FAR = 1e12  # times the bound: how far above that the objective is makes no difference
-AT_ONCE = 1000  # resamples in memory
+AT_ONCE = 2_000_000  # resampled rows in memory
 FEWEST_DRAWS = 20  # of which a percentile interval is made
-ON_LOG_SCALE = ("A", "B", "N_c", "D_c", "R_D", "R_N")
+ON_LOG_SCALE = ("A", "B", "d", "N_c", "D_c", "R_D", "R_N")
 
 
 def allowed_rise(problem: Problem, best: Fit) -> float:
     """How far the objective may rise above its minimum with one parameter held, at 95%.
 
-    Of squares: the F bound of one parameter (Bates and Watts 1988, section 6.1). Of Huber's loss: half the F quantile,
+    Of squares: the F bound of one parameter (Bates and Watts 1988, section 6.1), by the problem's ``noise`` if that is
+    given. Of Huber's loss: half the F quantile,
     scaled by mean psi^2 / mean psi', as the difference of objectives is distributed (Ronchetti 1982), where psi is the
     derivative of the loss; mean psi' is estimated from a kernel density of the residuals, for few lie within a small
     delta.
     """
+    if problem.noise is not None:
+        variance, known = problem.noise
+        return float(0.5 * variance * fdtri(1, known, LEVEL))
     rows = len(problem.data.log_loss)
-    dof = rows - len(problem.form.theta)
+    dof = rows - problem.parameters
     quantile = fdtri(1, dof, LEVEL)
     if np.isinf(problem.delta):
         return float(best.objective / dof * quantile)
@@ -64,7 +68,7 @@ class Side:
 
     def value(self, place: float) -> float:
         """The parameter as printed."""
-        return float(np.exp(place)) if self.name in ON_LOG_SCALE else float(place)
+        return float(np.exp(min(place, LARGEST))) if self.name in ON_LOG_SCALE else float(place)
 
 
 def profile_interval(problem: Problem, best: Fit, name: str) -> list[float]:
@@ -97,14 +101,14 @@ def profile_intervals(problem: Problem, best: Fit, names: list[str]) -> dict[str
 
 def sides_of(problem: Problem, best: Fit, name: str) -> list[Side]:
     """The lower side of a parameter and the upper."""
-    value = problem.form.printed(best.theta, problem.data)[name]
+    centre = problem.form.value(name, best.theta, problem.data)
+    low, high = problem.form.limits(name, centre, problem.data)
+    limits = [min(low, centre), max(high, centre)]  # what is held may leave an exponent no place within them
     if name in ON_LOG_SCALE:
-        centre, first = np.log(value or 1e-300), 0.02
-        limits = REPEATS if name.startswith("R_") else (centre - VANISHED, centre + 2 * VANISHED)
+        centre, *limits = np.log(np.maximum((centre, *limits), 1e-300)).tolist()
+        first = 0.02
     else:
-        highest = float(np.exp(problem.data.log_loss.max()))
-        limits = {"E": (0.0, highest), "k": (0.001, 1 - 1e-5)}.get(name, EXPONENTS)
-        centre, first = value, max(0.02 * value, 1e-4 * limits[1])
+        first = max(0.02 * centre, 1e-4 * min(limits[1], 10.0))
     return [Side(name, centre, end, float(np.copysign(first, end - centre)), {centre: best}) for end in limits]
 
 
@@ -183,7 +187,7 @@ def bootstrap(problem: Problem, best: Fit, draws: int, groups: np.ndarray | None
     times = np.random.default_rng(0).multinomial(count, np.full(count, 1 / count), size=draws)
     blocks = [
         minimise_all(replace(problem, weights=some[:, groups].astype(float)), best.theta, LOOSE).theta
-        for some in np.array_split(times, draws // AT_ONCE + 1)
+        for some in np.array_split(times, draws * rows // AT_ONCE + 1)
     ]
     return np.concatenate(blocks)
 

@@ -3,72 +3,150 @@
 Needs the runs of one architecture, as `tables.table.read_table` gives them.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy.optimize import least_squares
-from scipy.special import ndtr
 
+from workflow.scripts.laws.allocation import WITH_OPTIMUM, optimum_exponents
 from workflow.scripts.laws.batched_bfgs import minimise_all
-from workflow.scripts.laws.estimate import LOOSE, Search, Settings, local_optimum, polish, search, variable_projection
+from workflow.scripts.laws.coupling import COUPLED
+from workflow.scripts.laws.estimate import (
+    ENOUGH,
+    LOOSE,
+    Search,
+    Settings,
+    held_at,
+    local_optimum,
+    not_held,
+    polish,
+    search,
+    variable_projection,
+)
 from workflow.scripts.laws.forms import CHINCHILLA, CHINCHILLA_TIED, KAPLAN, Data, Form, data_of
-from workflow.scripts.laws.intervals import bootstrap, percentile_interval
+from workflow.scripts.laws.intervals import bootstrap, percentile_interval, profile_interval
 from workflow.scripts.laws.line import lack_of_fit, points_of
 from workflow.scripts.laws.problem import Fit, Problem
-from workflow.scripts.laws.repetition import REPEAT, SMS
-from workflow.scripts.laws.report import Outcome, left_out_error, summarise
+from workflow.scripts.laws.repetition import REPEAT, SMS, overfit
+from workflow.scripts.laws.report import Outcome, is_free, left_out_error, summarise
 from workflow.scripts.tables.levels import SAME_TOKENS, levels
 
+CANDIDATES = (CHINCHILLA, CHINCHILLA_TIED, KAPLAN, COUPLED)  # laws of runs that read their data once
 ONCE = 1.05  # tokens read per unique token up to which nothing is called repeated
 WIDER = 1.5  # a bootstrap interval so many times as wide as the profile's doubts what the profile takes for granted
+FOLDS = 10  # parts in which the rows are left out where there are more than `ENOUGH`
+
+
+class Usable(NamedTuple):
+    """The runs that a law is fitted to.
+
+    Attributes:
+        rows: of the table.
+        warnings: what a reader has to know of the choice, as sentences.
+        absent: why they do not suffice, as a phrase; empty if they do.
+    """
+
+    rows: pd.DataFrame
+    warnings: list[str]
+    absent: str
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A law as it was fitted, for what follows from it.
+
+    Attributes:
+        form: the law, of p parameters.
+        data: the rows.
+        best: the fit.
+        thetas: (draws, p), fits to resampled rows, in the coordinates of ``data``.
+    """
+
+    form: Form
+    data: Data
+    best: Fit
+    thetas: np.ndarray
 
 
 def fit_surface(
     form: Form, rows: pd.DataFrame, settings: Settings, evaluation_se: float, flops_from: float | None
 ) -> Outcome:
-    """A law of N and D over all budgets, or why there is none.
+    """A law of N and D over all budgets, or why there is none; see `surface_fit`."""
+    return surface_fit(form, rows, settings, evaluation_se, flops_from)[0]
 
-    Laws of repeated data are fitted to all runs; the others to those that read their data once, where these suffice.
+
+def surface_fit(
+    form: Form, rows: pd.DataFrame, settings: Settings, evaluation_se: float, flops_from: float | None
+) -> tuple[Outcome, Fitted | None]:
+    """A law of N and D over all budgets for fit.json, and as it was fitted; or why there is none, and None.
 
     Args:
         evaluation_se: see `fit_data`.
         flops_from: runs of at least so many FLOP are predicted from the rest, as a forecast; else the top half decade.
     """
+    rows, warnings, absent = rows_for(form, rows, len(settings.fixed))
+    if absent:
+        return Outcome(None, [], absent), None
+    data = data_for(rows)
+    if absent := not_held(form, settings.fixed, data):
+        return Outcome(None, [], absent), None
+    law, more, fitted = fit_data(form, data, settings, evaluation_se, trunks(rows))
+    largest = flops_from or rows["flops"].max() / np.sqrt(10)
+    law["forecast"] = forecast_rows(form, data, settings, fitted.best, (rows["flops"] >= largest).to_numpy())
+    if law["forecast"]:
+        law["forecast"]["flops_from"] = float(largest)
+    return Outcome(law, [*warnings, *more], ""), fitted
+
+
+def rows_for(form: Form, rows: pd.DataFrame, held: int = 0) -> Usable:
+    """The runs of one architecture that a law of N and D, of which ``held`` parameters are held, is fitted to.
+
+    Laws of repeated data are fitted to all runs; the others to those that read their data once, where these suffice.
+    """
     if rows["tokens"].isna().any():
-        return Outcome(None, [], "tokens are not given")
+        return Usable(rows, [], "tokens are not given")
     warnings = []
     repeated = rows["tokens"] > ONCE * rows["unique_tokens"]
     if form in (REPEAT, SMS):
         if not repeated.any():
-            return Outcome(None, [], "no run reads its data more than once")
+            return Usable(rows, [], "no run reads its data more than once")
     elif repeated.any():
         once = rows[~repeated]
-        if too_few(form, once):
+        if too_few(form, once, held):
             warnings.append(f"{form.name}: {repeated.sum()} runs repeat data, which this law knows nothing of")
         else:
             warnings.append(f"{form.name}: {repeated.sum()} runs that repeat data are left out")
             rows = once
-    if why := too_few(form, rows):
-        return Outcome(None, [], why)
-    data = data_of(*(rows[column].to_numpy() for column in ("params", "tokens", "loss", "unique_tokens")))
-    law, more, best = fit_data(form, data, settings, evaluation_se, trunks(rows))
-    largest = flops_from or rows["flops"].max() / np.sqrt(10)
-    law["forecast"] = forecast_rows(form, data, settings, best, (rows["flops"] >= largest).to_numpy())
-    if law["forecast"]:
-        law["forecast"]["flops_from"] = float(largest)
-    return Outcome(law, [*warnings, *more], "")
+    return Usable(rows, warnings, too_few(form, rows, held))
 
 
-def too_few(form: Form, rows: pd.DataFrame) -> str:
-    """Why rows do not suffice for a law of N and D; empty if they do."""
+def too_few(form: Form, rows: pd.DataFrame, held: int) -> str:
+    """Why rows do not suffice for a law of N and D, of which ``held`` parameters are held; empty if they do."""
     budgets = len(np.unique(levels(rows["tokens"].to_numpy(), SAME_TOKENS))) if len(rows) else 0
     sizes = rows["params"].nunique()
     if sizes < 3 or budgets < 3:
         return f"{sizes} sizes and {budgets} budgets of tokens; it needs 3 of each"
-    if len(rows) < len(form.theta) + 3:
-        return f"{len(rows)} runs for {len(form.theta)} parameters"
+    if len(rows) < len(form.theta) - held + 3:
+        return f"{len(rows)} runs for {len(form.theta) - held} parameters"
+    if np.ptp(np.log(rows["loss"])) < 1e-9:
+        return "the same loss in every run: there is nothing to fit"
     return ""
+
+
+def data_for(rows: pd.DataFrame) -> Data:
+    """The runs in the coordinates of `laws.forms`."""
+    return data_of(*(rows[column].to_numpy() for column in ("params", "tokens", "loss", "unique_tokens")))
+
+
+def quick_fit(form: Form, data: Data, settings: Settings, start: np.ndarray | None = None) -> Fit:
+    """A law by the estimator of ``settings`` alone: no intervals, no second estimator.
+
+    Args:
+        start: (p,) where to begin, in the coordinates of ``data``; None: from a grid of starts.
+    """
+    problem = chosen(form, data, settings)
+    return search(problem).best if start is None else local_optimum(problem, start)
 
 
 def trunks(rows: pd.DataFrame) -> np.ndarray | None:
@@ -85,7 +163,7 @@ def trunks(rows: pd.DataFrame) -> np.ndarray | None:
 
 def fit_data(
     form: Form, data: Data, settings: Settings, evaluation_se: float, groups: np.ndarray | None
-) -> tuple[dict, list[str], Fit]:
+) -> tuple[dict, list[str], Fitted]:
     """A law of N and D by the estimator of ``settings``, with the other one beside it.
 
     Args:
@@ -97,25 +175,41 @@ def fit_data(
     """
     problem, found, other = estimated(form, data, settings)
     law, warnings = summarise(problem, found, other, evaluation_se)
-    drawn = [form.printed(theta, data) for theta in bootstrap(problem, found.best, settings.draws, groups)]
+    thetas = bootstrap(problem, found.best, settings.draws, groups)
+    drawn = [form.printed(theta, data) for theta in thetas]
+    error, folds = left_out(problem, found.best)
     law |= {
         "bootstrap95": {name: percentile_interval(np.array([one[name] for one in drawn])) for name in law["ci95"]},
         "n_rows": len(data.log_loss),
         "n_sizes": len(np.unique(data.log_n)),
-        "loo_error": leave_one_out_error(problem, found.best),
-        "lack_of_fit": surface_lack_of_fit(form, data, found.best),
+        "loo_error": error,
+        "loo_folds": folds,
+        "lack_of_fit": surface_lack_of_fit(problem, found.best),
     }
-    if form in (CHINCHILLA, CHINCHILLA_TIED):
-        law["compute_optimal"] = compute_optimal(law, drawn)
+    if settings.fixed:
+        law |= settings.fixed | {"fixed": dict(settings.fixed)}
+        law["other_estimate"] |= settings.fixed
+    if form in WITH_OPTIMUM:
+        law["compute_optimal"] = compute_optimal(problem, found.best, law, drawn)
     if form is SMS:
-        law["overfit"] = overfit(data, found.best)
-    return law, [*warnings, *(f"{form.name}: {doubt}" for doubt in doubts_of_noise(law))], found.best
+        law["overfit"] = overfit(data, found.best.theta)
+    warnings += [f"{form.name}: {doubt}" for doubt in doubts_of_noise(law)]
+    return law, warnings, Fitted(form, data, found.best, thetas)
 
 
 def estimated(form: Form, data: Data, settings: Settings) -> tuple[Problem, Search, Fit]:
-    """What the chosen estimator minimises, what it found, and the fit of the other estimator."""
+    """What the chosen estimator minimises, what it found, and the fit of the other estimator.
+
+    Where parameters are held, squares are minimised as Huber's loss is, with the same parameters held.
+    """
     huber, squares = problems(form, data, settings)
-    by_huber, by_projection = search(huber), variable_projection(form, data)
+    by_huber = search(huber)
+    if settings.fixed:
+        by_squares = search(squares)
+        if settings.loss == "huber":
+            return huber, by_huber, replace(by_squares.best, objective=2 * by_squares.best.objective)
+        return squares, by_squares, by_huber.best
+    by_projection = variable_projection(form, data)
     if settings.loss == "huber":
         return huber, by_huber, by_projection
     start = Fit(by_projection.theta, float(squares.objective(by_projection.theta)[0]), True)
@@ -126,7 +220,14 @@ def estimated(form: Form, data: Data, settings: Settings) -> tuple[Problem, Sear
 
 def problems(form: Form, data: Data, settings: Settings) -> tuple[Problem, Problem]:
     """What each of the two estimators minimises: Huber's loss and squares, of the loss but for Kaplan's law."""
-    return Problem(form, data, settings.delta), Problem(form, data, linear=form is not KAPLAN)
+    held = held_at(form, settings.fixed, data)
+    return Problem(form, data, settings.delta, held=held), Problem(form, data, linear=form is not KAPLAN, held=held)
+
+
+def chosen(form: Form, data: Data, settings: Settings) -> Problem:
+    """What the estimator of ``settings`` minimises."""
+    huber, squares = problems(form, data, settings)
+    return huber if settings.loss == "huber" else squares
 
 
 def doubts_of_noise(law: dict) -> list[str]:
@@ -137,7 +238,7 @@ def doubts_of_noise(law: dict) -> list[str]:
     wider = [
         f"{name} from {ends[0]:.4g} to {ends[1]:.4g}"
         for name, ends in law["bootstrap95"].items()
-        if ends and np.ptp(ends) > max(WIDER * np.ptp(law["ci95"][name]), 1e-6 * law[name])
+        if ends and np.ptp(ends) / WIDER > max(np.ptp(law["ci95"][name]), 1e-6 * law[name])
     ]
     if wider:
         doubts.append(
@@ -147,59 +248,48 @@ def doubts_of_noise(law: dict) -> list[str]:
     return doubts
 
 
-def surface_lack_of_fit(form: Form, data: Data, best: Fit) -> dict | None:
+def surface_lack_of_fit(problem: Problem, best: Fit) -> dict | None:
     """`lack_of_fit` of a law of N and D, its cells being the (N, D, U) that several runs share."""
+    data = problem.data
     cells, places = np.unique(np.stack((data.log_n, data.log_d, data.log_u)), axis=1, return_inverse=True)
     points = points_of(places.ravel() + 1.0, np.exp(data.log_loss))
     at = data._replace(log_n=cells[0], log_d=cells[1], log_u=cells[2])
-    return lack_of_fit(points, form.predict(best.theta, at)[0], len(form.theta))
+    return lack_of_fit(points, problem.form.predict(best.theta, at)[0], problem.parameters)
 
 
-def leave_one_out_error(problem: Problem, best: Fit) -> float:
-    """Mean relative error of the loss of each row, predicted from all the others by fits begun at the best."""
-    rest = 1 - np.eye(len(problem.data.log_loss))
-    return left_out_error(problem, minimise_all(replace(problem, weights=rest), best.theta, LOOSE).theta)
+def left_out(problem: Problem, best: Fit) -> tuple[float, int]:
+    """Mean relative error of the loss of each row, predicted by fits to others begun at the best; and their number.
 
-
-def compute_optimal(law: dict, drawn: list[dict]) -> dict:
-    """N_opt = G (C/6)^a and D_opt = (C/6)^b / G at C = 6 N D (Hoffmann et al. 2022, equation 4).
-
-    ``drawn``: printed parameters of resampled runs, of which the exponents' percentile intervals are.
+    Each row is left out alone; of more than `ENOUGH` rows a tenth at a time, drawn at random.
     """
-
-    def exponent_and_g(law: dict) -> tuple[float, float]:
-        alpha, beta = law["alpha"], law.get("beta", law["alpha"])
-        ratio = alpha * law["A"] / (beta * law["B"]) if law["B"] > 0 and law["A"] > 0 else np.nan
-        return beta / (alpha + beta), ratio ** (1 / (alpha + beta))
-
-    a, g = exponent_and_g(law)
-    ends = percentile_interval(np.array([exponent_and_g(one)[0] for one in drawn]))
-    return {"N_exponent": a, "D_exponent": 1 - a, "G": float(g) if np.isfinite(g) else None,
-            "bootstrap95": {"N_exponent": ends, "D_exponent": ends and [1 - ends[1], 1 - ends[0]]}}  # fmt: skip
+    rows = len(problem.data.log_loss)
+    folds = rows if rows <= ENOUGH else FOLDS
+    fold = np.random.default_rng(0).permutation(rows) % folds if folds < rows else np.arange(rows)
+    rest = (fold != np.arange(folds)[:, None]).astype(float)
+    return left_out_error(problem, minimise_all(replace(problem, weights=rest), best.theta, LOOSE).theta, fold), folds
 
 
-def overfit(data: Data, best: Fit) -> dict:
-    """What repeated data add to the loss beyond the law of `SMS` (Qu et al. 2024).
+def compute_optimal(problem: Problem, best: Fit, law: dict, drawn: list[dict]) -> dict | None:
+    """`optimum_exponents` of a law, with intervals: by the profile of the exponent, and of resampled runs.
 
-    It is GELU(k_d D + k_n log N - k_u log U - k_in), by least squares of the loss that is left over; k_d is per
-    geometric mean of D.
+    Args:
+        law: its printed parameters.
+        drawn: printed parameters of resampled runs.
     """
-    loss, under = np.exp(data.log_loss), np.exp(SMS.predict(best.theta, data)[0])
-    basis = np.stack((np.exp(data.log_d), data.log_n + data.mean_n, -data.log_u - data.mean_d, -np.ones_like(loss)))
-
-    def extra(k: np.ndarray) -> np.ndarray:
-        x = k @ basis
-        gelu: np.ndarray = x * ndtr(x)
-        return gelu
-
-    start, *_ = np.linalg.lstsq(basis.T, loss - under)
-    starts = [start, np.zeros(4), *(start * factor for factor in (0.1, 3.0))]
-    ended = [least_squares(lambda k: under + extra(k) - loss, start, x_scale="jac", max_nfev=2000) for start in starts]
-    done = min(ended, key=lambda one: one.cost)
-    total = np.sum((loss - loss.mean()) ** 2)
-    return {**dict(zip(("k_d", "k_n", "k_u", "k_in"), done.x.tolist(), strict=True)),
-            "r2_of_loss": float(1 - 2 * done.cost / total),
-            "r2_of_loss_without": float(1 - np.sum((under - loss) ** 2) / total)}  # fmt: skip
+    form = problem.form
+    found = optimum_exponents(form, law)
+    if found is None:
+        return None
+    known = [one for one in (optimum_exponents(form, one) for one in drawn) if one]
+    ends, profile = percentile_interval(np.array([one["N_exponent"] for one in known])), None
+    if form is not CHINCHILLA_TIED and is_free(problem, "N_exponent", found["N_exponent"]):
+        profile = profile_interval(problem, best, "N_exponent")
+        found["N_exponent"] = form.value("N_exponent", best.theta, problem.data)
+        found["D_exponent"] = 1 - found["N_exponent"]
+    return found | {
+        key: {"N_exponent": both, "D_exponent": both and [1 - both[1], 1 - both[0]]}
+        for key, both in (("ci95", profile), ("bootstrap95", ends))
+    }
 
 
 def forecast_rows(form: Form, data: Data, settings: Settings, best: Fit, held_out: np.ndarray) -> dict | None:
@@ -210,10 +300,9 @@ def forecast_rows(form: Form, data: Data, settings: Settings, best: Fit, held_ou
         held_out: (n,) which rows are.
     """
     rest = data.take(~held_out)
-    if not held_out.any() or len(rest.log_loss) < len(form.theta) + 3:
+    if not held_out.any() or len(rest.log_loss) < len(form.theta) - len(settings.fixed) + 3:
         return None
-    huber, squares = problems(form, rest, settings)
-    problem = huber if settings.loss == "huber" else squares
+    problem = chosen(form, rest, settings)
     found = min(search(problem).best, local_optimum(problem, best.theta), key=lambda fit: fit.objective)
     predicted = form.predict(found.theta, data.take(held_out))[0]
     errors = np.exp(predicted - data.log_loss[held_out]) - 1

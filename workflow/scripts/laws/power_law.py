@@ -11,16 +11,27 @@ import numpy as np
 import pandas as pd
 
 from workflow.scripts.laws.batched_bfgs import minimise_all
-from workflow.scripts.laws.estimate import LOOSE, Settings, search, starting_points, variable_projection
-from workflow.scripts.laws.forms import POWER_IRREDUCIBLE, data_of
+from workflow.scripts.laws.estimate import LOOSE, Search, Settings, search, starting_points, variable_projection
+from workflow.scripts.laws.forms import POWER_IRREDUCIBLE, Data, data_of
 from workflow.scripts.laws.intervals import percentile_interval
-from workflow.scripts.laws.line import Points, fit_line, lack_of_fit, leave_one_out_error, r_squared, t_interval
+from workflow.scripts.laws.line import (
+    Noise,
+    Points,
+    lack_of_fit,
+    leave_one_out_error,
+    points_of,
+    pooled_line,
+    pooled_noise,
+    r_squared,
+    sizes_noise,
+    t_interval,
+)  # fmt: skip
 from workflow.scripts.laws.problem import Problem
 from workflow.scripts.laws.report import SHARED, Outcome, left_out_error, summarise, widened
 from workflow.scripts.tables.levels import SAME_TOKENS, levels
 
 MANY_EPOCHS = 4.0  # beyond, repeated tokens are worth clearly less than new ones (Muennighoff et al. 2023)
-MISFIT = 0.05  # no seed moves a loss by so much: residuals beyond are the law's fault, and E is below every loss then
+MISFIT = 0.05  # no seed moves a loss by so much: residuals beyond are the law's fault
 
 
 class Budget(NamedTuple):
@@ -67,6 +78,17 @@ def one_budget(rows: pd.DataFrame) -> Budget:
     return Budget(chosen, tokens, True, doubts_of_budget(rows, chosen, tokens))
 
 
+def points_at(rows: pd.DataFrame, column: str = "params") -> Points:
+    """One point a size of runs of one budget; or a FLOP count, by ``column``.
+
+    Sizes are weighted by their errors of evaluation where these differ much.
+    """
+    loss = rows["loss"].to_numpy()
+    return points_of(
+        rows[column].to_numpy(), loss, rows["loss_se"].to_numpy(float) / loss if "loss_se" in rows else None
+    )
+
+
 def doubts_of_budget(rows: pd.DataFrame, chosen: pd.DataFrame, tokens: int) -> list[str]:
     """What a reader has to know of the runs ``chosen`` among ``rows`` for their budget."""
     doubts = []
@@ -88,13 +110,14 @@ def same_tokens(a: int | None, b: int | None) -> bool:
 
 
 def fit_power(points: Points, settings: Settings, evaluation_se: float) -> dict:
-    """L = A N^-alpha by `curve_fit` of log L on log N, with t intervals of k - 2 degrees of freedom; needs three sizes.
+    """L = A N^-alpha by `curve_fit` of log L on log N, with t intervals by `pooled_noise`; needs three sizes.
 
     ``evaluation_se``: relative standard error of the loss that all runs share, as they were measured on the same text.
     It moves A and not alpha; what it does to single runs is in the residuals already.
     """
-    line = fit_line(points)
+    line = pooled_line(points)
     log_loss = np.log(points.loss)
+    rss = float(np.sum((log_loss - line.log_loss(points.n)) ** 2))
     errors = np.sqrt(np.diag(line.covariance))
     a = np.exp(widened(t_interval(line.log_a, errors[0], line.dof), line.log_a, SHARED * evaluation_se)).tolist()
     return {
@@ -105,11 +128,12 @@ def fit_power(points: Points, settings: Settings, evaluation_se: float) -> dict:
         "bootstrap95": {"alpha": percentile_interval(resampled_slopes(points, settings.draws))},
         "covariance_log_A_alpha": line.covariance.tolist(),
         "dof": line.dof,
+        "noise": line.noise.entry(),
         "objective": line.rss,
         "n_rows": len(points.run_log_loss),
         "n_sizes": len(points.n),
-        "r2": r_squared(log_loss, line.rss),
-        "aicc": aicc(line.rss, len(points.n), 3),
+        "r2": r_squared(log_loss, rss),
+        "aicc": aicc(rss, len(points.n), 3),
         "loo_error": leave_one_out_error(points) if len(points.n) > 3 else None,
         "lack_of_fit": lack_of_fit(points, line.log_loss(points.n), 2),
         "converged": True,
@@ -134,11 +158,11 @@ def resamples(points: Points, draws: int, fewest: int) -> tuple[np.ndarray, np.n
         mean of all its runs.
     """
     runs, sizes = len(points.run_log_loss), len(points.n)
-    times = np.random.default_rng(0).multinomial(runs, np.full(runs, 1 / runs), size=draws)
+    times = np.random.default_rng(0).multinomial(runs, np.full(runs, 1 / runs), size=draws) * points.run_weight
     of_size = points.run_size[:, None] == np.arange(sizes)
     counts = times @ of_size
     sums = times * points.run_log_loss @ of_size
-    means = np.where(counts > 0, sums / np.maximum(counts, 1), np.log(points.loss))
+    means = np.where(counts > 0, sums / np.where(counts > 0, counts, 1), np.log(points.loss))
     enough = (counts > 0).sum(axis=1) >= fewest
     return counts[enough] > 0, means[enough]
 
@@ -153,32 +177,50 @@ def resampled_slopes(points: Points, draws: int) -> np.ndarray:
 def fit_power_irreducible(points: Points, settings: Settings, evaluation_se: float) -> Outcome:
     """L = E + A N^-alpha by least squares of log L over one point a size; absent below four sizes.
 
-    Squares rather than Huber's loss: of so few points none can be known to be an outlier. ``evaluation_se``: see
-    `fit_power`.
+    Squares rather than Huber's loss: of so few points none can be known to be an outlier. Intervals are by
+    `pooled_noise`. ``evaluation_se``: see `fit_power`.
     """
     if len(points.n) < 4:
         return Outcome(None, [], "three sizes cannot tell an irreducible loss")
     data = data_of(points.n, points.n, points.loss)
-    problem = Problem(POWER_IRREDUCIBLE, data)
-    found = search(problem)
+    problem, found, noise = fit_floor(points, data)
     law, warnings = summarise(problem, found, variable_projection(POWER_IRREDUCIBLE, data), evaluation_se)
-    rss = law["objective"]
-    if np.sqrt(rss / (len(points.n) - 3)) > MISFIT:
-        low, high = law["ci95"]["E"]
-        law["ci95"]["E"] = [low, min(high, float(points.loss.min()))]
+    fitted = POWER_IRREDUCIBLE.predict(found.best.theta, data)[0]
+    rss = float(np.sum((fitted - np.log(points.loss)) ** 2))
+    misfit = float(np.sqrt(rss / (len(points.n) - 3)))
+    if misfit > MISFIT:
+        warnings.append(f"power_irreducible: the law misses its sizes by {misfit:.0%}, so its E says little")
     drawn, means = resamples(points, settings.draws, 4)
     many = Problem(POWER_IRREDUCIBLE, data._replace(log_loss=means), weights=drawn.astype(float))
     log_e, _, alphas = minimise_all(many, found.best.theta, LOOSE).theta.T
     law |= {
         "bootstrap95": {"alpha": percentile_interval(alphas), "E": percentile_interval(np.exp(log_e))},
-        "dof": len(points.n) - 3,
+        "dof": noise.dof,
+        "noise": noise.entry(),
+        "misfit": misfit if misfit > MISFIT else None,
         "n_rows": len(points.run_log_loss),
         "n_sizes": len(points.n),
         "aicc": aicc(rss, len(points.n), 4),
         "loo_error": irreducible_leave_one_out_error(problem) if len(points.n) > 4 else None,
-        "lack_of_fit": lack_of_fit(points, POWER_IRREDUCIBLE.predict(found.best.theta, data)[0], 3),
+        "lack_of_fit": lack_of_fit(points, fitted, 3),
     }
     return Outcome(law, warnings, "")
+
+
+def fit_floor(points: Points, data: Data) -> tuple[Problem, Search, Noise]:
+    """The law with irreducible loss of ``data``, one row a size of ``points``, and the noise that its intervals are by.
+
+    Sizes are weighted only as long as seeds explain how far they lie from the law.
+    """
+    problem = Problem(POWER_IRREDUCIBLE, data, weights=points.weight)
+    found = search(problem)
+    noise = pooled_noise(points, POWER_IRREDUCIBLE.predict(found.best.theta, data)[0], 3)
+    if noise.source == "sizes" and points.seeds_tell and np.ptp(points.weight) > 0:
+        problem = Problem(POWER_IRREDUCIBLE, data)
+        found = search(problem)
+        fitted = POWER_IRREDUCIBLE.predict(found.best.theta, data)[0]
+        noise = sizes_noise(points, fitted, 3, problem.row_weights)
+    return replace(problem, noise=(noise.variance, noise.dof)), found, noise
 
 
 def irreducible_leave_one_out_error(problem: Problem) -> float:

@@ -6,9 +6,12 @@ Needs unique tokens U beside N, D and the loss of each run; see `laws.forms` for
 from typing import NamedTuple
 
 import numpy as np
+from scipy.optimize import least_squares
+from scipy.special import ndtr
 
 from workflow.scripts.laws.forms import EXPONENTS, N_AND_D, Constraint, Data, Form, log_sum_exp, non_negative_weights
 
+WORTHS = (0.001, 1 - 1e-5)  # range of k, what an epoch is worth beside the one before
 Values = np.ndarray | float  # of one law a number, of m laws (m, 1)
 
 
@@ -52,7 +55,7 @@ class Repeat(Form):
             e, a + through_n * by_ratio, b - through_n * by_ratio, -a * log_n + through_n * by_alpha,
             -b * log_d + through_n * by_beta, -b * beta * by_r_d, through_n * by_r_n,
         )  # fmt: skip
-        return total, np.stack(gradient, axis=-1)
+        return total, np.moveaxis(np.stack(gradient), 0, -1)
 
     @staticmethod
     def tokens(log_r_d: Values, data: Data) -> EffectiveTokens:
@@ -107,7 +110,7 @@ class Sms(Form):
     """E + A N^-alpha + B D''^-beta + d N^-alpha D''^-beta, with D'' = U (1 - k^(D/U)) / (1 - k).
 
     This is the part of MuPT's symbolic music scaling (SMS) law that leaves out over-fitting (Qu et al. 2024, equation
-    2): each epoch adds k times as much as the one before. `laws.loss_surface.overfit` fits the other part.
+    2): each epoch adds k times as much as the one before. `overfit` fits the other part.
     """
 
     name = "repeat_sms"
@@ -122,7 +125,8 @@ class Sms(Form):
         shapes = np.zeros_like(by_n), by_n, by_d, by_n + by_d
         total, shares = log_sum_exp(np.stack([c + shape for c, shape in zip(coefficients, shapes, strict=True)]))
         of_n, of_d = shares[1] + shares[3], shares[2] + shares[3]
-        return total, np.stack((*shares, -of_n * data.log_n, -of_d * log_d, -of_d * beta * by_decay), axis=-1)
+        gradient = (*shares, -of_n * data.log_n, -of_d * log_d, -of_d * beta * by_decay)
+        return total, np.moveaxis(np.stack(gradient), 0, -1)
 
     def project(self, shape: np.ndarray, data: Data) -> tuple[np.ndarray, np.ndarray]:
         alpha, beta, log_decay = shape
@@ -139,9 +143,15 @@ class Sms(Form):
         del found["DECAY"]
         return found | {"k": float(1 - np.exp(log_decay))}
 
+    def limits(self, name: str, value: float, data: Data) -> tuple[float, float]:
+        return WORTHS if name == "k" else super().limits(name, value, data)
+
     def constraint(self, name: str, value: float, data: Data) -> Constraint:
-        if name == "d":
-            raise ValueError("d cannot be held: its term falls with N and with D, and no exponent follows both")
+        if name == "d":  # log d = log_d + alpha mean_n + beta mean_d
+            of_d, alpha, beta = (self.theta.index(inner) for inner in ("log_d", "alpha", "beta"))
+            if abs(mean := data.mean_n) < 1:
+                return Constraint(of_d, np.log(value), ((alpha, -mean), (beta, -data.mean_d)))
+            return Constraint(alpha, np.log(value) / mean, ((of_d, -1 / mean), (beta, -data.mean_d / mean)))
         if name == "k":
             return Constraint(self.theta.index("log_decay"), np.log1p(-value))
         return super().constraint(name, value, data)
@@ -160,3 +170,27 @@ def geometric(data: Data, log_decay: Values) -> EffectiveTokens:
 
 
 REPEAT, SMS = Repeat(), Sms()
+
+
+def overfit(data: Data, theta: np.ndarray) -> dict:
+    """What repeated data add to the loss beyond the law of `SMS`, of parameters ``theta`` (p,) (Qu et al. 2024).
+
+    It is GELU(k_d D + k_n log N - k_u log U - k_in), by least squares of the loss that is left over; k_d is per
+    geometric mean of D.
+    """
+    loss, under = np.exp(data.log_loss), np.exp(SMS.predict(theta, data)[0])
+    basis = np.stack((np.exp(data.log_d), data.log_n + data.mean_n, -data.log_u - data.mean_d, -np.ones_like(loss)))
+
+    def extra(k: np.ndarray) -> np.ndarray:
+        x = k @ basis
+        gelu: np.ndarray = x * ndtr(x)
+        return gelu
+
+    start, *_ = np.linalg.lstsq(basis.T, loss - under)
+    starts = [start, np.zeros(4), *(start * factor for factor in (0.1, 3.0))]
+    ended = [least_squares(lambda k: under + extra(k) - loss, start, x_scale="jac", max_nfev=2000) for start in starts]
+    done = min(ended, key=lambda one: one.cost)
+    total = np.sum((loss - loss.mean()) ** 2)
+    return {**dict(zip(("k_d", "k_n", "k_u", "k_in"), done.x.tolist(), strict=True)),
+            "r2_of_loss": float(1 - 2 * done.cost / total),
+            "r2_of_loss_without": float(1 - np.sum((under - loss) ** 2) / total)}  # fmt: skip

@@ -7,14 +7,16 @@ from typing import NamedTuple
 
 import numpy as np
 
+from workflow.scripts.laws.coupling import COUPLED
 from workflow.scripts.laws.estimate import Search
-from workflow.scripts.laws.forms import EXPONENTS, POWER_IRREDUCIBLE, REPEATS
+from workflow.scripts.laws.forms import COEFFICIENTS, POWER_IRREDUCIBLE
 from workflow.scripts.laws.intervals import profile_intervals
 from workflow.scripts.laws.line import r_squared
 from workflow.scripts.laws.problem import Fit, Problem
 
 SHARED = 1.96  # standard errors of the loss of all models at once, as far as they all were evaluated on the same tunes
-WEAK = 5.0  # an exponent's interval whose ends differ by more than this factor says little
+WEAK = 5.0  # an interval whose ends differ by more than this factor says little
+PRINTED_AS = {"log_r_d": "R_D", "log_r_n": "R_N", "log_decay": "k"}  # of parameters that are searched for otherwise
 ALIKE = 1e-3  # estimates that differ by less, as a share, agree
 
 
@@ -41,7 +43,7 @@ def summarise(problem: Problem, found: Search, other: Fit, evaluation_se: float)
     """
     form, data, best = problem.form, problem.data, found.best
     values, second = form.printed(best.theta, data), form.printed(other.theta, data)
-    intervals, bounds = parameter_intervals(problem, best, values, evaluation_se), at_bounds(values)
+    intervals, bounds = parameter_intervals(problem, best, values, evaluation_se), at_bounds(problem, best, values)
     predicted, _ = form.predict(best.theta, data)
     squares = np.isinf(problem.delta)
     law = {
@@ -67,18 +69,27 @@ def summarise(problem: Problem, found: Search, other: Fit, evaluation_se: float)
 def parameter_intervals(
     problem: Problem, best: Fit, values: dict[str, float], evaluation_se: float
 ) -> dict[str, list[float]]:
-    """95% intervals of the printed parameters ``values``, but for those of terms that vanished and d of the SMS law.
+    """95% intervals of the printed parameters ``values``, but for those that are held or of terms that vanished.
 
-    They are profile intervals; those of E, A and B, which have the unit of the loss, are wider by the error that all
-    runs share.
+    They are profile intervals; those of E and of coefficients, which have the unit of the loss, are wider by the error
+    that all runs share.
     """
-    names = [name for name in values if (values[name] > 0 or name == "E") and name != "d"]
+    names = [name for name, value in values.items() if (value > 0 or name == "E") and is_free(problem, name, value)]
     intervals = profile_intervals(problem, best, names)
-    for name in ("E", "A", "B"):
+    for name in ("E", "A", "B", "d"):
         if name in intervals:
-            low, high = widened(intervals[name], values[name], SHARED * evaluation_se * values[name])
-            intervals[name] = [max(low, 0.0), high]
+            unit = values["k"] if problem.form is COUPLED and name != "E" else 1.0  # A^k has the unit of the loss
+            half = SHARED * evaluation_se * values[name] / unit
+            with np.errstate(over="ignore"):  # the widest end may be the largest number there is
+                low, high = map(float, widened(intervals[name], values[name], half))
+            intervals[name] = [max(low, 0.0), min(high, float(np.finfo(float).max))]
     return intervals
+
+
+def is_free(problem: Problem, name: str, value: float) -> bool:
+    """Whether what `Form.value` gives under ``name`` is not held."""
+    held = problem.held
+    return held is None or not held.determines(problem.form.constraint(name, value or 1.0, problem.data))
 
 
 def doubts_of_search(found: Search, bounds: list[str]) -> list[str]:
@@ -115,10 +126,10 @@ def disagree(value: float, other: float, interval: list[float]) -> bool:
 
 
 def weakly_identified(intervals: dict[str, list[float]]) -> list[str]:
-    """Exponents of which the table says little."""
+    """Exponents, and worths of what is repeated, of which the table says little."""
     return [
         f"{name} is weakly identified: anything from {intervals[name][0]:.2g} to {intervals[name][1]:.2g}"
-        for name in ("alpha", "beta")
+        for name in ("alpha", "beta", "R_D", "R_N")
         if name in intervals and intervals[name][1] > WEAK * intervals[name][0]
     ]
 
@@ -128,18 +139,29 @@ def widened(interval: list[float], value: float, half: float) -> list[float]:
     return [value - np.hypot(value - interval[0], half), value + np.hypot(interval[1] - value, half)]
 
 
-def at_bounds(values: dict[str, float]) -> list[str]:
-    """Names of the printed parameters that are at an end of what was searched; E, A or B is if it is 0."""
-    ends = {"alpha": EXPONENTS, "beta": EXPONENTS, "R_D": tuple(np.exp(REPEATS)), "R_N": tuple(np.exp(REPEATS))}
-    zero = [name for name in ("E", "A", "B") if values.get(name) == 0]
-    return zero + [name for name, limits in ends.items() if name in values and np.isclose(values[name], limits).any()]
+def at_bounds(problem: Problem, best: Fit, values: dict[str, float]) -> list[str]:
+    """Names of the printed parameters, ``values``, at an end of what was searched; a coefficient is if it is 0.
 
-
-def left_out_error(problem: Problem, thetas: np.ndarray) -> float:
-    """Mean relative error of the loss of each row, by the law that was fitted to all the others.
-
-    ``thetas``: (n, p), the parameters found without each row.
+    What is held is not.
     """
-    log_loss = problem.data.log_loss
-    predicted = problem.form.predict(thetas.T[:, :, None], problem.data)[0].diagonal()
-    return float(np.abs(np.exp(predicted - log_loss) - 1).mean())
+    form = problem.form
+    found = [name for name in ("E", "A", "B") if values.get(name) == 0]
+    for i, name in enumerate(form.theta):
+        low, high = form.bounds(problem.data)[i]
+        value = best.theta[i]  # which may be beyond, where a coefficient is held that it follows
+        if name not in COEFFICIENTS and (np.isclose(value, (low, high)).any() or not low < value < high):
+            found.append(PRINTED_AS.get(name, name))
+    return [name for name in found if is_free(problem, name, values[name])]
+
+
+def left_out_error(problem: Problem, thetas: np.ndarray, fold: np.ndarray | None = None) -> float:
+    """Mean relative error of the loss of each row, by the law that was fitted without it.
+
+    Args:
+        thetas: (folds, p), the parameters found without each part of the rows.
+        fold: (n,) the part that each row is of; None: its own.
+    """
+    rows = np.arange(len(problem.data.log_loss))
+    predicted, _ = problem.form.predict(thetas.T[:, :, None], problem.data)
+    errors = np.exp(predicted[rows if fold is None else fold, rows] - problem.data.log_loss) - 1
+    return float(np.abs(errors).mean())

@@ -13,6 +13,6 @@ def read_fit(path: Path) -> dict:
         InputError: it holds no fits, or those of an earlier version.
     """
     fit = read_json(path)
-    if not fit.get("groups") or "said" not in fit.get("comparison", {}):
+    if not fit.get("groups") or "headline" not in fit.get("comparison", {}):
         raise InputError(f"{path} holds no fits that this version can read: make it again with fit_scaling")
     return fit

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+SAME_FLOPS = 0.10  # FLOP that differ by no more, in logs, are one budget: sizes and steps are whole numbers
 SAME_TOKENS = 0.01  # budgets of tokens that differ by less, in logs, are one
 SAME_SIZE = 0.01  # sizes that differ by less, in logs, are one, as far as `joined_sizes` tells
 SAME_NUMBER = 0.001  # and so are those that differ by less, at whatever budgets

@@ -1,0 +1,320 @@
+"""Loss over N and D: slices at equal tokens or equal FLOP, the best N for each FLOP, and marks with their intervals.
+
+Needs the table of runs as `tables.table.read_table` gives it and the contents of fit.json.
+"""
+
+from typing import Literal, NamedTuple
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patheffects import withStroke
+from matplotlib.transforms import Bbox
+
+from workflow.scripts.figures.look import (
+    MEDIUM,
+    SMALL,
+    digits,
+    dots_a_point,
+    draw_interval,
+    finite,
+    grid_of,
+    log_axis,
+    loss_axis,
+    loss_limits,
+    page,
+    pixels,
+    short,
+    text_width,
+    thin,
+)
+from workflow.scripts.figures.words import shortened, under_figure
+from workflow.scripts.tables.levels import SAME_FLOPS, SAME_TOKENS, levels
+
+LOSS = "Test loss (nats a character)"
+PARAMS = "Parameters outside the embedding, N"
+SLICES = 5
+PANELS = 12  # groups that are drawn at most, where each has its own axes
+FEW = 12  # amounts that are shown one by one; of more, `SHOWN` from the least to the most
+SHOWN = 8
+DASHES = (0, (4, 3))
+GREY = "#777777"
+HALO = [withStroke(linewidth=1.5, foreground="white")]  # around words that a line may run behind
+BEYOND = 4.0  # slices and the frontier go on to so many times the most tokens that a run read
+TITLE = "Loss over size and tokens, and the best size for each FLOP"
+SURFACE_KEY = (
+    "Marks: {marks}; coloured lines: L = E + A/N^α + B/D^β, fitted to all runs at once. Brackets: 95%. Dashes: runs of"
+    " equal FLOP, large N with few tokens to small N with many; each one's lowest point is the best size for its FLOP."
+)
+UNREAD = "By the fit {of} the best sizes read more tokens than any run did: that is extrapolated."
+NO_SURFACE = "No law of N and D: it needs 3 sizes and 3 budgets of tokens."
+ASKED_KEY = {"predictions": "thin diamonds: predictions, with 95% for one more run",
+             "best_for": "open stars: best sizes asked for, with 95% of N and of loss"}  # fmt: skip
+
+Colour = tuple[float, float, float, float]
+
+
+class Amounts(NamedTuple):
+    """Tokens or FLOP that colours stand for.
+
+    Attributes:
+        column: tokens or flops.
+        shown: the amounts that lines are drawn at, ascending: the levels of the runs, or, where there are many, some
+            between the least and the most.
+        level: place in ``shown`` of each run's level, by the index of the table; None where there are too many.
+    """
+
+    column: str
+    shown: list[float]
+    level: pd.Series | None
+
+    def colours(self, amounts: np.ndarray) -> np.ndarray:
+        """(n, 4) colours of amounts (n,), darker for more."""
+        span = np.log(self.shown[-1] / self.shown[0]) or 1.0
+        shades: np.ndarray = plt.get_cmap("viridis")(0.9 - 0.8 * np.clip(np.log(amounts / self.shown[0]) / span, 0, 1))
+        return shades
+
+    def colour(self, amount: float) -> Colour:
+        """That of one amount."""
+        r, g, b, a = map(float, self.colours(np.array([amount]))[0])
+        return r, g, b, a
+
+    def shades(self) -> list[tuple[float, Colour]]:
+        """Each of the amounts shown, with its colour."""
+        return [(amount, self.colour(amount)) for amount in self.shown]
+
+    def handles(self, line: Literal["-", "none"] = "-") -> list[Line2D]:
+        """Entries of a legend."""
+        return [
+            Line2D([], [], color=shade, marker="o", linestyle=line, label=self.name(amount), **thin(3.5, 1))
+            for amount, shade in self.shades()
+        ]
+
+    def name(self, amount: float) -> str:
+        """What the legend says of an amount."""
+        return f"D = {short(amount)}" if self.column == "tokens" else f"{digits(amount, 3)} FLOP"
+
+
+def at_equal_flop(rows: pd.DataFrame, group: dict) -> bool:
+    """Whether most runs of a group are of a budget of FLOP that has three sizes, or all are the optima of budgets."""
+    level = levels(rows["flops"].to_numpy(), SAME_FLOPS)
+    sizes = rows.groupby(level)["params"].transform("nunique")
+    return bool(2 * (sizes >= 3).sum() > len(rows)) or bool((group.get("isoflop") or {}).get("optima_given"))
+
+
+class Slice(NamedTuple):
+    """A line of equal FLOP: what it is called, and its N and losses, each (k,)."""
+
+    name: str
+    n: np.ndarray
+    loss: np.ndarray
+
+
+def amounts_of(rows: pd.DataFrame, column: str) -> Amounts:
+    """The amounts of tokens or FLOP, as ``column`` says, that ``rows`` are shown by."""
+    values = rows[column].to_numpy(float)
+    level = levels(values, SAME_TOKENS if column == "tokens" else SAME_FLOPS)
+    if level.max() < FEW:
+        shown = [float(np.median(values[level == i])) for i in range(level.max() + 1)]
+        return Amounts(column, shown, pd.Series(level, rows.index))
+    return Amounts(column, np.geomspace(values.min(), values.max(), SHOWN).tolist(), None)
+
+
+def surfaces(fit: dict) -> list[str]:
+    """The groups that have a law of N and D."""
+    return [name for name in sorted(fit["groups"]) if fit["groups"][name].get("chinchilla")]
+
+
+def surface(table: pd.DataFrame, fit: dict, by: str = "arch", loss: str = LOSS, width: float = MEDIUM) -> Figure:
+    """L(N, D) of each group: runs coloured by their tokens, slices of equal FLOP, and the best N for each FLOP.
+
+    Args:
+        by: the column of the table that has the groups' names.
+        loss: label of the y axis.
+        width: of the figure, in inches.
+
+    Raises:
+        InputError: it is too narrow or too wide for that; see `page`.
+    """
+    with page(width) as scale:
+        if not (names := surfaces(fit)[:PANELS]):
+            fig = plt.figure(figsize=(width, 1.6 * scale))
+            fig.text(0.5, 0.5, NO_SURFACE, ha="center", va="center")
+            return fig
+        chosen = table[table[by].isin(names)]
+        amounts = amounts_of(chosen, "tokens")
+        fig, axes, each = grid_of(len(names), width, scale, titles=2)
+        asked = [one for name in names for one in answers(fit["groups"][name], *ASKED_KEY)]
+        seen = [*chosen["loss"], *(one["loss"] for one in asked)]
+        slices, unread = [], []
+        for ax, name in zip(axes, names, strict=True):
+            law, rows = fit["groups"][name]["chinchilla"], chosen[chosen[by] == name]
+            log_axis(ax, pd.concat([chosen["params"], sizes_of(asked)]), PARAMS)
+            ax.set_ylim(loss_limits(seen, [0.95 * min(seen), max(seen)]))
+            loss_axis(ax, loss)
+            drawn, read = draw_surface(ax, rows, law, amounts)
+            draw_answers(ax, fit["groups"][name], amounts)
+            slices.append(drawn)
+            unread += [] if read else [name.upper()]
+            title_panel(ax, name, each - 0.8 * scale, [growth(law["compute_optimal"])])
+        groups = len(surfaces(fit))
+        notes = f"{PANELS} of {groups} groups. " if groups > PANELS else ""
+        notes += SURFACE_KEY.format(marks="means over seeds" if amounts.level is not None else "runs")
+        if unread:
+            notes += " " + UNREAD.format(of="of each" if len(unread) == len(names) else f"of {', '.join(unread)}")
+        notes += answers_key([fit["groups"][name] for name in names], *ASKED_KEY)
+        under_figure(fig, [notes], TITLE, handles=surface_key(amounts))
+        for ax, drawn in zip(axes, slices, strict=True):
+            label_slices(ax, drawn)
+    return fig
+
+
+def growth(optimal: dict) -> str:
+    """How the best N grows with FLOP, and the 95% interval of the exponent if it has one."""
+    ends = optimal["ci95"]["N_exponent"] or optimal.get("bootstrap95", {}).get("N_exponent")
+    return f"best N ∝ C$^{{{optimal['N_exponent']:.2f}}}$" + (f" [{ends[0]:.2f}, {ends[1]:.2f}]" if ends else "")
+
+
+def title_panel(ax: Axes, name: str, room: float, lines: list[str]) -> None:
+    """A group's name above its axes, on so many inches, and under it what is said of the group."""
+    size = plt.rcParams["font.size"]
+    ax.set_title("\n".join([shortened(name.upper(), room, size), *lines]), loc="left", fontsize=size)
+
+
+def surface_key(amounts: Amounts) -> list[Line2D]:
+    """Entries of the legend."""
+    return [
+        *amounts.handles(),
+        Line2D([], [], color=GREY, linestyle=DASHES, label="equal FLOP", **thin(1, 0.7)),
+        Line2D([], [], color="black", label="best size for its FLOP", **thin(1, 1.6)),
+        Line2D([], [], color="black", linestyle=(0, (1, 1)), label="the same, with more tokens than any run",
+               **thin(1, 1.6)),
+    ]  # fmt: skip
+
+
+def draw_surface(ax: Axes, rows: pd.DataFrame, law: dict, amounts: Amounts) -> tuple[list[Slice], bool]:
+    """Draw one group's law of N and D.
+
+    Returns:
+        Its slices of equal FLOP; and whether any of its compute-optimal sizes reads no more tokens than a run did.
+    """
+    n = np.geomspace(rows["params"].min(), rows["params"].max(), 300)
+    draw_marks(ax, rows, amounts)
+    for tokens, shade in amounts.shades():
+        ax.plot(n, predicted(law, n, tokens), color=shade, **thin(0, 1))
+    per_token = flops_per_token(rows, n)
+    least, most = rows["tokens"].min(), rows["tokens"].max()
+    span = np.log(rows["flops"].min()), np.log(rows["flops"].max())
+    slices = []
+    for flops in np.exp(np.linspace(*span, SLICES + 2)[1:-1]):
+        tokens = flops / per_token
+        near = (tokens >= least) & (tokens <= BEYOND * most)
+        if near.any():
+            slices.append(Slice(f"{digits(flops, 1)} FLOP", n[near], predicted(law, n[near], tokens[near])))
+            ax.plot(*slices[-1][1:], color=GREY, linestyle=DASHES, zorder=1, **thin(0, 0.7))
+    best = [best_size(law, n, flops / per_token) for flops in np.exp(np.linspace(*span, 200))]
+    frontier = np.array([place for place in best if place is not None and place[2] <= BEYOND * most]).reshape(-1, 3)
+    read = frontier[:, 2] <= most
+    ax.plot(*frontier[:, :2].T, color="black", linestyle=(0, (1, 1)), zorder=4, **thin(0, 1.6))
+    ax.plot(*frontier[read, :2].T, color="black", zorder=4, **thin(0, 1.6))
+    return slices, bool(read.any())
+
+
+def draw_marks(ax: Axes, rows: pd.DataFrame, amounts: Amounts) -> None:
+    """Means over seeds at each of the amounts, if they are levels of the runs; else the runs, each in its colour."""
+    if amounts.level is None:
+        draw_runs(ax, rows, amounts)
+        return
+    for i, (_, shade) in enumerate(amounts.shades()):
+        means = rows[amounts.level.loc[rows.index] == i].groupby("params")["loss"].mean()
+        ax.plot(means.index, means, color=shade, marker="o", linestyle="none", zorder=2, **thin(3.5, 1))
+
+
+def draw_runs(ax: Axes, rows: pd.DataFrame, amounts: Amounts) -> None:
+    """The runs, each in the colour of its amount."""
+    size = thin(3.5 if len(rows) < 300 else 2)["markersize"]
+    shades = amounts.colours(rows[amounts.column].to_numpy())
+    ax.scatter(rows["params"], rows["loss"], s=size**2, c=shades, linewidths=0, zorder=2)
+
+
+def answers(group: dict, *kinds: str) -> list[dict]:
+    """Of the runs that a group was asked for, ``predictions`` or ``best_for`` as ``kinds`` say, those with a loss."""
+    return [one for kind in kinds for one in group.get(kind) or [] if finite([one["loss"]])]
+
+
+def answers_key(groups: list[dict], *kinds: str) -> str:
+    """What the marks of the `answers` mean, with a space before it; empty if there are none."""
+    drawn = [ASKED_KEY[kind] for kind in kinds if any(answers(group, kind) for group in groups)]
+    said = "; ".join([*drawn, "arrows: the interval goes on"])
+    return f" {said[0].upper()}{said[1:]}." if drawn else ""
+
+
+def sizes_of(found: list[dict]) -> pd.Series:
+    """N of each of the `answers`."""
+    return pd.Series([one["params"] for one in found], dtype=float)
+
+
+def draw_answers(ax: Axes, group: dict, amounts: Amounts) -> None:
+    """Runs that were asked for, with intervals of their loss and of a best N, in the colours of ``amounts``."""
+    for one in answers(group, *ASKED_KEY):
+        tokens = one["tokens"]
+        amount = tokens if amounts.column == "tokens" else one.get("flops") or (tokens and 6 * one["params"] * tokens)
+        best = one.get("ci95")
+        draw_interval(ax, one["params"], one["loss"], one["pi95"], amounts.colour(amount) if amount else "black",
+                      "*" if best else "d", best and best["params"])  # fmt: skip
+
+
+def predicted(law: dict, n: np.ndarray, tokens: np.ndarray | float) -> np.ndarray:
+    """Loss at each N (k,) and D, one or (k,), by the entry ``chinchilla`` of fit.json."""
+    return law["E"] + law["A"] * n ** -law["alpha"] + law["B"] * np.asarray(tokens, float) ** -law["beta"]
+
+
+def flops_per_token(rows: pd.DataFrame, n: np.ndarray) -> np.ndarray:
+    """FLOP a token at each N (k,), by a parabola on log-log through those of the runs.
+
+    They are 6 N and what attention and the output layer take.
+    """
+    cost = (rows["flops"] / rows["tokens"]).groupby(rows["params"]).mean()
+    x = np.log(cost.index.to_numpy(float))
+    curve = np.polyfit(x - x.mean(), np.log(cost.to_numpy()), min(2, len(x) - 1))
+    return np.exp(np.polyval(curve, np.log(n) - x.mean()))
+
+
+def best_size(law: dict, n: np.ndarray, tokens: np.ndarray) -> tuple[float, float, float] | None:
+    """N, loss and D at the lowest point of a slice, N and D (k,); None where that is an end of it."""
+    loss = predicted(law, n, tokens)
+    best = int(loss.argmin())
+    return None if best in (0, len(n) - 1) else (n[best], loss[best], tokens[best])
+
+
+def label_slices(ax: Axes, slices: list[Slice]) -> None:
+    """Name lines of equal FLOP where the names cover no mark, no other name, and as little of the lines as can be.
+
+    A line beside which there is no such place has no name. Needs axes that lie where they will stay.
+    """
+    size = SMALL / 9 * plt.rcParams["font.size"]
+    dot = dots_a_point(ax)
+    marks, lines = pixels(ax)
+    taken: list[Bbox] = []
+    for name, n, loss in slices:
+        wide, high = text_width(name, size) * dot, size * dot
+        found = []
+        for i, (x, y) in enumerate(ax.transData.transform(np.stack((n, loss), axis=1))[::-8]):
+            for across in (1.0, 0.5, 0.0):
+                for up in (0.3 * high, -1.3 * high):
+                    box = Bbox.from_bounds(x - across * wide, y + up, wide, high)
+                    near = box.padded(0.3 * high)
+                    if inside(ax.bbox, box) and not near.count_contains(marks) and not box.count_overlaps(taken):
+                        found.append((near.count_contains(lines), i, across, up, box))
+        if found:
+            box = min(found, key=lambda place: place[:3])[4]
+            taken.append(box)
+            x, y = ax.transData.inverted().transform((box.x0, box.y0))
+            ax.text(x, y, name, fontsize=size, color=GREY, va="baseline", zorder=6, path_effects=HALO)
+
+
+def inside(outer: Bbox, box: Bbox) -> bool:
+    return bool(outer.x0 <= box.x0 and box.x1 <= outer.x1 and outer.y0 <= box.y0 and box.y1 <= outer.y1)

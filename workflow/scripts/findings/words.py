@@ -1,0 +1,115 @@
+"""Laws of N and D, optima and forecasts in words, for whoever reads the terminal.
+
+Needs a group of fit.json: its laws, and what was asked of it.
+"""
+
+from collections.abc import Mapping
+
+from workflow.scripts.base.amounts import short
+
+LAWS = {
+    "power": "a power law", "power_irreducible": "a power law with a floor", "chinchilla": "Chinchilla's law",
+    "chinchilla_tied": "Chinchilla's law with one exponent", "kaplan": "Kaplan's law", "coupled": "the coupled law",
+    "repeat": "the law of repeated data", "repeat_sms": "the SMS law",
+}  # fmt: skip
+GREEK = {"alpha": "α", "beta": "β"}
+SHOWN = ("chinchilla", "kaplan", "coupled", "chinchilla_tied", "repeat", "repeat_sms")
+
+End = float | None
+
+
+def law_words(name: str, laws: Mapping[str, dict | None]) -> list[str]:
+    """What the laws over all budgets came out to: of N and D the first in `SHOWN` that there is, and the optima.
+
+    Args:
+        name: of the architecture, as it is to be printed.
+        laws: of fit.json, by their keys.
+    """
+    said = []
+    if law := next(((key, laws[key]) for key in SHOWN if laws.get(key)), None):
+        said.append(surface_words(name, *law))
+    if isoflop := laws.get("isoflop"):
+        said.append(optima_words(name, isoflop))
+    return said
+
+
+def surface_words(name: str, key: str, law: dict) -> str:
+    """The parameters of a law of N and D with their intervals, and how the best size grows by it."""
+    values = [
+        f"{GREEK.get(parameter, parameter)} = {with_interval(law[parameter], law['ci95'].get(parameter))}"
+        for parameter in law["other_estimate"] or law["ci95"]
+        if parameter != "objective" and parameter in law
+    ]
+    said = f"{name}, {LAWS[key]} over {law['n_rows']} runs: {', '.join(values)}."
+    best = law.get("compute_optimal")
+    if best and best["N_exponent"] is not None:
+        both = [f"{what} ∝ C^{with_interval(best[key], best['ci95'][key] or best['bootstrap95'][key])}"
+                for what, key in (("N", "N_exponent"), ("D", "D_exponent"))]  # fmt: skip
+        said += f" Compute-optimal: {', '.join(both)}."
+    return said
+
+
+def optima_words(name: str, law: dict) -> str:
+    """How the optima at equal FLOP grow."""
+    both = [f"{what} ∝ C^{with_interval(law[key], law['ci95'][key])}"
+            for what, key in (("N", "N_exponent"), ("D", "D_exponent"))]  # fmt: skip
+    of = "optima, as given," if law["optima_given"] else "optima of parabolas"
+    return f"{name}, {len(law['optima'])} {of} at equal FLOP: {', '.join(both)}."
+
+
+def forecast_words(name: str, answer: dict) -> str:
+    """The loss of a run that was asked for."""
+    what = f"N = {short(answer['params'])}" + (f", D = {short(answer['tokens'])}" if answer["tokens"] else "")
+    if answer["absent"]:
+        return f"{name}, {what}: no forecast: {answer['absent']}."
+    return (
+        f"{name}, {what}: loss {with_interval(answer['loss'], answer['pi95'])} by {LAWS[answer['told']]},"
+        f" {how_chosen(answer)}; average of laws {answer['average']['loss']:.4g}; {beyond_words(answer['beyond'])}."
+    )
+
+
+def best_size_words(name: str, answer: dict) -> str:
+    """The best run for so much compute."""
+    what = f"{name}, {answer['flops']:.3g} FLOP"
+    if answer["absent"]:
+        return f"{what}: no best size: {answer['absent']}."
+    n, d = (f"{short(answer[key])} {span(answer['ci95'][key])}" for key in ("params", "tokens"))
+    return (
+        f"{what}: best N = {n}, D = {d}, loss {with_interval(answer['loss'], answer['pi95'])}"
+        f" by {LAWS[answer['told']]}; {beyond_words(answer['beyond'])}."
+    )
+
+
+def how_chosen(answer: dict) -> str:
+    """Why the law that is told was chosen."""
+    error = answer["laws"][answer["told"]]["rolling_error"]
+    if error is None:
+        return "as the smaller runs are too few to try laws on the larger"
+    cuts = "1 cut" if answer["origins"] == 1 else f"{answer['origins']} cuts"
+    return f"which misses larger runs by {error:.1%} from smaller ones ({cuts})"
+
+
+def beyond_words(beyond: dict) -> str:
+    """How far a place is from the runs."""
+    if beyond["inside"]:
+        return "inside the runs' range"
+    parts = [
+        f"{factor:.3g} times the largest {what}" if factor > 1 else f"{1 / factor:.3g} times below the smallest {what}"
+        for what, factor in (("N", beyond["params"]), ("D", beyond["tokens"]), ("FLOP", beyond["flops"]))
+        if factor not in (None, 1.0)
+    ]
+    return f"beyond the runs: {', '.join(parts)}"
+
+
+def with_interval(value: float, ends: list[End] | None) -> str:
+    """A value with its 95% interval, if it has one."""
+    if ends is None:
+        return f"{value:.4g}"
+    low, high = ("none" if end is None else f"{end:.4g}" for end in ends)
+    return f"{value:.4g} [{low}, {high}]"
+
+
+def span(ends: list[End]) -> str:
+    """An interval of counts."""
+    low, high = ("none" if end is None else short(end) for end in ends)
+    return f"[{low}, {high}]"
