@@ -86,10 +86,10 @@ def test_without_a_law_the_points_and_the_reason_are_given(tmp_path, rows, why, 
     (tmp_path / "t.csv").write_text(f"arch,params,loss\n{rows}")
     fit = fitted(tmp_path / "t.csv", "--plot", tmp_path / "laws.pdf")
     gpt = valid(fit)["gpt"]
-    laws = ("power", "chinchilla", "chinchilla_tied", "kaplan", "repeat", "repeat_sms", "isoflop", "compute",
+    laws = ("power", "chinchilla", "chinchilla_tied", "kaplan", "coupled", "repeat", "repeat_sms", "isoflop", "compute",
             "power_irreducible")  # fmt: skip
     assert gpt["absent"] == dict.fromkeys(laws, why)
-    assert [gpt[name] for name in (*laws, "curvature", "forecast")] == [None] * 11
+    assert [gpt[name] for name in (*laws, "curvature", "forecast")] == [None] * 12
     assert gpt["said"] == [f"GPT has {why}."]
     assert gpt["verdict"] == "inconclusive"
     assert [(point["params"], point["loss"], point["seeds"]) for point in gpt["points"]] == points

@@ -25,7 +25,7 @@ HEADLINES = {
     "inconclusive": "these runs do not decide whether loss levels off",
 }
 SMALL_FLOOR = "loss falls as a power of N; a floor is found, but a small one"
-NO_BUDGET = "no three sizes share a budget of tokens, so no law in N alone is told"
+NO_BUDGET = "too few sizes share a budget of tokens for a law in N alone"
 FLAT = 0.05  # exponents from -0.05 to 0.05 change the loss by less than an eighth over a decade of sizes
 # Shares of the lowest loss. A floor of a fifth makes the straight line's forecast a decade on 4% too low, if the rest
 # falls with the exponent 0.3: that is beyond the noise of seeds. One below a half leaves a power law for a decade.
@@ -132,14 +132,15 @@ def steps_sentence(points: Points, sizes: list[str]) -> str:
 
 def forecast_sentences(forecast: dict) -> list[str]:
     """What the largest size was to be and what it was."""
-    told, observed = forecast["laws"][forecast["told"]], forecast["observed"]
-    chosen = ", chosen by its error on earlier sizes" if told["rolling_error"] is not None else ""
+    observed = forecast["observed"]
+    tried = forecast["laws"][forecast["told"]]["rolling_error"] is not None
+    chosen = ", chosen by its error on earlier sizes" if tried else ""
     said = [
         f"Forecast of {forecast['size']} from the {forecast['from_sizes']} smaller by {LAWS[forecast['told']]}{chosen}:"
-        f" {expected(told)}; measured {observed:.3f}, {place_of(observed, told['pi95'])}."
+        f" {expected(forecast)}; measured {observed:.3f}, {place_of(observed, forecast['pi95'])}."
     ]
     average = forecast["average"]
-    if average and sum(weight > 0 for weight in average["weights"].values()) > 1:
+    if len(average["weights"]) > 1:
         said.append(f"The average of laws by that error: {expected(average)}.")
     return said
 

@@ -69,13 +69,17 @@ class Candidate:
 
         From the best of a grid of starts, all at once.
         """
-        starts = self.starts()
-        many = len(starts)
-        weights = np.repeat(some.astype(float), many, axis=0)
-        ended = minimise_all(replace(self.problem, weights=weights), np.tile(starts, (len(some), 1)), LOOSE)
-        lowest = ended.objective.reshape(len(some), many).argmin(axis=1) + many * np.arange(len(some))
+        found = np.full((len(some), len(self.problem.form.theta)), np.nan)
         enough = np.array([self.suffice(one) for one in some])
-        return np.where(enough[:, None], ended.theta[lowest], np.nan)
+        if not enough.any():
+            return found
+        starts = self.starts()
+        many, of = len(starts), int(enough.sum())
+        weights = np.repeat(some[enough].astype(float), many, axis=0)
+        ended = minimise_all(replace(self.problem, weights=weights), np.tile(starts, (of, 1)), LOOSE)
+        lowest = ended.objective.reshape(of, many).argmin(axis=1) + many * np.arange(of)
+        found[enough] = ended.theta[lowest]
+        return found
 
     def starts(self) -> np.ndarray:
         """(m, p) the `STARTS` places of the grid where all runs are fitted best."""

@@ -40,7 +40,7 @@ class Budget(NamedTuple):
     Attributes:
         rows: of the table.
         tokens: D of each; None if that is not known, or not one number.
-        alike: they are of one budget, as far as is known.
+        alike: they are of one budget, as far as is known, and it is that of at least half of the sizes.
         warnings: what a reader has to know of the choice, as sentences.
     """
 
@@ -55,7 +55,7 @@ def one_budget(rows: pd.DataFrame) -> Budget:
 
     The budget that most sizes have; among equals one whose data were not read too often, then the largest budget, then
     the most unique tokens. Where none has three sizes (or all, if there are fewer): the best run of each size, and a
-    warning.
+    warning. One that less than half of the sizes have is none that the table is of.
     """
     if rows["tokens"].isna().all():
         return Budget(rows, None, True, ["tokens are not given: the runs are taken to be of one budget"])
@@ -75,7 +75,8 @@ def one_budget(rows: pd.DataFrame) -> Budget:
         return Budget(lowest, None, False, [warning])
     chosen = rows[cell == best]
     tokens = round(chosen["tokens"].median())
-    return Budget(chosen, tokens, True, doubts_of_budget(rows, chosen, tokens))
+    common = counts[best] >= rows["params"].nunique() / 2
+    return Budget(chosen, tokens, bool(common), doubts_of_budget(rows, chosen, tokens))
 
 
 def points_at(rows: pd.DataFrame, column: str = "params") -> Points:
