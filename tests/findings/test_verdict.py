@@ -108,8 +108,8 @@ CLEAR = Evidence(alpha=(0.1, 0.12), rising=1.0, floor=(0.0, 0.3), early=1e-6, sa
         ({"floor": (0.1, 0.3), "floored": 0.04}, "inconclusive"),
         ({"misfit": True}, "inconclusive"),
         ({"floor": None}, "inconclusive"),
-        ({"rising": 0.024}, "reversal"),
-        ({"rising": 0.026}, "power"),
+        ({"rising": 0.049}, "reversal"),
+        ({"rising": 0.051}, "power"),
         ({"alpha": (-0.04, 0.04), "rising": 0.001, "early": 0.5}, "flat"),
         ({"alpha": (-0.04, 0.04)}, "flat"),  # the floor may be none
         ({"alpha": (-0.04, 0.04), "floor": (0.5, 1.0)}, "saturating"),

@@ -62,8 +62,10 @@ def say(result: dict) -> None:
             print(f"  best: {best_size_words(name.upper(), answer)}")
         for warning in group["warnings"]:
             print(f"  warning: {warning}")
-        for form, why in group["absent"].items() if group["power"] else ():
-            print(f"  no {form}: {why}")
+        if group["power"]:
+            for why in dict.fromkeys(group["absent"].values()):
+                forms = [form for form, reason in group["absent"].items() if reason == why]
+                print(f"  no {', '.join(forms)}: {why}")
     print(" ".join(result["comparison"]["said"]))
 
 

@@ -30,7 +30,7 @@ FLAT = 0.05  # exponents from -0.05 to 0.05 change the loss by less than an eigh
 # Shares of the lowest loss. A floor of a fifth makes the straight line's forecast a decade on 4% too low, if the rest
 # falls with the exponent 0.3: that is beyond the noise of seeds. One below a half leaves a power law for a decade.
 MATERIAL, HALF = 0.2, 0.5
-RISING, DOUBTFUL = 0.025, 0.05  # levels: of the tests of a rise together, and of those against a law together
+RISING, DOUBTFUL = 0.05, 0.05  # levels: of the tests of a rise together, and of those against a law together
 LAWS = {
     "power": "the power law",
     "power_irreducible": "the law with irreducible loss",
