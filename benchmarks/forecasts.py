@@ -178,7 +178,7 @@ def main() -> None:
     torch.set_num_threads(1)
     rows = [coverage(truth, args.tables) for truth in TRUTHS if args.only in truth.name]
     if not args.only:
-        write_result("forecasts", torch.device("cpu"), rows)
+        write_result("forecasts", torch.device("cpu"), [], by_kind=False, forecasts=rows)
 
 
 if __name__ == "__main__":

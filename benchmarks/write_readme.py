@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 
 from benchmarks.against import RESULTS
+from benchmarks.law_tables import covered, forecasts, isoflop_bias, verdicts
 from workflow.scripts.base import cli
 from workflow.scripts.base.files import read_json, write_text
 
@@ -37,6 +38,9 @@ PATHS = {
     "study": "",
     "cleaning": "",
     "round_trip": "",
+    "forecasts": "",
+    "verdicts": "",
+    "isoflop_bias": "",
 }
 # Heading by benchmark and kind of device (`against.kind`).
 SECTIONS = {
@@ -58,6 +62,9 @@ SECTIONS = {
     ("ceilings", "cpu"): "What real tunes pass",
     ("cleaning", "cpu"): "Whether cleaning keeps the music",
     ("round_trip", "cpu"): "How much of MIDI a conversion keeps",
+    ("forecasts", "cpu"): "How often the interval of a forecast holds",
+    ("verdicts", "cpu"): "How often a verdict is wrong, and an interval of α or E holds",
+    ("isoflop_bias", "cpu"): "How far parabolas at equal FLOP are off",
     ("laws", "cpu-bfloat16"): "Fitting laws on a CPU that multiplies bfloat16",
     ("laws", "cpu-float32"): "Fitting laws on a CPU that does not",
 }
@@ -79,14 +86,9 @@ def spread(values: list[float], digits: int = 0) -> str:
 
 def table(result: dict) -> str:
     head = f"{result['machine']}, threads: {result['threads']}, torch {result['torch']}, {result['date']}."
-    if "studies" in result:
-        return "\n".join([head, *whole_studies(result)])
-    if "ceilings" in result:
-        return "\n".join([head, *ceilings(result["ceilings"])])
-    if "kept" in result:
-        return "\n".join([head, *kept_tunes(result)])
-    if "round_trips" in result:
-        return "\n".join([head, *round_trips(result)])
+    for key, lines_of in OTHER_TABLES.items():
+        if key in result:
+            return "\n".join([head, *lines_of(result)])
     lines = [
         head,
         "",
@@ -126,8 +128,9 @@ def whole_studies(result: dict) -> list[str]:
     ]
 
 
-def ceilings(rows: list[dict]) -> list[str]:
+def ceilings(result: dict) -> list[str]:
     """Lines on the share of real tunes that pass each step, by the length that they were cut at."""
+    rows = result["ceilings"]
     names = list(dict.fromkeys(name for row in rows for name in row["counts"]))
     shares = [
         [f"{row['counts'][name][0] / row['counts'][name][1]:.1%}" if name in row["counts"] else "" for name in names]
@@ -228,20 +231,16 @@ def faults(rows: list[dict]) -> list[str]:
     ]
 
 
-def covered(rows: list[dict]) -> list[str]:
-    """Lines on how often 95% intervals held the truth, if a result tells it."""
-    if not rows:
-        return []
-    return [
-        "",
-        "| law, five sizes, 1% noise | tables | α, straight line | α | E | E, cut at the lowest loss |",
-        "|---|---|---|---|---|---|",
-        *(
-            f"| {row['E_true']:g} + {row['A']:g}/N^{row['alpha_true']:g} | {row['repetitions']} |"
-            f" {row['line_alpha']:.1%} | {row['alpha']:.1%} | {row['E']:.1%} | {row['E_cut_at_lowest_loss']:.1%} |"
-            for row in rows
-        ),
-    ]
+# Lines on a result that is no race, by the key that it has.
+OTHER_TABLES = {
+    "studies": whole_studies,
+    "ceilings": ceilings,
+    "kept": kept_tunes,
+    "round_trips": round_trips,
+    "forecasts": forecasts,
+    "verdicts": verdicts,
+    "bias": isoflop_bias,
+}
 
 
 def readme() -> str:

@@ -50,3 +50,14 @@ def test_draws_without_an_optimum_open_the_interval():
     assert high > 8e6
     assert sure(np.concatenate((drawn, np.full(30, np.nan))), 1e6) == [None, None]
     assert sure(drawn, 1e8)[1] == 1e8
+
+
+def test_optima_that_are_given_lie_on_lines():
+    flops = np.geomspace(1e13, 1e16, 6)
+    n, d = 0.3 * flops**0.45, flops**0.55 / 1.8
+    rows = runs_of(chinchilla, sizes=n, budgets=[1.0]).assign(tokens=d, unique_tokens=d, flops=flops)
+    rows["loss"] = (0.5 + 300 * flops**-0.2) * np.exp(0.002 * np.array([1, -1, 0, 1, -1, 0]))
+    found = best_for(Forecaster(rows, Settings()), 1e17).law
+    assert found["told"] == "isoflop"
+    assert (found["params"], found["tokens"]) == pytest.approx((0.3 * 1e17**0.45, 1e17**0.55 / 1.8))
+    assert found["pi95"][0] < 0.5 + 300 * 1e17**-0.2 < found["pi95"][1]

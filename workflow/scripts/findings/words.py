@@ -11,6 +11,7 @@ LAWS = {
     "power": "a power law", "power_irreducible": "a power law with a floor", "chinchilla": "Chinchilla's law",
     "chinchilla_tied": "Chinchilla's law with one exponent", "kaplan": "Kaplan's law", "coupled": "the coupled law",
     "repeat": "the law of repeated data", "repeat_sms": "the SMS law",
+    "isoflop": "the lines through the optima",
 }  # fmt: skip
 GREEK = {"alpha": "α", "beta": "β"}
 SHOWN = ("chinchilla", "kaplan", "coupled", "chinchilla_tied", "repeat", "repeat_sms")

@@ -1,6 +1,7 @@
 """The best N and D for so much compute, and the loss that a run of them will reach, each with an interval.
 
-Needs the runs of one architecture, as `tables.table.read_table` gives them, of several sizes and budgets.
+Needs the runs of one architecture, as `tables.table.read_table` gives them: of several sizes and budgets, or the optima
+of several amounts of compute.
 """
 
 from dataclasses import replace
@@ -8,14 +9,21 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from workflow.scripts.forecasts.hedged import Hedged
+from workflow.scripts.forecasts.hedged import best_starts
 from workflow.scripts.forecasts.least_squares import least_squares_all
+from workflow.scripts.forecasts.one_more import from_starts
 from workflow.scripts.forecasts.predict import Forecaster, Interval
 from workflow.scripts.forecasts.rolling import by_flops, tried
 from workflow.scripts.laws.allocation import FlopsPerToken, best_size
+from workflow.scripts.laws.coupling import COUPLED
+from workflow.scripts.laws.forms import CHINCHILLA, Data, Form
+from workflow.scripts.laws.isoflop import optima_given, without_flops
+from workflow.scripts.laws.line import fit_line, points_of
+from workflow.scripts.laws.problem import Problem
 from workflow.scripts.laws.report import Outcome
 
-DRAWS = 400
+DRAWS = 200  # of each law
+DRAWN = (CHINCHILLA, COUPLED)
 TAIL = 0.025
 ENOUGH = 1e-4  # share of the objective that a draw is fitted to
 
@@ -23,9 +31,13 @@ ENOUGH = 1e-4  # share of the objective that a draw is fitted to
 def best_for(forecaster: Forecaster, flops: float) -> Outcome:
     """What fit.json says of the best run of so many FLOP, or why nothing can be said.
 
-    N and D are of the law of N and D that forecasts runs of more FLOP best (`forecasts.rolling`); their intervals are
-    of the law with a drift (`forecasts.hedged`), drawn again. A token costs what it costs the runs.
+    N and D are of the law of N and D that forecasts runs of more FLOP best (`forecasts.rolling`). Their intervals are
+    of it, of Chinchilla's law and of the coupled one, drawn again alike often: which is right moves the optimum more
+    than the noise does. A drift would leave no optimum at all. A token costs what it costs the runs. Where the rows are
+    optima themselves, N and D are of the lines through them.
     """
+    if not without_flops(forecaster.rows) and optima_given(forecaster.rows):
+        return along_optima(forecaster, flops)
     laws = forecaster.of_all
     intervals = forecaster.of_surface
     if not laws or intervals is None:
@@ -39,30 +51,55 @@ def best_for(forecaster: Forecaster, flops: float) -> Outcome:
             break
     else:
         return Outcome(None, [], "by no law is there a best size: a term of N or of D vanished")
-    drawn = best_size(intervals.law.drift, draws(intervals.law), intervals.data, flops, cost)
-    ends = sure(drawn.params[:, 0], n)
+    weights = intervals.law.problem.row_weights[: len(intervals.data.log_loss)]
+    forms = dict.fromkeys((*DRAWN, law.problem.form))
+    drawn = [best_size(form, draws(form, intervals.data, weights), intervals.data, flops, cost) for form in forms]
+    params, tokens = (np.concatenate([getattr(one, name)[:, 0] for one in drawn]) for name in ("params", "tokens"))
     forecast = forecaster.at(n, d).law
     return Outcome({
         "flops": flops, "params": n, "tokens": d, "told": law.name,
-        "ci95": {"params": ends, "tokens": sure(drawn.tokens[:, 0], d)},
+        "ci95": {"params": sure(params, n), "tokens": sure(tokens, d)},
         "loss": forecast and forecast["loss"], "pi95": forecast and forecast["pi95"],
         "loss_told": forecast and forecast["told"],
-        "draws_with_optimum": float(np.isfinite(drawn.params).mean()), "beyond": forecaster.beyond(n, d),
+        "draws_with_optimum": float(np.isfinite(params).mean()), "beyond": forecaster.beyond(n, d),
     }, [], "")  # fmt: skip
 
 
-def draws(law: Hedged) -> np.ndarray:
-    """(m, p) laws with a drift fitted to runs, and to a prior, that are moved by their noise (`DRAWS` times).
+def along_optima(forecaster: Forecaster, flops: float) -> Outcome:
+    """The best run of so many FLOP by the lines of log N and log D of given optima over log C, with t intervals."""
+    rows = forecaster.rows
+    lines = {
+        name: fit_line(points_of(rows["flops"].to_numpy(), rows[name].to_numpy())) for name in ("params", "tokens")
+    }
+    centre = {name: float(line.log_loss(flops)) for name, line in lines.items()}
+    half = {name: float(line.confidence_half_width(flops)) for name, line in lines.items()}
+    of_compute = rows.assign(params=rows["flops"], tokens=np.nan, unique_tokens=np.nan)
+    loss = Forecaster(of_compute, forecaster.settings).at(flops, None).law
+    n, d = (float(np.exp(centre[name])) for name in ("params", "tokens"))
+    return Outcome({
+        "flops": flops, "params": n, "tokens": d, "told": "isoflop",
+        "ci95": {name: np.exp([centre[name] - half[name], centre[name] + half[name]]).tolist() for name in lines},
+        "loss": loss and loss["loss"], "pi95": loss and loss["pi95"], "loss_told": loss and loss["told"],
+        "draws_with_optimum": 1.0, "beyond": forecaster.beyond(n, d),
+    }, [], "")  # fmt: skip
+
+
+def draws(form: Form, data: Data, weights: np.ndarray) -> np.ndarray:
+    """(m, p) a law fitted to runs that are moved by their noise, `DRAWS` times.
 
     So each is drawn from what the runs leave possible, as far as the law is linear within it (Bardsley et al. 2014,
     randomise then optimise). The noise itself is drawn from the chi-square distribution that its estimate leaves.
+
+    Args:
+        weights: (n,) of the runs, the inverse of each one's variance up to a factor.
     """
-    rng = np.random.default_rng(0)
-    data, weights = law.problem.data, law.problem.row_weights
-    variance = law.noise.variance * law.noise.dof / rng.chisquare(law.noise.dof, (DRAWS, 1))
+    rng, problem = np.random.default_rng(0), Problem(form, data, weights=weights)
+    best = from_starts(problem, best_starts(problem))
+    dof = max(len(data.log_loss) - len(form.theta), 1)
+    variance = 2 * best.objective / rng.chisquare(dof, (DRAWS, 1))
     moved = data.log_loss + np.sqrt(variance / weights) * rng.standard_normal((DRAWS, len(weights)))
-    many = replace(law.problem, data=data._replace(log_loss=moved), weights=np.tile(weights, (DRAWS, 1)))
-    return least_squares_all(many, np.tile(law.best.theta, (DRAWS, 1)), ENOUGH).theta
+    many = replace(problem, data=data._replace(log_loss=moved), weights=np.tile(weights, (DRAWS, 1)))
+    return least_squares_all(many, np.tile(best.theta, (DRAWS, 1)), ENOUGH).theta
 
 
 def sure(drawn: np.ndarray, told: float) -> Interval:
