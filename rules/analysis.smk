@@ -192,6 +192,35 @@ rule checker_page:
         """
 
 
+# The page from a table to a forecast, of the recorded runs of the default study.
+rule laws_page:
+    input:
+        "docs/default-study/runs.csv",
+    output:
+        page="docs/laws.md",
+        fit="docs/laws/fit.json",
+        figure="docs/laws/forecast.png",
+    log:
+        "<results>/logs/laws_page.log",
+    conda:
+        "../envs/environment.yaml"
+    params:
+        code=code("fit_scaling"),
+        page_code=code("write_laws_page"),
+    shell:
+        """
+        (
+            python -m workflow.scripts.fit_scaling {input:q} \
+                --predict 1M,8M \
+                --best-for 1e13 \
+                --output {output.fit:q} \
+                --plot {output.figure:q}
+            python -m workflow.scripts.write_laws_page --fit {output.fit:q} --output {output.page:q}
+            rm docs/laws/forecast.pdf docs/laws/forecast_surface.* # the page shows the one picture
+        ) >{log} 2>&1
+        """
+
+
 # Asks the programs that are installed, and records what they say in docs/checker/programs.json. It has no output, so that
 # the page can be written where they are not.
 rule compare_programs:

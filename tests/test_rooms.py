@@ -23,7 +23,7 @@ ALLOWED: dict[str, set[str]] = {
     "evaluation": {"base", "machine", "grammar", "notation", "corpus", "models"},
     "training": {"base", "machine", "notation", "corpus", "models", "evaluation"},
     "writing": {"base", "machine", "grammar", "notation", "reading", "corpus", "models"},
-    "manual": {"base", "machine", "grammar", "writing"},
+    "manual": {"base", "machine", "grammar", "writing", "findings"},
 }
 
 

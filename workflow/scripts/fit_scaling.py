@@ -30,7 +30,7 @@ import pandas as pd
 from workflow.scripts.base import cli
 from workflow.scripts.base.files import write_json
 from workflow.scripts.findings.fit_table import FORMS, fit_table
-from workflow.scripts.findings.words import best_size_words, forecast_words
+from workflow.scripts.findings.words import lines_of
 from workflow.scripts.forecasts.ask import Questions, parse_amount, parse_place
 from workflow.scripts.laws.estimate import Settings, parse_fixed
 from workflow.scripts.tables.columns import parse_columns
@@ -45,28 +45,6 @@ def plot(table: pd.DataFrame, result: dict, by: str, path: Path, width: float) -
     save(laws.scaling(table, result, by, "Loss", width), path.with_suffix(""))
     if surface.surfaces(result):
         save(surface.surface(table, result, by, "Loss", width), path.with_name(f"{path.stem}_surface"))
-
-
-def say(result: dict) -> None:
-    """Print what was found and what was asked."""
-    for note in result["notes"]:
-        print(f"note: {note}")
-    for name, group in result["groups"].items():
-        print(" ".join(group["said"]))
-        for sentence in group["said_of_laws"]:
-            if sentence not in group["said"]:
-                print(f"  {sentence}")
-        for answer in group["predictions"]:
-            print(f"  forecast: {forecast_words(name.upper(), answer)}")
-        for answer in group["best_for"]:
-            print(f"  best: {best_size_words(name.upper(), answer)}")
-        for warning in group["warnings"]:
-            print(f"  warning: {warning}")
-        if group["power"]:
-            for why in dict.fromkeys(group["absent"].values()):
-                forms = [form for form, reason in group["absent"].items() if reason == why]
-                print(f"  no {', '.join(forms)}: {why}")
-    print(" ".join(result["comparison"]["said"]))
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -102,7 +80,7 @@ def main(argv: list[str] | None = None) -> None:
         args.loss_unit,
     )  # fmt: skip
     write_json(args.output, result)
-    say(result)
+    print("\n".join(lines_of(result)))
     if args.plot:
         plot(table, result, args.group, Path(args.plot), args.plot_width)
 

@@ -19,6 +19,30 @@ SHOWN = ("chinchilla", "kaplan", "coupled", "chinchilla_tied", "repeat", "repeat
 End = float | None
 
 
+def lines_of(result: dict) -> list[str]:
+    """All that fit.json says, a line for each thing, as `fit_scaling` prints it."""
+    lines = [f"note: {note}" for note in result["notes"]]
+    for name, group in result["groups"].items():
+        lines += [" ".join(group["said"])]
+        lines += [f"  {sentence}" for sentence in group["said_of_laws"] if sentence not in group["said"]]
+        lines += [f"  forecast: {forecast_words(name.upper(), answer)}" for answer in group["predictions"]]
+        lines += [f"  best: {best_size_words(name.upper(), answer)}" for answer in group["best_for"]]
+        lines += [f"  warning: {warning}" for warning in group["warnings"]]
+        if group["power"]:
+            lines += absent_lines(group["absent"])
+    if result["comparison"]["said"]:
+        lines.append(" ".join(result["comparison"]["said"]))
+    return lines
+
+
+def absent_lines(absent: Mapping[str, str]) -> list[str]:
+    """Which laws there are not and why, one line for each reason."""
+    return [
+        f"  no {', '.join(form for form, reason in absent.items() if reason == why)}: {why}"
+        for why in dict.fromkeys(absent.values())
+    ]
+
+
 def law_words(name: str, laws: Mapping[str, dict | None]) -> list[str]:
     """What the laws over all budgets came out to: of N and D the first in `SHOWN` that there is, and the optima.
 

@@ -2,7 +2,7 @@
 
 Few runs cannot show that a law is 1% off over the sizes that were trained, and 30 times farther that is 20%. An
 interval that takes the law for exact holds only if it is. So a forecast's interval is of a law with a drift (a
-discrepancy, in the words of Kennedy and O'Hagan 2001): c times a parabola that no straight line can stand in for, and c
+discrepancy, in the words of Kennedy 2001): c times a parabola that no straight line can stand in for, and c
 has a prior.
 
 Needs a law (`laws.forms`) and the rows that it is fitted to.

@@ -11,7 +11,7 @@ import numpy as np
 
 from workflow.scripts.laws.problem import Problem
 
-MOST_TRIALS, MOST_LENGTHS = 10_000, 40  # evaluations of all fits, and lengths tried of one step
+MOST_TRIALS, MOST_LENGTHS = 3_000, 40  # evaluations of all fits, and lengths tried of one step
 FALLS, FLATTENS = 1e-4, 0.9  # Wolfe's two conditions on a step (Wolfe 1969): shares of the slope at its start
 RIDGE = 1e-3  # share of the largest curvature that a first metric gives a direction of which the rows say nothing
 

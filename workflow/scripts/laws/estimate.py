@@ -27,7 +27,7 @@ SHAPE_BOUNDS = {"alpha": EXPONENTS, "beta": EXPONENTS, "log_r_d": REPEATS, "log_
                 "k": COUPLINGS}  # fmt: skip
 HOLDABLE = ("E", "A", "B", "d", "alpha", "beta", "k", "R_D", "R_N", "N_c", "D_c")
 ENOUGH = 500  # rows by which a search finds where the optimum of any more is
-TIGHT, LOOSE = 1e-13, 1e-10  # tolerances: of one fit, and of one of many (starts, resamples, places of a profile)
+TIGHT, LOOSE = 1e-13, 1e-9  # tolerances: of one fit, and of one of many (starts, resamples, places of a profile)
 SAME_PLACE = 1e-4  # of every parameter: fits that loose tolerances leave so close would end at one place
 SAME_BASIN = 1e-2  # of exponents, and of E as a share of the loss: what is closer is one optimum
 AS_GOOD = 1.01  # no data decide between objectives within 1%

@@ -20,6 +20,7 @@ from workflow.scripts.laws.report import Outcome
 from workflow.scripts.tables.levels import levels
 
 SAME_BUDGET = 0.10  # FLOP that differ by no more, in logs, are one budget: sizes and steps are whole numbers
+SAME_FLOP = 1e-3  # FLOP that differ by no more, in logs, are the same
 WINDOW = np.log(2)  # a parabola is fitted to sizes within this of the best one, in logs: farther, loss is no parabola
 DIP = np.log(1.25)  # so far tokens of given optima may fall while FLOP rise: a best size is known no better
 SAME_LOSS = 1e-9  # losses that differ by no more, in logs, are one
@@ -304,8 +305,9 @@ def weighted_slope(x: np.ndarray, y: np.ndarray, weights: np.ndarray) -> tuple[f
 
 
 def frontier(rows: pd.DataFrame) -> pd.DataFrame:
-    """The runs that no other run beats with as little FLOP, by FLOP."""
-    ordered = rows.sort_values(["flops", "loss"], kind="stable")
+    """The runs that no other run beats with as little FLOP (`SAME_FLOP` apart or less), by FLOP."""
+    level = levels(rows["flops"].to_numpy(float), SAME_FLOP)
+    ordered = rows.iloc[np.lexsort((rows["loss"].to_numpy(), level))]
     return ordered[ordered["loss"] < ordered["loss"].cummin().shift(fill_value=np.inf)]
 
 

@@ -217,7 +217,7 @@ def pool(
 
 
 def own_deviation(dof_sizes: int) -> float:
-    """The variance that a pooled size is allowed beyond its seeds, in that of one seed, by the law's degrees of freedom."""
+    """The variance that a pooled size is allowed beyond its seeds, in that of one seed, by the law's freedom."""
     return 1.0 if dof_sizes == 1 else 0.0
 
 

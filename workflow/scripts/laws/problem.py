@@ -154,9 +154,12 @@ class Problem:
         Of a residual r Huber's loss is r^2 / 2 within delta and delta (|r| - delta / 2) outside (Huber 1964), so with
         an infinite delta the objective is half the sum of squares. Theta of m problems is (p, m, 1).
         """
-        complete = self.complete(theta)
-        sums = [part.sums(complete) for part in self.parts(1 if theta.ndim == 1 else theta.shape[1])]
-        value, gradient = (np.sum(each, axis=0) for each in zip(*sums, strict=True))
+        complete, many = self.complete(theta), 1 if theta.ndim == 1 else theta.shape[1]
+        first, *rest = self.parts(many)
+        value, gradient = first.sums(complete)
+        for part in rest:
+            more, slope = part.sums(complete)
+            value, gradient = value + more, gradient + slope
         if self.held is not None:
             matrix = self.held.matrix
             gradient = gradient @ matrix[0] if theta.ndim == 1 else (gradient[:, None, :] @ matrix)[:, 0, :]
