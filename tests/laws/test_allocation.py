@@ -21,9 +21,7 @@ def test_the_search_ends_where_the_formula_does(form):
     for i, theta in enumerate(thetas):
         said = optimum_exponents(form, form.printed(theta, data))
         inside = np.isfinite(found.params[i])
-        assert found.params[i][inside] == pytest.approx(
-            said["G"] * (FLOPS[inside] / 6) ** said["N_exponent"], rel=1e-4
-        )
+        assert found.params[i][inside] == pytest.approx(said["G"] * (FLOPS[inside] / 6) ** said["N_exponent"], rel=1e-4)
         assert said["N_exponent"] + said["D_exponent"] == pytest.approx(1)
         assert said["N_exponent"] == pytest.approx(
             form.value("N_exponent", theta, data) if "beta" in form.theta else 0.5

@@ -6,11 +6,23 @@ import numpy as np
 import pytest
 
 from tests.laws.known_laws import TRUE, chinchilla, grid
-from workflow.scripts.laws.estimate import Settings, search, starting_points, variable_projection
+from workflow.scripts.base.errors import InputError
+from workflow.scripts.laws.coupling import COUPLED
+from workflow.scripts.laws.estimate import (
+    ENOUGH,
+    Settings,
+    held_at,
+    not_held,
+    parse_fixed,
+    search,
+    starting_points,
+    variable_projection,
+)
 from workflow.scripts.laws.forms import CHINCHILLA, CHINCHILLA_TIED, KAPLAN, POWER_IRREDUCIBLE, data_of
 from workflow.scripts.laws.intervals import profile_interval
 from workflow.scripts.laws.loss_surface import forecast_rows
 from workflow.scripts.laws.problem import Problem
+from workflow.scripts.laws.repetition import REPEAT, SMS
 from workflow.scripts.tables.table import read_table
 
 
@@ -112,3 +124,70 @@ def test_the_largest_runs_are_forecast(epoch):
     result = forecast_rows(CHINCHILLA, data, Settings(), found.best, flops >= 1e21)
     assert result["n_rows"] == (flops >= 1e21).sum()
     assert 100 * result["mean_relative_error"] <= expected["heldout_C>=1e21_MRE_pct_max"]
+
+
+def test_a_search_of_many_rows_ends_where_one_of_all_does():
+    """Some of them say where the optimum is, and all of them what it is."""
+    n, d = map(np.repeat, grid(), (40, 40))
+    data = data_of(n, d, chinchilla(n, d) * np.exp(np.random.default_rng(0).normal(0, 0.01, len(n))))
+    assert len(n) > 2 * ENOUGH
+    problem = Problem(CHINCHILLA, data, 1e-3)
+    found = search(problem)
+    assert found.best.converged
+    assert found.moved
+    near = np.array([*TRUE.values()])
+    assert [*CHINCHILLA.printed(found.best.theta, data).values()] == pytest.approx(near, rel=0.2)
+    value, gradient = problem.objective(found.best.theta)
+    assert value == pytest.approx(found.best.objective)
+    assert np.abs(gradient).max() < 1e-6
+    squares = variable_projection(CHINCHILLA, data)
+    linear = Problem(CHINCHILLA, data, linear=True)
+    assert squares.objective == pytest.approx(2 * search(linear).best.objective, rel=1e-9)
+
+
+def test_a_search_with_parameters_held_finds_the_rest():
+    n, d = grid()
+    data = data_of(n, d, chinchilla(n, d))
+    for names in (("A",), ("E", "alpha"), ("E", "A", "B", "alpha")):
+        held = held_at(CHINCHILLA, {name: TRUE[name] for name in names}, data)
+        found = search(Problem(CHINCHILLA, data, 1e-3, held=held))
+        assert CHINCHILLA.printed(found.best.theta, data) == pytest.approx(TRUE, rel=1e-6), names
+
+
+def test_what_is_to_be_held_is_read():
+    assert parse_fixed("E=1.69, A = 406.4,k=0.5") == {"E": 1.69, "A": 406.4, "k": 0.5}
+    assert parse_fixed("E=0") == {"E": 0.0}
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [
+        ("a=3", "no law has a parameter 'a' (known: E, A, B, d, alpha,"),
+        ("E=1,E=2", "E is there twice"),
+        ("A=many", "A=many does not say a positive number"),
+        ("A=0", "A=0 does not say a positive number"),
+        ("E=-1", "E=-1 does not say a number of at least 0"),
+        ("beta=inf", "beta=inf does not say"),
+        ("beta", "beta does not say"),
+        ("", "no law has a parameter ''"),
+    ],
+)
+def test_what_cannot_be_held_is_said(text, wrong):
+    with pytest.raises(InputError) as error:
+        parse_fixed(text)
+    assert wrong in str(error.value)
+
+
+def test_a_law_says_why_it_cannot_have_a_parameter_held():
+    n, d = grid()
+    data = data_of(n, d, chinchilla(n, d))
+    base = {"E": 1.7, "A": 410.0, "B": 1500.0, "alpha": 0.34, "beta": 0.28}
+    assert not_held(REPEAT, base, data) == not_held(COUPLED, base, data) == not_held(SMS, base, data) == ""
+    assert not_held(CHINCHILLA, base, data) == "all its parameters are held"
+    assert not_held(CHINCHILLA_TIED, base, data) == "it has no beta that could be held"
+    assert not_held(KAPLAN, base, data) == "it has no E and no A and no B that could be held"
+    assert not_held(SMS, {"k": 1.5}, data).startswith("k = 1.5 is outside 0.001 to 1")
+    assert not_held(CHINCHILLA, {"E": 99.0}, data).startswith("E = 99 is outside 0 to ")
+    assert not_held(CHINCHILLA_TIED, {"A": 9.0, "B": 9.0, "alpha": 0.3}, data) == ""
+    assert not_held(CHINCHILLA, {}, data) == ""
+    assert held_at(CHINCHILLA, {}, data) is None

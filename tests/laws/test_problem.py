@@ -66,3 +66,52 @@ def test_without_weights_each_row_counts_once():
     plain = Problem(CHINCHILLA, data, 1e-3)
     assert (plain.row_weights == np.ones(len(n))).all()
     assert plain.objective(theta)[0] == Problem(CHINCHILLA, data, 1e-3, weights=np.ones(len(n))).objective(theta)[0]
+
+
+def test_several_parameters_are_held_at_once():
+    """A alone makes alpha follow; A and alpha leave their term no freedom, in whatever order they are held."""
+    n, d = grid()
+    data = data_of(n, d, chinchilla(n, d))
+    theta = np.array([0.4, -0.5, -0.7, 0.3, 0.3])
+    for names, free in ((("A",), 4), (("A", "alpha"), 3), (("alpha", "A", "B", "E"), 1), (("A", "B", "beta"), 2)):
+        wanted = {"E": 1.5, "A": 300.0, "B": 900.0, "alpha": 0.32, "beta": 0.25}
+        held = Held.nothing(5)
+        for name in names:
+            held = held.also([CHINCHILLA.constraint(name, wanted[name], data)])
+        problem = Problem(CHINCHILLA, data, 1e-3, held=held)
+        assert problem.parameters == free
+        found = CHINCHILLA.printed(problem.complete(theta), data)
+        assert {name: found[name] for name in names} == pytest.approx({name: wanted[name] for name in names})
+        value, gradient = problem.objective(theta)
+        assert (gradient != 0).sum() == free
+        assert value == pytest.approx(Problem(CHINCHILLA, data, 1e-3).objective(problem.complete(theta))[0])
+        for i, step in enumerate(1e-6 * np.eye(5)):
+            numeric = (problem.objective(theta + step)[0] - problem.objective(theta - step)[0]) / 2e-6
+            assert gradient[i] == pytest.approx(numeric, rel=1e-5, abs=1e-8)
+        assert held.determines(CHINCHILLA.constraint(names[0], 1.0, data))
+        assert not held.determines(CHINCHILLA.constraint("E" if "E" not in names else "beta", 1.0, data))
+
+
+def test_what_is_held_may_not_contradict_itself():
+    data = data_of(*grid(), np.ones(30))
+    held = Held.nothing(5).also([CHINCHILLA.constraint("alpha", 0.3, data)])
+    again = held.also([CHINCHILLA.constraint("alpha", 0.3, data)])
+    assert np.array_equal(held.matrix, again.matrix)
+    with pytest.raises(ValueError, match="contradict"):
+        held.also([CHINCHILLA.constraint("alpha", 0.4, data)])
+
+
+def test_many_rows_are_summed_in_parts(monkeypatch):
+    """So that what is computed of them stays in a processor's cache; the sums are the same."""
+    n, d = grid(20, 20)
+    rng = np.random.default_rng(1)
+    data = data_of(n, d, chinchilla(n, d) * np.exp(rng.normal(0, 0.01, len(n))))
+    weights, thetas = rng.integers(0, 3, (4, 400)).astype(float), rng.normal(0.3, 0.1, (5, 4, 1))
+    held = Held.of([Constraint(3, 0.3)] * 4, 5)
+    problem = Problem(CHINCHILLA, data, 1e-3, weights=weights, held=held)
+    whole, curvature = problem.objective(thetas), problem.curvature(thetas)
+    monkeypatch.setattr("workflow.scripts.laws.problem.IN_CACHE", 280)
+    assert len(list(problem.parts(4))) == 6
+    for one, two in zip(problem.objective(thetas), whole, strict=True):
+        np.testing.assert_allclose(one, two, rtol=1e-12)
+    np.testing.assert_allclose(problem.curvature(thetas), curvature, rtol=1e-9, atol=1e-12)

@@ -55,7 +55,7 @@ def hedge(form: Form, data: Data, groups: list[np.ndarray]) -> Hedged | None:
     """Fit a law with a drift to runs; None if there are no more runs than parameters.
 
     A run that is far out, and runs that vary together, count for less: the first pulls no more than one that is
-    `OUTLYING`, the others by the design effect 1 + (m - 1) rho (Kish 1965) of their group.
+    `OUTLYING`, the others by the design effect 1 + (m - 1) rho of their group.
 
     Args:
         form: the law without drift.
@@ -118,7 +118,7 @@ def robust_weights(form: Form, data: Data) -> np.ndarray:
 def design_effect(residuals: np.ndarray, groups: np.ndarray, parameters: int) -> float:
     """1 + (m - 1) rho of residuals (n,) in groups of about m; 1 where an F test finds none alike, or none can be made.
 
-    rho is the correlation within a group by analysis of variance (Kish 1965).
+    rho is the correlation within a group by analysis of variance.
     """
     numbers, counts = np.unique(groups, return_inverse=True, return_counts=True)[1:]
     count, total = len(counts), len(residuals)
