@@ -5,10 +5,16 @@ import pytest
 from scipy.stats import f as f_distribution
 
 from workflow.scripts.laws.estimate import TIGHT, local_optima, local_optimum, search
-from workflow.scripts.laws.forms import CHINCHILLA, POWER_IRREDUCIBLE, data_of
-from workflow.scripts.laws.intervals import allowed_rise, bootstrap, percentile_interval, profile_interval
+from workflow.scripts.laws.forms import CHINCHILLA, KAPLAN, POWER_IRREDUCIBLE, data_of
+from workflow.scripts.laws.intervals import (
+    allowed_rise,
+    bootstrap,
+    percentile_interval,
+    profile_interval,
+    profile_intervals,
+)
 from workflow.scripts.laws.line import fit_line, points_of, t_interval
-from workflow.scripts.laws.problem import Problem
+from workflow.scripts.laws.problem import Held, Problem
 
 
 def test_the_floors_interval_covers():
@@ -111,3 +117,22 @@ def test_resamples_of_trunks_draw_them_whole():
 def test_a_percentile_interval_needs_twenty_draws():
     assert percentile_interval(np.arange(19.0)) is None
     assert percentile_interval(np.arange(41.0)) == pytest.approx([1, 39])
+
+
+@pytest.mark.parametrize("kind", ["noise", "rise", "held"])
+def test_no_estimate_lies_outside_its_interval(kind):
+    """Of noise alone, of losses that rise, and with a coefficient held where it cannot be."""
+    rng = np.random.default_rng(8)
+    n, d = map(np.ravel, np.meshgrid(np.geomspace(1e5, 1e8, 4), [1e7, 1e8, 1e9]))
+    loss = (0.3 + (n / 1e5) ** -0.3 + (d / 1e7) ** -0.2) * np.exp(rng.normal(0, 0.5 if kind == "noise" else 0.01, 12))
+    data = data_of(n, d, 1 / loss if kind == "rise" else loss)
+    for form in (KAPLAN, CHINCHILLA):
+        held = Held.of([form.constraint("A", 1e40, data)], 5) if kind == "held" and form is CHINCHILLA else None
+        problem = Problem(form, data, 1e-3, held=held)
+        best = search(problem).best
+        values = {name: value for name, value in form.printed(best.theta, data).items() if value > 0}
+        if held:
+            values.pop("A", None)
+            assert values["alpha"] > 3  # beyond all that is searched
+        for name, (low, high) in profile_intervals(problem, best, list(values)).items():
+            assert low <= values[name] <= high < np.inf, (form.name, name)

@@ -13,6 +13,7 @@ from workflow.scripts.laws.isoflop import (
     frontier,
     optima_given,
     optimum,
+    parabola,
     weighted_slope,
 )
 from workflow.scripts.tables.table import read_table
@@ -153,6 +154,56 @@ def test_tables_of_optima_are_told_from_tables_of_runs():
     assert not optima_given(rows.assign(tokens=[1e9, 1e9, 1e9]))  # a study at one budget of tokens
     assert not optima_given(rows.assign(flops=[1e18, 1e18, 4e18]))
     assert not optima_given(study())
+
+
+def test_optima_whose_tokens_dip_are_optima(shared):
+    """The best size is known to some percent only: tokens that fall by 4% between two budgets say nothing."""
+    rows, _ = read_table(shared / "reports" / "fit" / "optima_tokens_dip.csv")
+    assert optima_given(rows)
+    result, notes, _ = fit_isoflop(rows)
+    assert (result["optima_given"], result["corrected"], notes) == (True, None, [])
+    line = linregress(np.log(rows["flops"]), np.log(rows["params"]))
+    assert result["N_exponent"] == pytest.approx(line.slope)
+    tokens = rows["tokens"].to_numpy()
+    assert not optima_given(rows.assign(tokens=[*tokens[:2], tokens[1] / 1.3, *tokens[3:]]))  # no dip, another study
+    assert not optima_given(rows.assign(tokens=tokens[1] * np.array([1, 1.02, 0.99, 1.01, 0.98])))  # one budget, nearly
+
+
+def slices(law=(0.5, 1e8, 3e4, 1.1, 0.5, 0.4), width: float = 8, sizes: int = 5, budgets: int = 5, drift: float = 1):
+    """Noise-free runs of a coupled law at equal FLOP, and the best N of each budget."""
+    e, a, b, alpha, beta, k = law
+    c = np.geomspace(1e17, 1e21, budgets)[:, None]
+    best = (alpha * a / (beta * b)) ** (1 / (alpha + beta)) * (c / 6) ** (beta / (alpha + beta))
+    n = best * np.geomspace(1, drift, budgets)[:, None] * np.geomspace(1 / width, width, sizes)
+    d = c / 6 / n
+    loss = e + (a / n**alpha + b / d**beta) ** k
+    columns = {"params": n, "tokens": d, "unique_tokens": d, "flops": c + 0 * n, "loss": loss}
+    return pd.DataFrame({name: values.ravel() for name, values in columns.items()}).assign(size=""), best[:, 0]
+
+
+def test_parabolas_are_biased_without_any_noise_and_are_corrected():
+    """By 3.2% through nine sizes from 1/8 to 8 times the best of Chinchilla's published law, as others found, too."""
+    rows, best = slices((1.69, 406.4, 410.7, 0.34, 0.28, 1.0), sizes=9)
+    each = [level for _, level in rows.groupby("flops")]
+    whole = [np.exp(parabola(np.log(level["params"].to_numpy()), level["loss"].to_numpy()).log_n) for level in each]
+    assert whole / best - 1 == pytest.approx(0.0324, abs=1e-4)
+    for law, drift, bias in (
+        ((1.69, 406.4, 410.7, 0.34, 0.28, 1.0), 1, 0.0109),
+        ((0.5, 1e8, 3e4, 1.1, 0.5, 0.4), 1, 0.105),
+        ((0.5, 1e8, 3e4, 1.1, 0.5, 0.4), 3, 0.083),
+    ):
+        rows, best = slices(law, drift=drift)
+        result, _, _ = fit_isoflop(rows)
+        found, corrected = pd.DataFrame(result["optima"]), result["corrected"]
+        assert corrected["bias"]["params"] == pytest.approx(bias, rel=0.02)
+        assert (found["params"] / best - 1).mean() == pytest.approx(bias, rel=0.02)
+        assert found["params_corrected"].to_numpy() == pytest.approx(best, rel=1e-3)
+        flops = 6 * found["params_corrected"] * found["tokens_corrected"]
+        assert flops.to_numpy() == pytest.approx(found["flops"].to_numpy())
+        assert corrected["N_exponent"] == pytest.approx(law[4] / (law[3] + law[4]), abs=1e-4)
+        low, high = corrected["ci95"]["N_exponent"]
+        assert low <= corrected["N_exponent"] <= high
+        assert corrected["bias"]["N_exponent"] == pytest.approx(result["N_exponent"] - corrected["N_exponent"])
 
 
 def test_a_weighted_slope_is_the_textbook_one():

@@ -51,8 +51,10 @@ def law_words(name: str, laws: Mapping[str, dict | None]) -> list[str]:
         laws: of fit.json, by their keys.
     """
     said = []
-    if law := next(((key, laws[key]) for key in SHOWN if laws.get(key)), None):
-        said.append(surface_words(name, *law))
+    for key in SHOWN:
+        if law := laws.get(key):
+            said.append(surface_words(name, key, law))
+            break
     if isoflop := laws.get("isoflop"):
         said.append(optima_words(name, isoflop))
     return said

@@ -71,15 +71,15 @@ class WithPrior(Form):
     def rows(self, data: Data) -> Data:
         """The runs ``data`` with the rows of the prior after them."""
         none = np.zeros(self.drift.terms)
-        first = {name: np.concatenate((getattr(data, name), none)) for name in ("log_n", "log_d", "log_u")}
+        n, d, u = (np.concatenate((values, none)) for values in (data.log_n, data.log_d, data.log_u))
         losses = np.concatenate((data.log_loss, np.zeros((*data.log_loss.shape[:-1], self.drift.terms))), axis=-1)
-        return data._replace(**first, log_loss=losses)
+        return data._replace(log_n=n, log_d=d, log_u=u, log_loss=losses)
 
     def runs(self, data: Data) -> Data:
         """The runs of rows that `rows` made."""
         count = len(data.log_n) - self.drift.terms
-        first = {name: getattr(data, name)[:count] for name in ("log_n", "log_d", "log_u")}
-        return data._replace(**first, log_loss=data.log_loss[..., :count])
+        n, d, u = data.log_n[:count], data.log_d[:count], data.log_u[:count]
+        return data._replace(log_n=n, log_d=d, log_u=u, log_loss=data.log_loss[..., :count])
 
     def predict(self, theta: np.ndarray, data: Data) -> tuple[np.ndarray, np.ndarray]:
         log_loss, slopes = self.drift.predict(theta, self.runs(data))

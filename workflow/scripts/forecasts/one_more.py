@@ -41,10 +41,10 @@ class Noise(NamedTuple):
 def with_run(problem: Problem, place: Data, log_loss: np.ndarray) -> Problem:
     """m problems with one more run at ``place`` (one row), before all others, of each ``log_loss`` (m,)."""
     data, many = problem.data, len(log_loss)
-    joined = {name: np.concatenate((getattr(place, name), getattr(data, name))) for name in ("log_n", "log_d", "log_u")}
+    n, d, u = (np.concatenate((getattr(place, name), getattr(data, name))) for name in ("log_n", "log_d", "log_u"))
     losses = np.concatenate((log_loss[:, None], np.tile(data.log_loss, (many, 1))), axis=1)
     weights = np.tile(np.concatenate(([1.0], problem.row_weights)), (many, 1))
-    return replace(problem, data=data._replace(**joined, log_loss=losses), weights=weights)
+    return replace(problem, data=data._replace(log_n=n, log_d=d, log_u=u, log_loss=losses), weights=weights)
 
 
 def prediction_interval(problem: Problem, best: Fit, place: Data, expected: float, noise: Noise) -> list[float | None]:

@@ -101,7 +101,7 @@ class Forecaster:
             if not absent:
                 data = data_for(used)
                 law = hedge(form, data, groups(used))
-                return law and Intervals(law, data)
+                return Intervals(law, data) if law else None
         return None
 
     @cached_property
@@ -113,7 +113,7 @@ class Forecaster:
             return None
         data = data_of(used["params"].to_numpy(), np.ones(len(used)), used["loss"].to_numpy())
         law = hedge(POWER_IRREDUCIBLE if sizes > 3 else POWER, data, groups(used))
-        return law and Intervals(law, data)
+        return Intervals(law, data) if law else None
 
     def is_at_budget(self, d: float | None) -> bool:
         """Whether runs at D are of the budget that most sizes have."""

@@ -65,8 +65,8 @@ def by_flops(rows: pd.DataFrame) -> list[Origin]:
     flops = rows["flops"].to_numpy()
     level = levels(flops, SAME_FLOPS)
     first = int(np.ceil(EARLIEST * level.max()))
-    chosen = np.unique(np.linspace(first, level.max(), MOST + 1)[1:].round().astype(int)) if level.max() else []
-    return [origin(rows, "flops", flops[level == one].min()) for one in chosen]
+    chosen = np.unique(np.linspace(first, level.max(), MOST + 1)[1:].round().astype(int))
+    return [origin(rows, "flops", flops[level == one].min()) for one in chosen if one > 0]
 
 
 def origin(rows: pd.DataFrame, by: str, below: float) -> Origin:

@@ -11,7 +11,7 @@ import numpy as np
 
 from workflow.scripts.laws.problem import Problem
 
-MOST_TRIALS, MOST_LENGTHS = 3_000, 40  # evaluations of all fits, and lengths tried of one step
+MOST_TRIALS, MOST_LENGTHS = 1_000, 40  # evaluations of all fits, and lengths tried of one step
 FALLS, FLATTENS = 1e-4, 0.9  # Wolfe's two conditions on a step (Wolfe 1969): shares of the slope at its start
 RIDGE = 1e-3  # share of the largest curvature that a first metric gives a direction of which the rows say nothing
 
@@ -45,13 +45,14 @@ def minimise_all(problem: Problem, start: np.ndarray, tolerance: float) -> Minim
     Args:
         problem: its weights are (m, n), or (n,) or None if they are those of all; its log losses (n,) or (m, n).
         start: where each begins, (m, p); or, if the weights are (m, n), where all do, (p,).
-        tolerance: a fit ends where a step gains less than this share of the objective, also with a new metric.
+        tolerance: a fit ends where a step gains less than this share of the objective, also with a new metric, or
+            where `Problem.nothing` is left.
     """
     start = np.tile(start, (len(problem.row_weights), 1)) if start.ndim == 1 else start
     whole, alive = problem, np.arange(len(start))
     if not len(alive):
         return Minima(np.empty(start.shape), np.empty(0), np.empty(0, bool))
-    low, high = problem.form.bounds(problem.data).T
+    (low, high), nothing = problem.form.bounds(problem.data).T, problem.nothing
     now = evaluated(problem, np.clip(start, low, high))
     ended = Minima(now.theta.copy(), now.value.copy(), np.zeros(len(alive), bool))
     metric, stalled = first_metric(problem, now.theta), np.zeros(len(alive), bool)
@@ -61,7 +62,7 @@ def minimise_all(problem: Problem, start: np.ndarray, tolerance: float) -> Minim
         if not len(over):
             continue
         now, ahead = steps.start.take(over), steps.best.take(over)
-        small = now.value - ahead.value <= tolerance * now.value
+        small = (now.value - ahead.value <= tolerance * now.value) | (ahead.value <= nothing)
         turned = np.where(free_at(now, low, high), ahead.gradient - now.gradient, 0.0)
         metric[over] = updated(metric[over], ahead.theta - now.theta, turned)
         done, anew = small & stalled[over], over[small & ~stalled[over]]
@@ -160,7 +161,7 @@ def updated(metric: np.ndarray, moved: np.ndarray, turned: np.ndarray) -> np.nda
         turned: (m, p), the changes of the gradient. Where it does not curve upwards, the metric stays as it is.
     """
     curved = (moved * turned).sum(axis=1)
-    fine = curved > 1e-10 * np.linalg.norm(moved, axis=1) * np.linalg.norm(turned, axis=1)
+    fine = curved > np.maximum(1e-10 * np.linalg.norm(moved, axis=1) * np.linalg.norm(turned, axis=1), 1e-150)
     curved = np.where(fine, curved, 1.0)[:, None, None]
     along = (metric @ turned[:, :, None]) / curved
     s = moved[:, :, None]

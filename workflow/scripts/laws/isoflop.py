@@ -13,9 +13,9 @@ from scipy.optimize import minimize_scalar
 from workflow.scripts.laws.allocation import predicted_loss
 from workflow.scripts.laws.coupling import COUPLED
 from workflow.scripts.laws.estimate import Settings
-from workflow.scripts.laws.forms import LARGEST
+from workflow.scripts.laws.forms import LARGEST, Data
 from workflow.scripts.laws.line import fit_line, leave_one_out_error, points_of, r_squared, t_interval
-from workflow.scripts.laws.loss_surface import Fitted, data_for, quick_fit, rows_for
+from workflow.scripts.laws.loss_surface import data_for, quick_fit, rows_for
 from workflow.scripts.laws.report import Outcome
 from workflow.scripts.tables.levels import levels
 
@@ -24,7 +24,6 @@ SAME_FLOP = 1e-3  # FLOP that differ by no more, in logs, are the same
 WINDOW = np.log(2)  # a parabola is fitted to sizes within this of the best one, in logs: farther, loss is no parabola
 DIP = np.log(1.25)  # so far tokens of given optima may fall while FLOP rise: a best size is known no better
 SAME_LOSS = 1e-9  # losses that differ by no more, in logs, are one
-TOLD = 0.001  # a smaller bias of parabolas is none
 BEYOND = np.log(4)  # how far beyond the sizes of a budget the best one by a law may be, in logs
 
 
@@ -126,16 +125,16 @@ def tokens_at(budget: Slice, log_n: float) -> float:
     return float(np.exp(log_tokens_at(budget, log_n)))
 
 
-def parabola_bias(budget: Slice, law: Fitted) -> float | None:
-    """By how much a parabola's vertex is above the best log N if the loss is that of a ``law``, without any noise.
+def parabola_bias(budget: Slice, data: Data, theta: np.ndarray) -> float | None:
+    """By how much a parabola's vertex is above the best log N if the loss is that of a law, without any noise.
 
     A valley is steeper on one side than on the other where alpha and beta differ, and sizes are rarely as far on both
-    sides of the best. None where the law has no best size near the budget's.
+    sides of the best. None where the law has no best size near the budget's. ``data`` and ``theta``: see `surface_of`.
     """
 
     def loss(log_n: np.ndarray) -> np.ndarray:
         places = np.exp(log_n), np.exp(log_tokens_at(budget, log_n))
-        found: np.ndarray = predicted_loss(law.form, law.best.theta, law.data, *places)[0]
+        found: np.ndarray = predicted_loss(COUPLED, theta, data, *places)[0]
         return found
 
     x = budget.log_n[budget.near]
@@ -235,23 +234,8 @@ def corrected(optima: list[dict]) -> dict | None:
     return grown | {"bias": {"params": bias, "N_exponent": before["N_exponent"] - grown["N_exponent"]}}
 
 
-def isoflop_said(law: dict) -> list[str]:
-    """What optima at equal FLOP say of the best size, in sentences; ``law`` as `fit_isoflop` gives it."""
-    best = law["corrected"] or law
-    low, high = best["ci95"]["N_exponent"]
-    count = len(law["optima"])
-    said = [f"The best N grows as C^{best['N_exponent']:.3f}, 95% [{low:.3f}, {high:.3f}], by {count} optima."]
-    if law["corrected"] and abs(bias := law["corrected"]["bias"]["params"]) >= TOLD:
-        way = "high" if bias > 0 else "low"
-        said.append(
-            f"Parabolas alone put it {abs(bias):.1%} too {way} and give C^{law['N_exponent']:.3f}:"
-            " a valley of loss is no parabola."
-        )
-    return said
-
-
-def surface_of(rows: pd.DataFrame) -> Fitted | None:
-    """The coupled law of the rows, as a `quick_fit`; None where they do not support it.
+def surface_of(rows: pd.DataFrame) -> tuple[Data, np.ndarray] | None:
+    """The runs that the coupled law is fitted to, and its parameters (p,); None where they do not suffice.
 
     Its valleys are those of Chinchilla's law and of Kaplan's, too; a parabola's bias hangs on their shape alone.
     """
@@ -259,7 +243,7 @@ def surface_of(rows: pd.DataFrame) -> Fitted | None:
     if usable.absent:
         return None
     data = data_for(usable.rows)
-    return Fitted(COUPLED, data, quick_fit(COUPLED, data, Settings()), np.empty((0, len(COUPLED.theta))))
+    return data, quick_fit(COUPLED, data, Settings()).theta
 
 
 def without_flops(rows: pd.DataFrame) -> str:
@@ -281,7 +265,7 @@ def optima_of(rows: pd.DataFrame) -> tuple[list[dict], int]:
     law = surface_of(rows) if len(found) >= 3 else None
     for level, best in found:
         budget = slice_of(level)
-        bias = None if law is None else parabola_bias(budget, law)
+        bias = None if law is None else parabola_bias(budget, *law)
         log_n = None if bias is None else np.log(best["params"]) - bias
         best["params_corrected"] = None if log_n is None else float(np.exp(log_n))
         best["tokens_corrected"] = None if log_n is None else tokens_at(budget, log_n)

@@ -3,7 +3,7 @@
 Needs the runs of one architecture, as `tables.table.read_table` gives them.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -52,34 +52,10 @@ class Usable(NamedTuple):
     absent: str
 
 
-@dataclass(frozen=True)
-class Fitted:
-    """A law as it was fitted, for what follows from it.
-
-    Attributes:
-        form: the law, of p parameters.
-        data: the rows.
-        best: the fit.
-        thetas: (draws, p), fits to resampled rows, in the coordinates of ``data``.
-    """
-
-    form: Form
-    data: Data
-    best: Fit
-    thetas: np.ndarray
-
-
 def fit_surface(
     form: Form, rows: pd.DataFrame, settings: Settings, evaluation_se: float, flops_from: float | None
 ) -> Outcome:
-    """A law of N and D over all budgets, or why there is none; see `surface_fit`."""
-    return surface_fit(form, rows, settings, evaluation_se, flops_from)[0]
-
-
-def surface_fit(
-    form: Form, rows: pd.DataFrame, settings: Settings, evaluation_se: float, flops_from: float | None
-) -> tuple[Outcome, Fitted | None]:
-    """A law of N and D over all budgets for fit.json, and as it was fitted; or why there is none, and None.
+    """A law of N and D over all budgets for fit.json, or why there is none.
 
     Args:
         evaluation_se: see `fit_data`.
@@ -87,16 +63,16 @@ def surface_fit(
     """
     rows, warnings, absent = rows_for(form, rows, len(settings.fixed))
     if absent:
-        return Outcome(None, [], absent), None
+        return Outcome(None, [], absent)
     data = data_for(rows)
     if absent := not_held(form, settings.fixed, data):
-        return Outcome(None, [], absent), None
-    law, more, fitted = fit_data(form, data, settings, evaluation_se, trunks(rows))
+        return Outcome(None, [], absent)
+    law, more, best = fit_data(form, data, settings, evaluation_se, trunks(rows))
     largest = flops_from or rows["flops"].max() / np.sqrt(10)
-    law["forecast"] = forecast_rows(form, data, settings, fitted.best, (rows["flops"] >= largest).to_numpy())
+    law["forecast"] = forecast_rows(form, data, settings, best, (rows["flops"] >= largest).to_numpy())
     if law["forecast"]:
         law["forecast"]["flops_from"] = float(largest)
-    return Outcome(law, [*warnings, *more], ""), fitted
+    return Outcome(law, [*warnings, *more], "")
 
 
 def rows_for(form: Form, rows: pd.DataFrame, held: int = 0) -> Usable:
@@ -163,7 +139,7 @@ def trunks(rows: pd.DataFrame) -> np.ndarray | None:
 
 def fit_data(
     form: Form, data: Data, settings: Settings, evaluation_se: float, groups: np.ndarray | None
-) -> tuple[dict, list[str], Fitted]:
+) -> tuple[dict, list[str], Fit]:
     """A law of N and D by the estimator of ``settings``, with the other one beside it.
 
     Args:
@@ -175,8 +151,7 @@ def fit_data(
     """
     problem, found, other = estimated(form, data, settings)
     law, warnings = summarise(problem, found, other, evaluation_se)
-    thetas = bootstrap(problem, found.best, settings.draws, groups)
-    drawn = [form.printed(theta, data) for theta in thetas]
+    drawn = [form.printed(theta, data) for theta in bootstrap(problem, found.best, settings.draws, groups)]
     error, folds = left_out(problem, found.best)
     law |= {
         "bootstrap95": {name: percentile_interval(np.array([one[name] for one in drawn])) for name in law["ci95"]},
@@ -194,7 +169,7 @@ def fit_data(
     if form is SMS:
         law["overfit"] = overfit(data, found.best.theta)
     warnings += [f"{form.name}: {doubt}" for doubt in doubts_of_noise(law)]
-    return law, warnings, Fitted(form, data, found.best, thetas)
+    return law, warnings, found.best
 
 
 def estimated(form: Form, data: Data, settings: Settings) -> tuple[Problem, Search, Fit]:

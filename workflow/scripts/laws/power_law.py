@@ -12,7 +12,7 @@ import pandas as pd
 
 from workflow.scripts.laws.batched_bfgs import minimise_all
 from workflow.scripts.laws.estimate import LOOSE, Search, Settings, search, starting_points, variable_projection
-from workflow.scripts.laws.forms import POWER_IRREDUCIBLE, Data, data_of
+from workflow.scripts.laws.forms import LARGEST, POWER_IRREDUCIBLE, Data, data_of
 from workflow.scripts.laws.intervals import percentile_interval
 from workflow.scripts.laws.line import (
     Noise,
@@ -120,12 +120,13 @@ def fit_power(points: Points, settings: Settings, evaluation_se: float) -> dict:
     log_loss = np.log(points.loss)
     rss = float(np.sum((log_loss - line.log_loss(points.n)) ** 2))
     errors = np.sqrt(np.diag(line.covariance))
-    a = np.exp(widened(t_interval(line.log_a, errors[0], line.dof), line.log_a, SHARED * evaluation_se)).tolist()
+    log_a = [line.log_a, *widened(t_interval(line.log_a, errors[0], line.dof), line.log_a, SHARED * evaluation_se)]
+    a, *ends = np.exp(np.clip(log_a, -LARGEST, LARGEST)).tolist()  # sizes that are nearly one leave A without a bound
     return {
         "formula": "L = A/N^alpha",
         "alpha": line.alpha,
-        "A": float(np.exp(line.log_a)),
-        "ci95": {"alpha": t_interval(line.alpha, errors[1], line.dof), "A": a},
+        "A": a,
+        "ci95": {"alpha": t_interval(line.alpha, errors[1], line.dof), "A": ends},
         "bootstrap95": {"alpha": percentile_interval(resampled_slopes(points, settings.draws))},
         "covariance_log_A_alpha": line.covariance.tolist(),
         "dof": line.dof,

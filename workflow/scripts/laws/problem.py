@@ -12,6 +12,7 @@ import numpy as np
 
 from workflow.scripts.laws.forms import Constraint, Data, Form
 
+EXACT = 1e-9  # residuals of log loss below which a law is exact: tables do not have so many digits
 FAR_ABOVE = 50.0  # the highest log loss, no prediction is worse
 IN_CACHE = 1 << 15  # residuals at a time: what is computed of them then stays in a processor's cache
 
@@ -128,6 +129,12 @@ class Problem:
     def parameters(self) -> int:
         """How many parameters are free, in the first of m problems."""
         return len(self.form.theta) if self.held is None else self.held.free()
+
+    @property
+    def nothing(self) -> float:
+        """An objective so small that the law is as good as exact: of residuals of `EXACT`, as a share of the loss."""
+        scale = np.exp(self.data.log_loss).mean() if self.linear else 1.0
+        return float(len(self.data.log_n) / 2 * (EXACT * scale) ** 2)
 
     def residuals(self, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Residuals (n,) and their derivatives (n, p) at theta (p,); of m problems, at (p, m, 1), (m, n) and (m, n, p).
