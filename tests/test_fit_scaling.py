@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import jsonschema
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -50,6 +51,45 @@ def test_the_other_estimator_can_be_asked_for(tmp_path):
     assert (huber["estimator"], mse["estimator"]) == ("huber", "mse")
     assert mse["alpha"] == pytest.approx(huber["other_estimate"]["alpha"], rel=1e-6)
     assert mse["objective"] == pytest.approx(huber["other_estimate"]["objective"], rel=1e-6)
+
+
+def test_a_strangers_table_is_asked_what_a_larger_run_will_reach(tmp_path, capsys):
+    """Its columns are told, and its losses are in bits; what is printed and what is written agree."""
+    table = pd.read_csv(write_grid(tmp_path / "t.csv", noise=0.001))
+    table["loss"] /= np.log(2)
+    names = {"params": "model/size", "tokens": "seen", "loss": "eval"}
+    table.rename(columns=names)[list(names.values())].to_csv(tmp_path / "t.csv", index=False, sep=";")
+    fit = fitted(tmp_path / "t.csv", "--columns", "params=model/size,tokens=seen,loss=eval", "--loss-unit", "bits",
+                 "--form", "kaplan", "--predict", "50M,500M", "20M", "--best-for", "1e17")  # fmt: skip
+    group = valid(fit)["all"]
+    truth = 0.5 + 30 * 5e7**-0.3 + 40 * 5e8**-0.3
+    larger, at_budget = group["predictions"]
+    assert larger["pi95"][0] < truth < larger["pi95"][1]
+    assert larger["beyond"]["params"] == pytest.approx(5)
+    assert at_budget["tokens"] == group["tokens"] == 10**8
+    best = group["best_for"][0]
+    assert 6 * best["params"] * best["tokens"] == pytest.approx(1e17)
+    printed = capsys.readouterr().out
+    assert f"forecast: ALL, N = 50M, D = 500M: loss {larger['loss']:.4g} [" in printed
+    assert "best: ALL, 1e+17 FLOP: best N = " in printed
+    assert "5 times the largest N" in printed
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--predict", "big"], "'big' is not a number of at least 1, such as 6.3M or 1e18"),
+        (["--predict", "1M,2M,3M"], "'1M,2M,3M' is not N,D"),
+        (["--best-for", "0"], "'0' is not a number of at least 1"),
+        (["--fix", "E"], "E"),
+        (["--columns", "params"], "params"),
+    ],
+)
+def test_a_question_that_is_none_is_one_sentence(tmp_path, options, sentence):
+    with pytest.raises(InputError, match=sentence) as raised:
+        fitted(write_grid(tmp_path / "t.csv"), *options)
+    assert len(str(raised.value).splitlines()) == 1
+    assert not (tmp_path / "fit.json").exists()
 
 
 def test_groups_may_be_of_any_column(tmp_path):
