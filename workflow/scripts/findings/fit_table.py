@@ -23,7 +23,7 @@ from workflow.scripts.laws.estimate import Settings
 from workflow.scripts.laws.forms import Form
 from workflow.scripts.laws.isoflop import fit_compute, fit_isoflop
 from workflow.scripts.laws.line import Points, curvature
-from workflow.scripts.laws.loss_surface import CANDIDATES, fit_surface
+from workflow.scripts.laws.loss_surface import CANDIDATES, ONCE, fit_surface
 from workflow.scripts.laws.power_law import fit_power, fit_power_irreducible, one_budget, points_at
 from workflow.scripts.laws.repetition import REPEAT, SMS
 from workflow.scripts.laws.report import Outcome
@@ -43,6 +43,7 @@ ALL = tuple(itertools.chain(*FORMS.values()))
 OF_N = ("power", "power_irreducible")
 NOTHING_ASKED = Questions((), ())
 NO_COLUMNS: Mapping[str, str] = types.MappingProxyType({})
+READ_ONCE = "forecasts are of runs that read their data once, and some of these repeat them"
 UNKNOWN_NOISE = "the noise of the test set is not known, so the intervals of E, A and B are too narrow"
 
 
@@ -148,6 +149,7 @@ def fit_group(
             *budget.warnings,
             *(doubts_of_runs(points, budget.rows) if budget.alike else []),
             *([UNKNOWN_NOISE] if evaluation_se is None else []),
+            *([READ_ONCE] if questions.runs and (rows["tokens"] > ONCE * rows["unique_tokens"]).any() else []),
             *itertools.chain(*(outcome.warnings for outcome in outcomes.values())),
         ],
     }

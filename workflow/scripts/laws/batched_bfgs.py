@@ -149,6 +149,7 @@ def first_metric(problem: Problem, theta: np.ndarray) -> np.ndarray:
     """(m, p, p) inverse of the curvature at theta (m, p) of the squares that touch Huber's loss at each residual."""
     curvature = problem.curvature(theta.T[:, :, None])
     largest = np.diagonal(curvature, axis1=1, axis2=2).max(axis=1)
+    largest = np.where(largest > 1e-200, largest, 1.0)  # no row says anything: any metric does
     return np.linalg.inv(curvature + RIDGE * largest[:, None, None] * np.eye(theta.shape[1]))
 
 

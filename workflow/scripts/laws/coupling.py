@@ -19,6 +19,8 @@ from workflow.scripts.laws.forms import (
     non_negative_weights,
 )
 
+LEAST = COUPLINGS[0] / 10  # held coefficients may push k below all that is searched, where nothing is defined
+
 
 class Coupled(Form):
     """L = E + (A/N^alpha + B/D^beta)^k (Videau et al. 2026): Chinchilla's law at k = 1.
@@ -37,6 +39,7 @@ class Coupled(Form):
 
     def predict(self, theta: np.ndarray, data: Data) -> tuple[np.ndarray, np.ndarray]:
         log_e, log_a, log_b, alpha, beta, k = theta
+        k = np.maximum(k, LEAST)
         terms = np.stack((log_a - alpha * data.log_n, log_b - beta * data.log_d))
         inner, (first, second) = log_sum_exp(terms / k)
         reducible = k * inner
@@ -58,6 +61,7 @@ class Coupled(Form):
 
     def printed(self, theta: np.ndarray, data: Data) -> dict[str, float]:
         log_e, log_a, log_b, alpha, beta, k = map(float, theta)
+        k = max(k, LEAST)
         gone = data.log_loss.min() - VANISHED + 1e-3
         logs = {"A": log_a / k + alpha / k * data.mean_n, "B": log_b / k + beta / k * data.mean_d}
         found = {"E": float(np.exp(log_e)) if log_e > gone else 0.0}
