@@ -55,7 +55,7 @@ def best_sizes(law: Law, flops: np.ndarray) -> np.ndarray:
     log_n = [
         minimize_scalar(
             lambda at, c=c: float(law(np.exp(at), c / (6 * np.exp(at)))),
-            bounds=(np.log(1e5), np.log(1e14)), method="bounded", options={"xatol": 1e-9},
+            bounds=(np.log(1e2), np.log(1e16)), method="bounded", options={"xatol": 1e-9},
         ).x
         for c in flops
     ]  # fmt: skip

@@ -78,9 +78,8 @@ def hedge(form: Form, data: Data, groups: list[np.ndarray]) -> Hedged | None:
     if effect > 1:
         weights = weights / effect
         fitted = fit(with_prior, data, weights, plain)
-    # The prior counts as rows of weight 1, and the new run too: what is shared makes the fit less sure, and the variance
-    # less known, not the run more noisy.
-    return Hedged(drift, problem_of(with_prior, data, weights), fitted, Noise(variance, max(dof / effect, 1.0)))
+    # The prior counts as rows of weight 1, and the new run too: what is shared makes the fit less sure, not the run.
+    return Hedged(drift, problem_of(with_prior, data, weights), fitted, Noise(variance, dof))
 
 
 def problem_of(form: WithPrior, data: Data, weights: np.ndarray) -> Problem:
