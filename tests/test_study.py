@@ -182,6 +182,7 @@ def test_no_module_imports_another_of_ours_where_the_digest_does_not_look():
         assert not any(isinstance(node, ast.Import) and "workflow" in node.names[0].name for node in ast.walk(tree))
     assert found == {
         ("fit_scaling", "laws"),
+        ("fit_scaling", "surface"),
         ("fit_scaling", "save"),
         ("kv_cache", "attend"),
         ("study", "differences"),
