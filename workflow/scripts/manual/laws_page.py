@@ -17,7 +17,7 @@ Written by `snakemake docs/laws.md`; the words below are what the command printe
 You have a table of runs: a size, the tokens it read and the loss it reached. Ask it what a larger run will reach, and
 how to spend a budget of compute:
 
-    pip install -r requirements-cpu.txt
+    pip install -r requirements.txt
     {command}
 
 The file may be separated by commas, tabs or semicolons, and its columns may have their usual names (`N`, `num_params`,
