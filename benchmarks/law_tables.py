@@ -80,8 +80,8 @@ def forecasts(result: dict) -> list[str]:
 def isoflop_bias(result: dict) -> list[str]:
     """Lines on the bias of parabolas at equal FLOP."""
     return [
-        "Mean relative error of the best N over five budgets, from runs without noise; and with 0.3% noise, the last two"
-        " as root mean squares.",
+        "Mean relative error of the best N over five budgets, from runs without noise; with 0.3% noise, in the last two,"
+        " root mean squares.",
         "",
         "| law | sizes | spread by a factor | they are | whole parabola | window of 2 | corrected | noise: window |"
         " noise: corrected |",

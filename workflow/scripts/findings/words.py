@@ -77,11 +77,21 @@ def surface_words(name: str, key: str, law: dict) -> str:
 
 
 def optima_words(name: str, law: dict) -> str:
-    """How the optima at equal FLOP grow."""
-    both = [f"{what} ∝ C^{with_interval(law[key], law['ci95'][key])}"
-            for what, key in (("N", "N_exponent"), ("D", "D_exponent"))]  # fmt: skip
+    """How the optima at equal FLOP grow, and by how much their parabolas are off."""
     of = "optima, as given," if law["optima_given"] else "optima of parabolas"
-    return f"{name}, {len(law['optima'])} {of} at equal FLOP: {', '.join(both)}."
+    said = f"{name}, {len(law['optima'])} {of} at equal FLOP: {growth_words(law)}."
+    if fixed := law["corrected"]:
+        off = f"{abs(fixed['bias']['params']):.1%} {'above' if fixed['bias']['params'] > 0 else 'below'}"
+        said += f" Parabolas put N {off} the law's optimum; without that {growth_words(fixed)}."
+    return said
+
+
+def growth_words(law: dict) -> str:
+    """How the best N and D grow with compute."""
+    return ", ".join(
+        f"{what} ∝ C^{with_interval(law[key], law['ci95'][key])}"
+        for what, key in (("N", "N_exponent"), ("D", "D_exponent"))
+    )
 
 
 def forecast_words(name: str, answer: dict) -> str:
