@@ -80,7 +80,7 @@ def forecasts(result: dict) -> list[str]:
 def isoflop_bias(result: dict) -> list[str]:
     """Lines on the bias of parabolas at equal FLOP."""
     return [
-        "Mean relative error of the best N over five budgets, from runs without noise; with 0.3% noise, in the last two,"
+        "Mean relative error of the best N over five budgets, without noise; with 0.3% noise, in the last two,"
         " root mean squares.",
         "",
         "| law | sizes | spread by a factor | they are | whole parabola | window of 2 | corrected | noise: window |"
