@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import linregress, t
 
 from workflow.scripts.forecasts.candidates import POWER
-from workflow.scripts.forecasts.one_more import Noise, interval_if_right, prediction_interval
+from workflow.scripts.forecasts.one_more import RunNoise, interval_if_right, prediction_interval
 from workflow.scripts.laws.estimate import search
 from workflow.scripts.laws.forms import POWER_IRREDUCIBLE, data_of
 from workflow.scripts.laws.problem import Fit, Problem
@@ -34,7 +34,7 @@ def test_at_the_bound_of_a_floor_the_upper_side_is_the_wider():
     best = search(problem).best
     place = data.at(np.array([1e9]), np.array([1.0]))
     expected = float(POWER_IRREDUCIBLE.predict(best.theta, place)[0][0])
-    low, high = prediction_interval(problem, best, place, expected, Noise(2 * best.objective / 3, 3))
+    low, high = prediction_interval(problem, best, place, expected, RunNoise(2 * best.objective / 3, 3))
     assert POWER_IRREDUCIBLE.printed(best.theta, data)["E"] == 0
     assert high - expected > 1.5 * (expected - low)
 
@@ -44,7 +44,7 @@ def test_what_nothing_bounds_has_no_end():
     problem = Problem(POWER, data)
     fit = Fit(search(problem).best.theta, 0.0, True)
     place = data.at(np.array([1e9]), np.array([1.0]))
-    assert prediction_interval(problem, fit, place, 0.5, Noise(100.0, 1)) == [None, None]
+    assert prediction_interval(problem, fit, place, 0.5, RunNoise(100.0, 1)) == [None, None]
 
 
 def test_as_many_runs_as_parameters_have_no_interval():

@@ -13,7 +13,7 @@ import numpy as np
 from scipy.special import fdtrc
 
 from workflow.scripts.forecasts.drift import Drift, WithPrior
-from workflow.scripts.forecasts.one_more import Noise, from_starts, prediction_interval, with_terms
+from workflow.scripts.forecasts.one_more import RunNoise, from_starts, prediction_interval, with_terms
 from workflow.scripts.laws.estimate import LOOSE, local_optima, starting_points
 from workflow.scripts.laws.forms import Data, Form
 from workflow.scripts.laws.problem import Fit, Problem
@@ -40,7 +40,7 @@ class Hedged:
     drift: Drift
     problem: Problem
     best: Fit
-    noise: Noise
+    noise: RunNoise
 
     def expected(self, place: Data) -> float:
         """Log loss at one place, in the coordinates of the runs."""
@@ -79,7 +79,7 @@ def hedge(form: Form, data: Data, groups: list[np.ndarray]) -> Hedged | None:
         weights = weights / effect
         fitted = fit(with_prior, data, weights, plain)
     # The prior counts as rows of weight 1, and the new run too: what is shared makes the fit less sure, not the run.
-    return Hedged(drift, problem_of(with_prior, data, weights), fitted, Noise(variance, dof))
+    return Hedged(drift, problem_of(with_prior, data, weights), fitted, RunNoise(variance, dof))
 
 
 def problem_of(form: WithPrior, data: Data, weights: np.ndarray) -> Problem:

@@ -26,7 +26,7 @@ FARTHEST = 12.0  # in log loss: beyond, an interval has no end that matters
 SIGNS = (-1.0, 1.0)  # of the lower side and the upper
 
 
-class Noise(NamedTuple):
+class RunNoise(NamedTuple):
     """What a run's log loss varies by about the law.
 
     Attributes:
@@ -47,7 +47,9 @@ def with_run(problem: Problem, place: Data, log_loss: np.ndarray) -> Problem:
     return replace(problem, data=data._replace(log_n=n, log_d=d, log_u=u, log_loss=losses), weights=weights)
 
 
-def prediction_interval(problem: Problem, best: Fit, place: Data, expected: float, noise: Noise) -> list[float | None]:
+def prediction_interval(
+    problem: Problem, best: Fit, place: Data, expected: float, noise: RunNoise
+) -> list[float | None]:
     """The 95% interval [low, high] of the log loss of one more run at ``place``; an end is None beyond `FARTHEST`.
 
     Args:
@@ -95,7 +97,7 @@ def interval_if_right(form: Form, data: Data, theta: np.ndarray, place: Data) ->
     problem = Problem(form, data)
     best = from_starts(problem, with_terms(problem, theta[None]))
     expected = float(form.predict(best.theta, place)[0][0])
-    return prediction_interval(problem, best, place, expected, Noise(2 * best.objective / dof, dof))
+    return prediction_interval(problem, best, place, expected, RunNoise(2 * best.objective / dof, dof))
 
 
 def with_terms(problem: Problem, thetas: np.ndarray) -> np.ndarray:
