@@ -154,6 +154,17 @@ def test_a_search_with_parameters_held_finds_the_rest():
         assert CHINCHILLA.printed(found.best.theta, data) == pytest.approx(TRUE, rel=1e-6), names
 
 
+def test_an_exponent_that_follows_a_held_coefficient_stays_within_bounds():
+    """So large a term fell steeper with N than any law does, so the fit ends at the bound."""
+    n, d = grid()
+    data = data_of(n, d, chinchilla(n, d))
+    problem = Problem(CHINCHILLA, data, 1e-3, held=held_at(CHINCHILLA, {"A": 1e40}, data))
+    found = search(problem).best
+    printed = CHINCHILLA.printed(found.theta, data)
+    assert (printed["A"], printed["alpha"]) == pytest.approx((1e40, 3.0))
+    assert problem.objective(found.theta)[0] == pytest.approx(found.objective)
+
+
 def test_what_is_to_be_held_is_read():
     assert parse_fixed("E=1.69, A = 406.4,k=0.5") == {"E": 1.69, "A": 406.4, "k": 0.5}
     assert parse_fixed("E=0") == {"E": 0.0}

@@ -16,7 +16,7 @@ import numpy as np
 from scipy.optimize import OptimizeResult, least_squares
 
 from workflow.scripts.base.errors import InputError
-from workflow.scripts.laws.batched_bfgs import minimise_all
+from workflow.scripts.laws.batched_bfgs import Minima, minimise_all
 from workflow.scripts.laws.forms import COEFFICIENTS, COUPLINGS, DECAYS, EXPONENTS, REPEATS, Constraint, Data, Form
 from workflow.scripts.laws.problem import Fit, Held, Problem
 
@@ -63,7 +63,43 @@ def local_optima(problem: Problem, starts: np.ndarray, tolerance: float, held: S
     if held:
         problem = replace(problem, held=(problem.held or Held.nothing(len(problem.form.theta))).also(held))
     found = minimise_all(problem, starts, tolerance)
+    if problem.held is not None:
+        found = within_bounds(problem, problem.held, found, tolerance)
     return [Fit(theta, float(value), bool(done)) for theta, value, done in zip(*found, strict=True)]
+
+
+def within_bounds(problem: Problem, held: Held, found: Minima, tolerance: float) -> Minima:
+    """The same, but for those in which an exponent that follows what is ``held`` left its bounds.
+
+    These are found again with that exponent held at the bound, too, where that contradicts nothing.
+    """
+    for _ in problem.form.theta:
+        at, which, bound = left_bounds(problem, found.theta)
+        if not len(at):
+            break
+        try:
+            both = held.take(at).also([Constraint(*each) for each in zip(which, bound, strict=True)])
+        except ValueError:
+            break
+        again = minimise_all(replace(problem.take(at), held=both), found.theta[at], tolerance)
+        for kept, values in zip(found, again, strict=True):
+            kept[at] = values
+    return found
+
+
+def left_bounds(problem: Problem, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Which of theta (m, p) have an exponent, or another parameter that is no coefficient, out of bounds.
+
+    Returns:
+        Each (j,): the numbers of the fits, the first such parameter of each, and the bound that it passed.
+    """
+    low, high = problem.form.bounds(problem.data).T
+    inside = np.clip(theta, low, high)
+    out = np.abs(theta - inside) > 1e-9
+    out[:, [name in COEFFICIENTS for name in problem.form.theta]] = False
+    at = np.flatnonzero(out.any(axis=1))
+    which = out[at].argmax(axis=1)
+    return at, which, inside[at, which]
 
 
 def polish(problem: Problem, fit: Fit) -> Fit:
@@ -80,16 +116,16 @@ def polish(problem: Problem, fit: Fit) -> Fit:
         bounds=bounds.T,
         xtol=1e-15, ftol=1e-15, gtol=1e-15, max_nfev=200, **huber,
     )  # fmt: skip
-    reached = float(problem.objective(done.x)[0])
-    if reached < fit.objective:
-        fit = Fit(problem.complete(done.x), reached, True)
+    reached, theta = float(problem.objective(done.x)[0]), problem.complete(done.x)
+    if reached < fit.objective and not len(left_bounds(problem, theta[None])[0]):
+        fit = Fit(theta, reached, True)
     for i, name in enumerate(problem.form.theta):
         if name in COEFFICIENTS:
             without = fit.theta.copy()
             without[i] = bounds[i, 0]
-            value = float(problem.objective(without)[0])
-            if value <= fit.objective * (1 + 1e-9):
-                fit = replace(fit, theta=problem.complete(without), objective=value)
+            value, without = float(problem.objective(without)[0]), problem.complete(without)
+            if value <= fit.objective * (1 + 1e-9) and not len(left_bounds(problem, without[None])[0]):
+                fit = replace(fit, theta=without, objective=value)
     return fit
 
 
