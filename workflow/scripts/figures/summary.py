@@ -153,7 +153,7 @@ def laws_table(groups: dict) -> str:
          *(with_ends(law, name) for name in ("alpha", "beta", "E")),
          f"{law['r2']:.4f}", "" if law["loo_error"] is None else f"{law['loo_error']:.2%}"]
         for arch, group in groups.items()
-        for form in ("power", "power_irreducible", "chinchilla", "kaplan", "repeat")
+        for form in ("power", "power_irreducible", "chinchilla", "kaplan", "coupled", "repeat")
         if (law := group.get(form))
     ]  # fmt: skip
     header = ["arch", "law", "α [95%]", "β [95%]", "E [95%]", "R² of log L", "error of a run left out"]
