@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from workflow.scripts.base.amounts import short
 from workflow.scripts.base.errors import InputError
 from workflow.scripts.figures.look import (
     MORE_STYLES,
@@ -15,19 +16,10 @@ from workflow.scripts.figures.look import (
     loss_axis,
     loss_limits,
     page,
-    short,
     style_of,
     text_width,
     tight_within,
 )
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [(0.5, "0.5"), (12_800, "12.8k"), (1_048_576, "1.05M"), (737_280_000, "737M"), (2e9, "2B"), (3e12, "3e12")],
-)
-def test_short_numbers(value, text):
-    assert short(value) == text
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,7 @@ from matplotlib.transforms import Bbox
 from matplotlib.typing import RcKeyType
 
 from workflow.scripts.base import schema
+from workflow.scripts.base.amounts import short
 from workflow.scripts.base.errors import InputError
 from workflow.scripts.figures.corpus_leak import leak, no_leak, schemes
 from workflow.scripts.figures.corpus_music import music_panels, shares
@@ -18,7 +19,7 @@ from workflow.scripts.figures.corpus_panel import INK, plain, title
 from workflow.scripts.figures.corpus_shape import compressibility, lengths
 from workflow.scripts.figures.corpus_sources import conversion, n_rows, sources
 from workflow.scripts.figures.corpus_vocabulary import vocabulary
-from workflow.scripts.figures.look import NOTE_COLOUR, SMALL, short
+from workflow.scripts.figures.look import NOTE_COLOUR, SMALL
 
 WIDTH = 6.6  # inches
 LETTERS = 116  # of a line of the heading

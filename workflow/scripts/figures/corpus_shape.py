@@ -4,8 +4,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
+from workflow.scripts.base.amounts import short
 from workflow.scripts.figures.corpus_panel import BLUE, GREEN, INK, NOTE, ORANGE, beside, few, percent, title
-from workflow.scripts.figures.look import short
 
 WIDE = 3000  # a longest tune so many times as long as the shortest, from which on only powers of ten are named
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from matplotlib.axes import Axes
 
+from workflow.scripts.base.amounts import short
 from workflow.scripts.figures.corpus_panel import (
     BLUE,
     GREEN,
@@ -24,7 +25,6 @@ from workflow.scripts.figures.corpus_panel import (
     rows_axis,
     title,
 )
-from workflow.scripts.figures.look import short
 
 TOP = 10  # sources with a row of their own; one more has it too, as a row for the others would save nothing
 DASHED = (0, (3, 2))

@@ -6,8 +6,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
+from workflow.scripts.base.amounts import short
 from workflow.scripts.figures.corpus_panel import BLUE, INK, MARK, few, title
-from workflow.scripts.figures.look import short
 from workflow.scripts.figures.words import glyphs
 
 MONO = "DejaVu Sans Mono"

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from workflow.scripts.base.amounts import short
 from workflow.scripts.figures.look import (
     ERROR_BAR,
     MEDIUM,
@@ -20,7 +21,6 @@ from workflow.scripts.figures.look import (
     loss_axis,
     loss_limits,
     page,
-    short,
     style_of,
     thin,
 )

@@ -22,6 +22,7 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.ticker import Formatter, FuncFormatter, Locator, MaxNLocator, NullFormatter
 from matplotlib.typing import ColorType, RcKeyType
 
+from workflow.scripts.base.amounts import short
 from workflow.scripts.base.errors import InputError
 
 # Colours of Okabe and Ito, which any colour vision tells apart; marks and dashes tell them apart in grey.
@@ -61,14 +62,6 @@ def style_of(arch: str, archs: list[str]) -> dict:
 def shades(n: int) -> np.ndarray:
     """(n, 4) colours that darken, for things that grow."""
     return plt.get_cmap("viridis")(np.linspace(0.9, 0.1, n))
-
-
-def short(value: float, _=None) -> str:
-    """12800 -> 12.8k, 7.4e8 -> 740M; from 1e12 on a power of ten."""
-    for size, suffix in ((1e9, "B"), (1e6, "M"), (1e3, "k")):
-        if size <= value < 1000 * size:
-            return f"{value / size:.3g}{suffix}"
-    return f"{value:.3g}" if value < 1000 else f"{value:.0e}".replace("e+", "e")
 
 
 @contextmanager

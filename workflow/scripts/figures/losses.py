@@ -11,13 +11,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogFormatterMathtext, LogLocator
 
+from workflow.scripts.base.amounts import short
 from workflow.scripts.figures.look import (
     ERROR_BAR,
     SMALL,
     log_axis,
     loss_axis,
     shades,
-    short,
     style_of,
 )
 from workflow.scripts.figures.words import under_figure

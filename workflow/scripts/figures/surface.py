@@ -14,6 +14,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 from matplotlib.transforms import Bbox
 
+from workflow.scripts.base.amounts import short
 from workflow.scripts.figures.look import (
     MEDIUM,
     SMALL,
@@ -27,7 +28,6 @@ from workflow.scripts.figures.look import (
     loss_limits,
     page,
     pixels,
-    short,
     text_width,
     thin,
 )
