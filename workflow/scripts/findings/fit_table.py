@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from tqdm import tqdm
 
 from workflow.scripts.base.errors import InputError
 from workflow.scripts.findings.comparison import compare_groups
@@ -43,6 +44,7 @@ ALL = tuple(itertools.chain(*FORMS.values()))
 OF_N = ("power", "power_irreducible")
 NOTHING_ASKED = Questions((), ())
 NO_COLUMNS: Mapping[str, str] = types.MappingProxyType({})
+SLOW = 5.0  # seconds after which progress is shown
 READ_ONCE = "forecasts are of runs that read their data once, and some of these repeat them"
 UNKNOWN_NOISE = "the noise of the test set is not known, so the intervals of E, A and B are too narrow"
 
@@ -131,7 +133,9 @@ def fit_group(
         "forecast": forecast_largest(rows, settings) if set(OF_N) <= set(forms) else None,
     }
     verdict = judge(points, in_n) if budget.alike else "inconclusive"
-    others = {form: fit_form(form, rows, settings, known_se, flops_from) for form in forms if form not in in_n}
+    asked_for = [form for form in forms if form not in in_n]
+    progress = tqdm(asked_for, desc=name, unit=" laws", delay=SLOW, leave=False)
+    others = {form: fit_form(form, rows, settings, known_se, flops_from) for form in progress}
     outcomes = {"power_irreducible": irreducible} | others
     laws = {form: outcome.law for form, outcome in others.items()}
     of_n = sentences(name.upper(), points, sizes, in_n | {"tokens": budget.tokens, "verdict": verdict}, budget.alike)
