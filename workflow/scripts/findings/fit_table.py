@@ -30,17 +30,13 @@ from workflow.scripts.laws.repetition import REPEAT, SMS
 from workflow.scripts.laws.report import Outcome
 from workflow.scripts.tables.table import read_table
 
-# What can be asked for -> the keys of fit.json that it fills, beside those of a group's power law.
-FORMS = {
-    name: (name,)
-    for name in (
-        "power", "power_irreducible", "chinchilla", "chinchilla_tied", "kaplan", "coupled", "repeat", "repeat_sms",
-        "isoflop", "compute",
-    )
-}  # fmt: skip
+# What can be asked for: keys of fit.json.
+FORMS = (
+    "power", "power_irreducible", "chinchilla", "chinchilla_tied", "kaplan", "coupled", "repeat", "repeat_sms",
+    "isoflop", "compute",
+)  # fmt: skip
 SURFACES: dict[str, Form] = {form.name: form for form in (*CANDIDATES, REPEAT, SMS)}
 OF_COMPUTE: dict[str, Callable[[pd.DataFrame], Outcome]] = {"isoflop": fit_isoflop, "compute": fit_compute}
-ALL = tuple(itertools.chain(*FORMS.values()))
 OF_N = ("power", "power_irreducible")
 NOTHING_ASKED = Questions((), ())
 NO_COLUMNS: Mapping[str, str] = types.MappingProxyType({})
@@ -76,7 +72,7 @@ def fit_table(
     """
     settings = settings or Settings()
     table, assumed = read_table(path, by, given=columns, loss_unit=loss_unit)
-    forms = ALL if form == "all" else FORMS[form]
+    forms = FORMS if form == "all" else (form,)
     kept, groups = [], {}
     for name, rows in table.groupby(by, sort=True):
         if exclude_highest >= len(rows):

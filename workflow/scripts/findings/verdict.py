@@ -15,6 +15,7 @@ measures how often each verdict is wrong.
 import itertools
 
 from workflow.scripts.findings.evidence import Evidence, evidence
+from workflow.scripts.findings.words import span
 from workflow.scripts.laws.line import Points
 
 HEADLINES = {
@@ -147,8 +148,7 @@ def forecast_sentences(forecast: dict) -> list[str]:
 
 def expected(entry: dict) -> str:
     """A forecast and its interval, of which an end may be open."""
-    low, high = ("none" if end is None else f"{end:.3f}" for end in entry["pi95"])
-    return f"{entry['loss']:.3f}, 95% [{low}, {high}]"
+    return f"{entry['loss']:.3f}, 95% {span(entry['pi95'], '{:.3f}'.format)}"
 
 
 def place_of(observed: float, interval: list[float | None]) -> str:

@@ -3,7 +3,7 @@
 Needs a group of fit.json: its laws, and what was asked of it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from workflow.scripts.base.amounts import short
 
@@ -70,9 +70,7 @@ def surface_words(name: str, key: str, law: dict) -> str:
     said = f"{name}, {LAWS[key]} over {law['n_rows']} runs: {', '.join(values)}."
     best = law.get("compute_optimal")
     if best and best["N_exponent"] is not None:
-        both = [f"{what} ∝ C^{with_interval(best[key], best['ci95'][key] or best['bootstrap95'][key])}"
-                for what, key in (("N", "N_exponent"), ("D", "D_exponent"))]  # fmt: skip
-        said += f" Compute-optimal: {', '.join(both)}."
+        said += f" Compute-optimal: {growth_words(best)}."
     return said
 
 
@@ -87,9 +85,9 @@ def optima_words(name: str, law: dict) -> str:
 
 
 def growth_words(law: dict) -> str:
-    """How the best N and D grow with compute."""
+    """How the best N and D grow with compute, with profile or t intervals, else those of resampled runs."""
     return ", ".join(
-        f"{what} ∝ C^{with_interval(law[key], law['ci95'][key])}"
+        f"{what} ∝ C^{with_interval(law[key], law['ci95'][key] or law['bootstrap95'][key])}"
         for what, key in (("N", "N_exponent"), ("D", "D_exponent"))
     )
 
@@ -140,13 +138,10 @@ def beyond_words(beyond: dict) -> str:
 
 def with_interval(value: float, ends: list[End] | None) -> str:
     """A value with its 95% interval, if it has one."""
-    if ends is None:
-        return f"{value:.4g}"
-    low, high = ("none" if end is None else f"{end:.4g}" for end in ends)
-    return f"{value:.4g} [{low}, {high}]"
+    return f"{value:.4g}" if ends is None else f"{value:.4g} {span(ends, '{:.4g}'.format)}"
 
 
-def span(ends: list[End]) -> str:
-    """An interval of counts."""
-    low, high = ("none" if end is None else short(end) for end in ends)
+def span(ends: list[End], shown: Callable[[float], str] = short) -> str:
+    """An interval, of which an end may be open; of counts, unless it is said how a number is ``shown``."""
+    low, high = ("none" if end is None else shown(end) for end in ends)
     return f"[{low}, {high}]"

@@ -9,13 +9,14 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from workflow.scripts.forecasts.hedged import best_starts
+from workflow.scripts.forecasts.hedged import STARTS
 from workflow.scripts.forecasts.least_squares import least_squares_all
 from workflow.scripts.forecasts.one_more import from_starts
 from workflow.scripts.forecasts.predict import Forecaster, Interval
 from workflow.scripts.forecasts.rolling import by_flops, tried
 from workflow.scripts.laws.allocation import FlopsPerToken, best_size
 from workflow.scripts.laws.coupling import COUPLED
+from workflow.scripts.laws.estimate import best_starts
 from workflow.scripts.laws.forms import CHINCHILLA, Data, Form
 from workflow.scripts.laws.isoflop import optima_given, without_flops
 from workflow.scripts.laws.line import fit_line, points_of
@@ -94,7 +95,7 @@ def draws(form: Form, data: Data, weights: np.ndarray) -> np.ndarray:
         weights: (n,) of the runs, the inverse of each one's variance up to a factor.
     """
     rng, problem = np.random.default_rng(0), Problem(form, data, weights=weights)
-    best = from_starts(problem, best_starts(problem))
+    best = from_starts(problem, best_starts(problem, STARTS))
     dof = max(len(data.log_loss) - len(form.theta), 1)
     variance = 2 * best.objective / rng.chisquare(dof, (DRAWS, 1))
     moved = data.log_loss + np.sqrt(variance / weights) * rng.standard_normal((DRAWS, len(weights)))

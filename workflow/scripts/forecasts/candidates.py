@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from workflow.scripts.laws.batched_bfgs import minimise_all
-from workflow.scripts.laws.estimate import LOOSE, Settings, starting_points
+from workflow.scripts.laws.estimate import LOOSE, Settings, best_starts
 from workflow.scripts.laws.forms import POWER_IRREDUCIBLE, Data, Form, Sum, data_of
 from workflow.scripts.laws.line import points_of
 from workflow.scripts.laws.loss_surface import CANDIDATES, chosen, data_for, rows_for
@@ -73,19 +73,13 @@ class Candidate:
         enough = np.array([self.suffice(one) for one in some])
         if not enough.any():
             return found
-        starts = self.starts()
+        starts = best_starts(self.problem, STARTS)
         many, of = len(starts), int(enough.sum())
         weights = np.repeat(some[enough].astype(float), many, axis=0)
         ended = minimise_all(replace(self.problem, weights=weights), np.tile(starts, (of, 1)), LOOSE)
         lowest = ended.objective.reshape(of, many).argmin(axis=1) + many * np.arange(of)
         found[enough] = ended.theta[lowest]
         return found
-
-    def starts(self) -> np.ndarray:
-        """(m, p) the `STARTS` places of the grid where all runs are fitted best."""
-        grid = starting_points(self.problem.form, self.problem.data)
-        values, _ = self.problem.objective(grid.T[:, :, None])
-        return grid[np.argsort(values, kind="stable")[:STARTS]]
 
     def suffice(self, some: np.ndarray) -> bool:
         """Whether a choice of runs (k,) is enough to fit the law to: of three sizes, and budgets, at least."""

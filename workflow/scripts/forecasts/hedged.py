@@ -14,7 +14,7 @@ from scipy.special import fdtrc
 
 from workflow.scripts.forecasts.drift import Drift, WithPrior
 from workflow.scripts.forecasts.one_more import RunNoise, from_starts, prediction_interval, with_terms
-from workflow.scripts.laws.estimate import LOOSE, local_optima, starting_points
+from workflow.scripts.laws.estimate import LOOSE, best_starts, local_optima
 from workflow.scripts.laws.forms import Data, Form
 from workflow.scripts.laws.problem import Fit, Problem
 
@@ -67,7 +67,7 @@ def hedge(form: Form, data: Data, groups: list[np.ndarray]) -> Hedged | None:
         return None
     weights = robust_weights(form, data)
     problem = Problem(form, data, weights=weights)
-    plain = from_starts(problem, best_starts(problem))
+    plain = from_starts(problem, best_starts(problem, STARTS))
     drift = Drift(form, data)
     spread = max(np.sqrt(2 * plain.objective / dof), 1e-12)
     with_prior = WithPrior(drift, float(np.clip(EXPECTED_DRIFT / spread, *DRIFT_IN_NOISE)))
@@ -94,13 +94,6 @@ def fit(form: WithPrior, data: Data, weights: np.ndarray, plain: Fit) -> Fit:
     return from_starts(problem, with_terms(problem, start[None]))
 
 
-def best_starts(problem: Problem) -> np.ndarray:
-    """(m, p) of a grid of starts those where the objective of a law without drift is least."""
-    grid = starting_points(problem.form, problem.data)
-    values, _ = problem.objective(grid.T[:, :, None])
-    return grid[np.argsort(values, kind="stable")[:STARTS]]
-
-
 def robust_weights(form: Form, data: Data) -> np.ndarray:
     """(n,) 1 for most runs; for one that is z > `OUTLYING` robust deviations off the law (OUTLYING / z)^2."""
     count, p = len(data.log_loss), len(form.theta)
@@ -108,7 +101,7 @@ def robust_weights(form: Form, data: Data) -> np.ndarray:
         return np.ones(count)
     # Nearly absolute deviations: one run far out hardly moves the law that the others lie on.
     problem = Problem(form, data, 1e-3)
-    ended = local_optima(problem, best_starts(problem), LOOSE)
+    ended = local_optima(problem, best_starts(problem, STARTS), LOOSE)
     residuals = problem.residuals(min(ended, key=lambda one: one.objective).theta)[0]
     # The p smallest residuals are of runs that the law goes through.
     scale = np.median(np.sort(np.abs(residuals))[p - 1 :]) / 0.6745

@@ -152,6 +152,13 @@ def starting_points(form: Form, data: Data) -> np.ndarray:
     return np.array(found)
 
 
+def best_starts(problem: Problem, most: int) -> np.ndarray:
+    """(m, p) of the starting points those ``most`` where the objective is least."""
+    grid = starting_points(problem.form, problem.data)
+    values, _ = problem.objective(grid.T[:, :, None])
+    return grid[np.argsort(values, kind="stable")[:most]]
+
+
 @dataclass(frozen=True)
 class Search:
     """What a search from many starts found.
