@@ -36,6 +36,7 @@ PATHS = {
     "ceilings": " data/corpora/music21 <corpus of ABC> <corpus of MIDI>",
     "laws": "",
     "study": "",
+    "plan": "",
     "cleaning": "",
     "round_trip": "",
     "forecasts": "",
@@ -46,6 +47,8 @@ PATHS = {
 SECTIONS = {
     ("study", "cpu-bfloat16"): "The whole study on a CPU that multiplies bfloat16",
     ("study", "cpu-float32"): "The whole study on a CPU that does not",
+    ("plan", "cpu-bfloat16"): "What a plan said and what was paid, on a CPU that multiplies bfloat16",
+    ("plan", "cpu-float32"): "What a plan said and what was paid, on a CPU that does not",
     ("train", "cpu-bfloat16"): "Training on a CPU that multiplies bfloat16",
     ("train", "cpu-float32"): "Training on a CPU that does not",
     ("train", "cuda"): "Training on a GPU",
@@ -125,6 +128,21 @@ def whole_studies(result: dict) -> list[str]:
         "|---|---|---|",
         *(f"| **{words}** | {before[name]:,.0f} s | {after[name]:,.0f} s |" for name, words in figures.items()),
         *(f"| {rule} | {one} | {two} |" for rule, (one, two) in rules.items()),
+    ]
+
+
+def plans(result: dict) -> list[str]:
+    """Lines on what a plan said of finished training, and what that took."""
+    return [
+        "Planned by `python -m workflow.scripts.plan` on the same machine, in 20 seconds each.",
+        "",
+        "| | jobs | planned | paid | planned / paid |",
+        "|---|---|---|---|---|",
+        *(
+            f"| {row['name']} | {row['jobs']} | {row['planned']:,.4g} {row['unit']} | {row['paid']:,.4g}"
+            f" {row['unit']} | {row['planned'] / row['paid']:.2f} |"
+            for row in result["plans"]
+        ),
     ]
 
 
@@ -234,6 +252,7 @@ def faults(rows: list[dict]) -> list[str]:
 # Lines on a result that is no race, by the key that it has.
 OTHER_TABLES = {
     "studies": whole_studies,
+    "plans": plans,
     "ceilings": ceilings,
     "kept": kept_tunes,
     "round_trips": round_trips,

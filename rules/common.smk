@@ -15,6 +15,7 @@ from workflow.scripts.base.code_identity import code_digest
 from workflow.scripts.base.errors import InputError
 from workflow.scripts.corpus.dataset import SPLITS
 from workflow.scripts.reading.inputs import MUSIC21
+from workflow.scripts.training import cost
 
 study.share_environment()
 if workflow.is_main_process:
@@ -70,8 +71,14 @@ launch = (
 # Asked here because Snakemake deletes the outputs of a rule before it runs it, and because it would take old results for
 # sources and call everything up to date. `figures` alone needs no corpus.
 SOURCE_AWAY = "figures" not in sys.argv and ask(study.source_away, config, CORPUS)
+# What training takes, by model, if the study was planned (workflow.scripts.plan).
+PLAN, PLAN_OF_ANOTHER = cost.read_plan(
+    Path(RESULTS, "plan.json"),
+    {name: study.train_flags(config, name) for name in [*config["suite"], *config["lr_transfer_models"]]},
+    config["tokens"],
+)
 if workflow.is_main_process:
-    for doubt in [*study_config.doubts(config), *filter(None, [SOURCE_AWAY])]:
+    for doubt in [*study_config.doubts(config), *filter(None, [SOURCE_AWAY, PLAN_OF_ANOTHER])]:
         logger.warning(f"warning: {doubt}")
 
 
@@ -184,6 +191,13 @@ def lost_results(wildcards):
 
 def vram_mb(wildcards):
     return ask(study.vram_mb, config, wildcards.model)
+
+
+def planned(resource):
+    """What a training job asks a cluster for by the plan; without one, the profile's default-resources hold."""
+    kind = lambda wildcards: "trial" if "rate" in wildcards.keys() else "train"
+    ask_for = lambda wildcards, attempt: cost.for_slurm(PLAN, wildcards.model, kind(wildcards), attempt)[resource]
+    return {resource: ask_for} if PLAN else {}
 
 
 def corpus_paths():

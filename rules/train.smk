@@ -17,6 +17,8 @@ rule train:
         "../envs/environment.yaml"
     threads: config["threads_per_job"]
     resources:
+        **planned("runtime"),
+        **planned("mem_mb"),
         gpu=gpus,
         vram_mb=vram_mb,
         # Not params, which train again when they change: these change no result but for rounding.

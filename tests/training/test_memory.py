@@ -3,7 +3,7 @@ import torch
 
 from workflow.scripts.machine.options import CONTEXT_MB
 from workflow.scripts.models import ModelConfig, gpt, module_for
-from workflow.scripts.training.memory import ACTIVATIONS, micro_batch_for, vram_mb
+from workflow.scripts.training.memory import ACTIVATIONS, CPU_PROCESS_MB, ON_CPU, host_mb, micro_batch_for, vram_mb
 
 XXL = {"arch": "gpt", "n_layer": 24, "n_embd": 1600, "vocab_size": 120, "block_size": 1024, "precision": "auto"}
 
@@ -30,10 +30,10 @@ def kept_by_autograd(n_layer: int, precision: str) -> float:
 
 @pytest.mark.parametrize(("precision", "which"), [("float32", 0), ("bfloat16", 1)])
 def test_activations_of_a_gpt_are_what_autograd_keeps(precision, which, monkeypatch):
-    monkeypatch.setattr(gpt, "is_on_cpu", lambda x: False)  # the way a GPU goes
+    monkeypatch.setattr(gpt, "runs_compiled", lambda x: False)  # the way a GPU goes
     a_layer = (kept_by_autograd(5, precision) - kept_by_autograd(2, precision)) / 3
     # Each norm's mean and deviation, and each head's log-sum, are left out: they vanish beside n_embd.
-    assert a_layer == pytest.approx(ACTIVATIONS["gpt"][which], rel=0.03)
+    assert a_layer == pytest.approx(ACTIVATIONS["gpt"][which], rel=0.05)
 
 
 def test_xxl_trains_on_a_card_of_24_gb():
@@ -71,3 +71,24 @@ def test_the_micro_batch_is_the_largest_that_fits(arch):
 
 def test_an_estimate_refuses_nobody():
     assert micro_batch_for(8000, 32, **XXL) == 1
+
+
+@pytest.mark.parametrize(("precision", "which"), [("float32", 0), ("bfloat16", 1)])
+def test_a_cpu_needs_what_autograd_keeps_and_at_most_as_much_again(precision, which):
+    a_layer = (kept_by_autograd(5, precision) - kept_by_autograd(2, precision)) / 3
+    assert 0.5 * ON_CPU["gpt"][which][0] < a_layer <= ON_CPU["gpt"][which][0]
+
+
+def test_the_host_of_a_small_job_has_the_process_and_of_a_large_one_its_states():
+    tiny = ModelConfig("gpt", 50, 32, 1, 8, 1)
+    assert CPU_PROCESS_MB <= host_mb(tiny, 1, "float32", 1000) <= CPU_PROCESS_MB + 20
+    large = ModelConfig("gpt", 120, 1024, 24, 1600, 25)
+    params = 12 * 24 * 1600**2 + 120 * 1600
+    for on_gpu in (False, True):
+        need = host_mb(large, 1, "bfloat16", 10**8, on_gpu)
+        assert 24 * params / 2**20 < need < 24 * params / 2**20 + 4000
+    one, two, half = (host_mb(large, m, p, 0) for m, p in ((8, "float32"), (16, "float32"), (16, "bfloat16")))
+    assert two - one == pytest.approx(8 * 1024 * (1600 * (24 * 63 + 126) + 12 * 120) / 2**20, abs=10)
+    assert half < 0.7 * two
+    text = ModelConfig("gpt", 300, 32, 1, 8, 1)  # two bytes a token
+    assert host_mb(text, 1, "float32", 10**8) - host_mb(text, 1, "float32", 0) == pytest.approx(6e8 / 2**20, abs=10)

@@ -1,0 +1,212 @@
+"""A plan of a study: as Snakemake would read its config, at assumed speeds and at ones measured for a moment."""
+
+import copy
+import re
+
+import pytest
+import torch
+import yaml
+from snakemake.utils import update_config
+
+from benchmarks import write_readme
+from tests import forked
+from tests.conftest import ROOT, command, environment
+from workflow.scripts import plan
+from workflow.scripts.base import schema
+from workflow.scripts.base.errors import InputError
+from workflow.scripts.base.files import read_json
+from workflow.scripts.models import ModelConfig
+from workflow.scripts.training import cost
+from workflow.scripts.training.bill import Model, Totals, fitting
+from workflow.scripts.training.memory import host_mb
+from workflow.scripts.training.plan_words import duration, megabytes, misfits
+from workflow.scripts.training.probe import Probed, in_order, middle
+
+H100 = ("--device", "h100", "--json", "plan.json")
+SMALL = "suite: [gpt_tiny]\nseeds: [0]\nlr_transfer_models: [gpt_tiny, gpt_medium]\n"
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path, monkeypatch):
+    """Plans go to a folder where nothing is prepared."""
+    monkeypatch.chdir(tmp_path)
+
+
+def planned(capsys, *args):
+    """plan.json, and what was printed, of a plan made in this process, and its exit status."""
+    status = 0
+    try:
+        plan.main([*map(str, args), *H100])
+    except SystemExit as end:
+        status = end.code
+    found = read_json("plan.json")
+    schema.check(found, "plan.schema.json", "plan.json")
+    return found, capsys.readouterr().out, status
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "studies").glob("*.yaml")), ids=lambda path: path.stem)
+def test_a_study_is_read_as_snakemake_does(path):
+    expected = yaml.safe_load((ROOT / "config.yaml").read_text())
+    given = yaml.safe_load(path.read_text()) | {"seeds": [7], "learning_rates": {"gpt": 0.5}}
+    update_config(expected, copy.deepcopy(given))
+    found = plan.read_study(path, ["seeds=[7]", "learning_rates={gpt: 0.5}"])
+    assert found == expected
+    assert found["learning_rates"].keys() == {"gpt", "lstm", "modern"}
+
+
+def test_the_lakh_study_on_a_named_card(capsys):
+    found, said, status = planned(capsys, ROOT / "studies/lakh.yaml", "--utilisation", 0.5, "--jobs", 4)
+    assert status == 0
+    assert max(map(len, said.splitlines())) <= 120
+    large = found["models"]["gpt_738m"]
+    assert large["params_non_embedding"] == 12 * 24 * 1600**2
+    steps = 3000 + 300 + 150 + 75  # a fifth of 1500, 750 and 375 are cooldowns
+    assert large["steps"] == steps
+    assert large["flops"] == steps * 32768 * large["flops_per_token"]
+    exactly = large["flops"] / (0.5 * 989e12)
+    assert exactly < large["train_seconds"] - large["start_seconds"] < 1.02 * exactly  # and validations
+    assert 80 * 1024 * 0.95 > large["memory_mb"] > 18 * large["params"] >> 20
+    suite = [model for model in found["models"].values() if model["jobs"]]
+    assert found["total"]["flops"] == sum(model["flops"] for model in suite)
+    assert found["total"]["job_seconds"] == pytest.approx(sum(model["train_seconds"] for model in suite), abs=0.1)
+    assert found["total"]["clock_seconds"] >= max(model["train_seconds"] for model in suite)
+    assert found["total"]["disk_mb"] == sum(model["disk_mb"] for model in suite)
+    assert found["total"]["trials"] == 48
+    assert "Nothing was measured" in said
+
+
+def test_a_budget_more_costs_its_cooldown_and_a_seed_more_the_same_again(capsys):
+    one, *_ = planned(capsys, "--config", "tokens=[1048576]")
+    two, *_ = planned(capsys, "--config", "tokens=[524288,1048576]")
+    three, *_ = planned(capsys, "--config", "tokens=[524288,1048576]", "seeds=[0,1,3]")
+    a, b = (found["models"]["gpt_xl"] for found in (one, two))
+    assert b["flops"] - a["flops"] == 102 * 1024 * a["flops_per_token"]
+    assert (b["disk_mb"], b["trial_seconds"]) == (2 * a["disk_mb"], a["trial_seconds"])
+    assert three["total"]["flops"] == 1.5 * two["total"]["flops"]
+
+
+def test_what_does_not_fit_is_said_and_ends_with_3(capsys):
+    large = (ROOT / "studies/lakh.yaml", "--device_memory_gb", 12, "--hours", 0.5)
+    found, said, status = planned(capsys, *large)
+    assert status == 3
+    memory, hours = found["does_not_fit"]
+    assert re.match(r"gpt_738m needs 1\d\.\d GB of memory with 1 window in a pass; there are 11.4 GB", memory)
+    assert re.match(r"training takes .* by the clock, more than the 0.5 h allowed", hours)
+    assert said.count("Does not fit: ") == 2
+    assert found["models"]["gpt_151m"]["micro_batch"] < 32  # which does fit, in more passes
+    found, _, status = planned(capsys, "--hours", 1000)
+    assert (found["does_not_fit"], status) == ([], 0)
+
+
+def test_a_full_disk_is_said():
+    totals = Totals(1, 1, 1, 9.0, 1.0, 9.0, disk_mb=900, unfinished_mb=200, trials=0, trial_seconds=0.0)
+    place, _ = plan.place_of({"precision": "auto"}, plan.Asked("a100"))
+    assert misfits([], totals, place, 1, None, 1100) == []
+    assert misfits([], totals, place, 1, None, 1099) == ["1.07 GB of disk are needed, and 1.07 GB are free"]
+
+
+def test_single_precision_has_the_speed_of_single_precision():
+    slow, fast = (plan.place_of({"precision": name}, plan.Asked("a100"))[0] for name in ("float32", "auto"))
+    assert fast.flops / slow.flops == 16
+    other, _ = plan.place_of({"precision": "auto"}, plan.Asked(tflops=100.0, utilisation=0.2))
+    assert (other.flops, other.memory_mb, other.on_gpu) == (2e13, None, True)
+
+
+@pytest.mark.parametrize(
+    ("args", "sentence"),
+    [
+        (["no.yaml"], "no.yaml: No such file or directory"),
+        (["broken.yaml"], "broken.yaml is not readable as YAML"),
+        (["list.yaml"], "list.yaml holds no keys of a study"),
+        (["--config", "token=[5]"], r"config: unknown key 'token' \(did you mean 'tokens'\?\)"),
+        (["--config", "tokens"], "--config tokens: must be KEY=VALUE"),
+        (["--config", "tokens=[5"], "--config tokens=.5: the value is not readable as YAML"),
+        (["--device", "h10"], r"no device 'h10' \(did you mean 'h100'\?\)"),
+        (["--device", "cpu", "--device_tflops", "5"], "--device cpu is timed here: --device_tflops is for another"),
+        (["--device", "cpu", "--utilisation", "0.5"], "--utilisation and --device_memory_gb go with a named --device"),
+        (["--device", "h100", "--utilisation", "0"], "--utilisation 0: nothing would ever be trained"),
+    ],
+)
+def test_bad_input_is_one_sentence(tmp_path, args, sentence):
+    (tmp_path / "broken.yaml").write_text("suite: [gpt_tiny\n")
+    (tmp_path / "list.yaml").write_text("- gpt_tiny\n")
+    with pytest.raises(InputError, match=sentence) as caught:
+        plan.main(args)
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.parametrize("flag", ["--jobs", "--hours", "--seconds", "--device_tflops", "--device_memory_gb"])
+def test_numbers_must_be_positive(capsys, flag):
+    for wrong in ("0", "-1"):
+        with pytest.raises(SystemExit) as end:
+            plan.main([flag, wrong])
+        assert end.value.code == 2
+        assert "is not a positive" in capsys.readouterr().err
+
+
+def test_amounts_are_said_as_people_do():
+    assert [duration(seconds) for seconds in (0.5, 45, 90, 300, 7200, 10**6)] == [
+        "0.5 s", "45 s", "90 s", "5 min", "2 h", "278 h",
+    ]  # fmt: skip
+    assert [megabytes(mb) for mb in (3, 1000, 1536, 102400)] == ["3 MB", "1000 MB", "1.5 GB", "100 GB"]
+
+
+def test_the_smallest_of_each_kind_are_timed_first_and_then_the_largest():
+    shapes = [("lstm", 16), ("gpt", 32), ("gpt", 8), ("lstm", 8), ("gpt", 16)]
+    models = [Probed(f"{arch}{n}", ModelConfig(arch, 50, 32, 1, n, 2), 8, 8) for arch, n in shapes]
+    order = [model.name for model in in_order(models, "cpu")]
+    assert order[:2] == ["lstm8", "gpt8"]  # whose products are fewer
+    assert order[2:] == ["gpt32", "gpt16", "lstm16"]
+    assert [model.name for model in in_order(models, "cuda")] == ["lstm8", "gpt8", "gpt32", "lstm16"]
+
+
+def test_a_model_is_timed_with_as_many_windows_as_have_memory():
+    config = ModelConfig("gpt", 50, 1024, 4, 64, 2)
+    need = {n: host_mb(config, n, "float32", 0) for n in (1, 4, 8)}
+    model = Model("x", config, 8, 8, need[8], need[8], (1, 1), 1, 1, 0)
+    place = plan.Place("here", torch.device("cpu"), "float32", None)
+    found = [fitting(model, place, mb) for mb in (None, need[8], need[8] - 1, need[4], need[1], need[1] - 1)]
+    assert found == [8, 8, 4, 4, 1, 0]
+
+
+def test_a_rate_of_several_processes_is_that_of_their_mean_time():
+    one = cost.Timing("gpt", 9, cost.Rate(1.0, 4.0), 0.5, busy=1.0, once=3.0)
+    two = cost.Timing("gpt", 9, cost.Rate(3.0, 4.0), 0.5, busy=2.0)
+    assert middle([one, two]) == cost.Timing("gpt", 9, cost.Rate(1.5, 4.0), 0.5, 2.0, 3.0)
+
+
+def test_what_was_planned_and_paid_is_a_row():
+    row = {"name": "gpt_xl", "jobs": 2, "unit": "s", "planned": 90.0, "paid": 100.0}
+    assert write_readme.plans({"plans": [row]})[-1] == "| gpt_xl | 2 | 90 s | 100 s | 0.90 |"
+
+
+def test_a_study_is_timed_here_and_the_workflow_asks_for_what_that_gave(tmp_path):
+    """Two models, one of the suite; the other is known by it. Snakemake's jobs of both then have the plan's numbers."""
+    (tmp_path / "small.yaml").write_text(SMALL)
+    line = ("small.yaml", "--device", "cpu", "--seconds", 0.3, "--jobs", 1)
+    done = command("plan", *line, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    found = read_json(tmp_path / "results" / "plan.json")
+    schema.check(found, "plan.schema.json", "plan.json")
+    tiny, medium = found["models"]["gpt_tiny"], found["models"]["gpt_medium"]
+    assert (found["measured"], tiny["rate"], medium["rate"]) == (True, "measured", "beyond")
+    assert (tiny["jobs"], medium["jobs"], medium["trials"]) == (1, 0, 6)
+    assert 1e7 < tiny["flops_per_second"] == medium["flops_per_second"] < 1e13
+    assert 0 < tiny["start_seconds"] < tiny["train_seconds"]
+    assert tiny["trial_seconds"] < tiny["train_seconds"]
+
+    targets = [
+        "results/models/gpt_tiny/1048576-seed0/config.json",
+        "results/lr_transfer/gpt_medium/1048576-seed2-lr0.002/config.json",
+    ]
+    done = forked.run(
+        "-m", "snakemake", "--dry-run", "--snakefile", ROOT / "Snakefile", "--workflow-profile", "none",
+        "--configfile", "small.yaml", "--cores", "1", "--", *targets, cwd=tmp_path, env=environment(None),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    asked = dict(re.findall(r"^rule (train|trial):.*?\n(?: +.*\n)*? +resources: (.*)", done.stdout, re.MULTILINE))
+    for kind, job in (("train", tiny), ("trial", medium)):
+        wanted = cost.for_slurm(found["models"], "gpt_tiny" if job is tiny else "gpt_medium", kind, 1)
+        assert f"runtime={wanted['runtime']}" in asked[kind].split(", ")
+        assert f"mem_mb={wanted['mem_mb']}" in asked[kind].split(", ")
