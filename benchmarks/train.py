@@ -33,13 +33,14 @@ from workflow.scripts.training.optim import Optimizer
 from workflow.scripts.training.stepper import Stepper
 
 STEPS = 8  # of data, read round and round
-# n_layer, n_embd, n_head, block_size, windows a step: two that a CPU can train in an hour, then the default study's.
+# n_layer, n_embd, n_head, block_size, windows a step: of GPTs two that a CPU can train in an hour, then the default
+# study's; of LSTMs the default study's, then wider ones.
 ON_CPU = {
     "gpt": [
         *[(4, 128, 4, 256, 16), (4, 256, 8, 256, 8)],
         *[(2, 24, 2, 128, 8), (2, 32, 2, 128, 8), (2, 48, 3, 128, 8), (2, 64, 4, 128, 8), (3, 80, 4, 128, 8)],
     ],
-    "lstm": [(1, width, 1, 128, 8) for width in (40, 56, 80, 112, 168)],
+    "lstm": [(1, width, 1, 128, 8) for width in (40, 56, 80, 112, 168, 316, 448, 888)],
 }
 LAKH = Path(__file__).parents[1] / "studies" / "lakh.yaml"
 
@@ -133,10 +134,10 @@ def main() -> None:
     for config, lanes, at_once in shapes(memory_mb):
         shape = f"{config.arch} {config.n_layer}x{config.n_embd}, T={config.block_size}, B={lanes}"
         baseline = "nn.LSTM" if config.arch == "lstm" else "nanoGPT"
-        small = config.block_size == 128  # of the default study, which trains in single precision
+        small = config.n_embd <= 168 and config.block_size == 128  # of the default study, in single precision
         if device.type == "cuda":
             pairs = [(precision, precision)]
-        elif small:
+        elif small or config.arch == "lstm":
             pairs = [("float32", "float32"), (precision, "float32")]
         else:
             pairs = [(precision, "float32"), (precision, precision)]

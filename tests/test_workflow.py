@@ -101,7 +101,7 @@ def test_comments_and_docstrings_rerun_nothing(study):
     """In every module; of all at once, and of each by itself to say which, should there be one."""
     scripts = study.folder / "workflow" / "scripts"
     modules = [str(path.relative_to(scripts).with_suffix("")) for path in sorted(scripts.rglob("*.py"))]
-    assert {"base/cli", "models/lstm", "models/layers/decode_attention", "laws/line"} < set(modules)
+    assert {"base/cli", "models/lstm", "kernels/decoder", "laws/line"} < set(modules)
     assert sum("Once upon a time" in remarked(study.module(name).read_text()) for name in modules) > len(modules) / 2
     if study.edited(*modules, change=remarked) != {}:
         assert {name: study.edited(name, change=remarked) for name in modules} == {name: {} for name in modules}
@@ -114,7 +114,7 @@ def test_comments_and_docstrings_rerun_nothing(study):
         ("models/lstm", "/ self.width)", "* self.width)", dict.fromkeys(EVALUATIONS, 1) | {"train": 1}),
         ("writing/validity", "WORST = 5", "WORST = 6", {"judge": WRITERS} | TABLES),
         ("writing/generate", "ROWS = 16", "ROWS = 8", EVALUATIONS),
-        ("models/layers/decode_attention", "fastmath=True", "fastmath=False", {"evaluate": 3, "judge": 3} | TABLES),
+        ("models/layers/decoder", "c.vocab_size", "c.vocab_size + 0", {"evaluate": 3, "judge": 3} | TABLES),
         ("evaluation/perplexity", "round(6)", "round(5)", EVALUATIONS),
         ("sample_ngram", "default=8", "default=9", {"sample_ngram": 1, "judge": 1} | TABLES),
         ("laws/line", "** 2", "** 3", {"fit": 1, "plots": 1, "summary": 1}),

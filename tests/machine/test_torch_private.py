@@ -62,14 +62,3 @@ def test_the_gradient_of_a_softmax():
     probabilities = scores.softmax(-1)
     probabilities.backward(gradient)
     torch.testing.assert_close(torch_private.softmax_backward(gradient, probabilities.detach()), scores.grad)
-
-
-@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_a_packed_weight_gives_the_products_of_a_plain_one(precision: str):
-    if not torch_private.can_pack(precision):
-        pytest.skip(f"oneDNN packs no {precision} here")
-    generator = torch.Generator().manual_seed(0)
-    x, weight = (torch.randn(n, 32, generator=generator).to(getattr(torch, precision)) for n in (16, 48))
-    with torch.inference_mode():
-        found = torch_private.packed_linear(x, torch_private.packed(weight, 16))
-    torch.testing.assert_close(found, torch.nn.functional.linear(x, weight))

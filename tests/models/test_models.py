@@ -7,7 +7,6 @@ from torch import nn
 from workflow.scripts import models
 from workflow.scripts.base.errors import InputError
 from workflow.scripts.models import ModelConfig, gpt, lstm, modern
-from workflow.scripts.models.layers import attention
 
 ARCHS = models.names()
 
@@ -31,43 +30,14 @@ def test_attention_is_torchs_multihead_attention_where_rotation_is_none():
     still = torch.ones(16, 4, dtype=torch.double), torch.zeros(16, 4, dtype=torch.double)
     mask = nn.Transformer.generate_square_subsequent_mask(16, dtype=torch.double)
     expected, _ = theirs(x, x, x, attn_mask=mask)
-    torch.testing.assert_close(block.attn_out(block.attend(x, *still, None, 0)), expected)
+    torch.testing.assert_close(block.attention(x, *still, first=0, compiled=False), expected)
 
 
-@pytest.mark.parametrize(("length", "first"), [(1, 0), (63, 0), (64, 0), (65, 0), (150, 0), (150, 30), (65, 64)])
-def test_causal_attention_and_its_gradient_are_torchs(length, first):
-    """Against torch's own kernel and its gradient, where blocks of queries fill and where the last one is short, and
-    where there are queries for the later keys alone."""
-    q, k, v = torch.randn(3, 6, 8, length).double().unbind()
-    weights = torch.randn(6, 8, length).double()
-    results = []
-    for ours in (True, False):
-        leaves = [x.clone().requires_grad_() for x in (q, k, v)]
-        if ours:
-            y = attention.CausalAttention.apply(leaves[0][..., first:], *leaves[1:], 0.3)
-        else:
-            rows = [x.mT for x in leaves]
-            y = nn.functional.scaled_dot_product_attention(*rows, is_causal=True, scale=0.3).mT[..., first:]
-        (y * weights[..., first:]).sum().backward()
-        results.append([y.detach(), *(x.grad for x in leaves)])
-    torch.testing.assert_close(*results)
-
-
-def test_gradients_of_heads_and_attention_are_those_of_finite_differences(monkeypatch):
-    monkeypatch.setattr(attention, "QUERIES", 2)
-    angles = torch.rand(5, 2, dtype=torch.double)
-    products = torch.randn(3, 2, 4, 2, 5, dtype=torch.double, requires_grad=True)  # (3, H, D, B, T)
-    torch.autograd.gradcheck(
-        lambda x: attention.CausalAttention.apply(*attention.Heads.apply(x, angles.cos(), angles.sin()), 0.5), products
-    )
-
-
-@pytest.mark.parametrize("on_cpu", [True, False])
+@pytest.mark.parametrize("precision", [torch.double, torch.float32])
 @pytest.mark.parametrize("first", [1, 7, 15])
 @pytest.mark.parametrize("arch", ["gpt", "modern"])
-def test_logits_of_later_positions_are_those_of_all(arch, first, on_cpu, idx, monkeypatch):
-    monkeypatch.setattr(gpt, "is_on_cpu", lambda x: on_cpu)  # the path of GPUs works here, too
-    model = build(arch, n_layer=3)
+def test_logits_of_later_positions_are_those_of_all(arch, first, precision, idx):
+    model = build(arch, n_layer=3).to(precision)
     torch.testing.assert_close(model(idx, first=first)[0], model(idx)[0][:, first:])
 
 
@@ -228,6 +198,20 @@ def test_bad_shapes_and_names_are_refused():
         build("gpt", n_head=5)
     with pytest.raises(InputError, match="unknown arch 'rnn': choose one of gpt, lstm, modern"):
         models.module_for("rnn")
+
+
+def test_an_lstms_loss_and_its_gradients_are_those_of_its_logits(idx):
+    """On a CPU the loss has kernels of its own, as have logits that need no gradient."""
+    model = build("lstm", parametrization="mup").float()
+    state = tuple(torch.randn(2, 4, 24, generator=torch.Generator().manual_seed(2)) for _ in range(2))
+    logits, ends = model(idx, state)
+    expected = nn.functional.cross_entropy(logits.flatten(0, 1), idx.roll(1).flatten())
+    loss, others = model.loss(idx, idx.roll(1), state)
+    torch.testing.assert_close((loss, *others), (expected, *ends))
+    for a, b in zip(*(torch.autograd.grad(x, [*model.parameters()]) for x in (loss, expected)), strict=True):
+        torch.testing.assert_close(a, b, atol=1e-5 * b.abs().max().item(), rtol=1e-4)
+    with torch.no_grad():
+        torch.testing.assert_close(model(idx, state), (logits, ends))
 
 
 def test_an_lstm_in_bfloat16_is_the_float32_one_but_for_rounding(idx):

@@ -1,7 +1,7 @@
 """Coordinate check (Yang 2022, appendix D.1): what ten steps change does not depend on width."""
 
+import copy
 import functools
-from types import SimpleNamespace
 from unittest import mock
 
 import pytest
@@ -10,7 +10,7 @@ import torch.nn.functional as F
 
 from workflow.scripts import models
 from workflow.scripts.models import ModelConfig, gpt
-from workflow.scripts.models.layers import attention
+from workflow.scripts.models.layers import attention, rows
 from workflow.scripts.training.optim import Optimizer
 
 WIDTHS = (32, 128, 512)
@@ -33,18 +33,21 @@ def text() -> torch.Tensor:
 def activations(model: torch.nn.Module, ids: torch.Tensor) -> dict[str, torch.Tensor]:
     """Logits, the output of the last layer, and the scores of the attention there, if it has any."""
     seen = {}
+    model = copy.deepcopy(model).double()  # in double precision nothing is fused, so that it can be seen
 
-    def recorded(q, k, v, scale):
-        seen["scores"] = scale * q.mT @ k
-        return attention.CausalAttention.apply(q, k, v, scale)
+    def recorded(qkv, cos, sin, n_head, scale, normed, first, compiled):
+        q, k, _ = attention.heads(qkv, cos, sin, n_head, normed)
+        seen["scores"] = scale * q @ k.mT
+        return attention.causal_attention(qkv, cos, sin, n_head, scale, normed, first, compiled)
+
+    def added(*args):
+        seen["stream"], normed = rows.add_norm(*args)
+        return seen["stream"], normed
 
     if model.config.arch == "lstm":
-        hook = model.lstm.register_forward_hook(lambda _, __, out: seen.update(output=out[0]))
-    else:
-        hook = model.blocks[-1].register_forward_hook(lambda _, __, out: seen.update(stream=out))
-    with mock.patch.object(gpt, "CausalAttention", SimpleNamespace(apply=recorded)):
+        model.lstm.register_forward_hook(lambda _, __, out: seen.update(output=out[0]))
+    with mock.patch.object(gpt, "causal_attention", recorded), mock.patch.object(gpt, "add_norm", added):
         seen["logits"] = model(ids)[0]
-    hook.remove()
     return seen
 
 

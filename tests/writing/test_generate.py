@@ -13,7 +13,7 @@ from workflow.scripts.base.errors import InputError
 from workflow.scripts.corpus.tokenizer import BEGIN, END
 from workflow.scripts.models import ModelConfig
 from workflow.scripts.models.stored import load_model
-from workflow.scripts.writing.generate import ROWS, filtered, generate, ready_to_write
+from workflow.scripts.writing.generate import ROWS, Shared, filtered, generate, ready_to_write, write_in_turn
 from workflow.scripts.writing.prompts import read_prompt_set
 from workflow.scripts.writing.samples import read_samples
 
@@ -21,9 +21,9 @@ CPU = torch.device("cpu")
 
 
 @torch.no_grad()
-def slow_generate(model, prompt, steps, seed):
+def slow_generate(model, prompt, steps, seed, number=0, temperature=1):
     """Every token from scratch: the whole context once more, one sample, no cache and no state kept."""
-    draws = torch.rand(steps, generator=torch.Generator().manual_seed(seed * 1_000_003)).double()
+    draws = torch.rand(steps, generator=torch.Generator().manual_seed(seed * 1_000_003 + number)).double()
     T, ids, start = model.config.block_size, list(prompt), 0
     for draw in draws:
         if model.carries_state:
@@ -34,7 +34,7 @@ def slow_generate(model, prompt, steps, seed):
                 start = len(ids) - T // 2
             context = ids[start:]
         logits, _ = model(torch.tensor([context]))
-        cumulative = logits[0, -1].double().softmax(-1).cumsum(-1)
+        cumulative = filtered(logits[:, -1], temperature)[0].cumsum(-1)
         ids.append(int((cumulative <= draw * cumulative[-1]).sum()))
         if ids[-1] == END:
             break
@@ -51,16 +51,59 @@ def test_generation_equals_full_recomputation(arch, prompt_length, trained, corp
         assert generate(model, prompt, 1, 150, seed=seed)[0] == slow_generate(model, prompt, 150, seed)
 
 
+class Recomputed:
+    """A decoder that keeps the ids of its texts alone, and computes everything from them for each token."""
+
+    def __init__(self, model):
+        self.model = model
+        self.room = 0 if model.carries_state else model.config.block_size
+
+    def texts(self, rows):
+        self.ids = [[] for _ in range(rows)]
+        return self
+
+    @torch.no_grad()
+    def step(self, rows, ids):
+        for row, number in zip(rows, ids, strict=True):
+            self.ids[row].append(number)
+        return np.stack([self.model(torch.tensor([self.ids[row]]))[0][0, -1].numpy() for row in rows])
+
+    def read(self, row, ids):
+        self.ids[row] = list(ids[:-1])
+        return self.step([row], ids[-1:])[0]
+
+    def copy(self, source, target):
+        self.ids[target] = list(self.ids[source])
+
+    def full(self, rows):
+        return np.array([len(self.ids[row]) == self.room for row in rows])
+
+
 @pytest.mark.parametrize("arch", ["gpt", "lstm"])
-def test_a_model_ready_to_write_gives_the_logits_it_was_trained_to(arch, trained):
-    idx = torch.arange(2, 22).view(2, 10)
-    expected = load_model(trained[arch], CPU)[0](idx)[0].detach()
-    for precision, tolerance in (("float32", 1e-4), ("bfloat16", 0.1), ("auto", 0.1)):
-        model = ready_to_write(load_model(trained[arch], CPU)[0], precision)
-        with torch.inference_mode():
-            first, state = model(idx[:, :9], model.empty_state(2))
-            last, _ = model(idx[:, 9:], state)
-        torch.testing.assert_close(torch.cat((first, last), 1).float(), expected, atol=tolerance, rtol=tolerance)
+@pytest.mark.parametrize("prompt_length", [1, 50])
+def test_samples_in_turn_are_those_of_full_recomputation(arch, prompt_length, trained, corpus_dir):
+    """Where contexts grow full at different times, and where a sample takes the row of one that ended."""
+    model = load_model(trained[arch], CPU)[0].double()
+    prompt = np.fromfile(corpus_dir / "test.bin", dtype=np.uint8)[:prompt_length].tolist()
+    samples = [[] for _ in range(6)]
+    write_in_turn(Recomputed(model), Shared(prompt, 40, 7, {}), 4, iter(range(6)), samples)
+    assert samples == [slow_generate(model, prompt, 40, 7, number) for number in range(6)]
+
+
+@pytest.mark.parametrize("arch", ["gpt", "lstm", "modern"])
+def test_the_likeliest_text_is_that_of_full_recomputation(arch):
+    """Through contexts that grow full three times, in float32 against double precision."""
+    torch.manual_seed(0)
+    model = models.module_for(arch).Model(ModelConfig(arch, 60, 32, 2, 24, 2)).eval()
+    found = generate(ready_to_write(model, "float32"), [BEGIN, 5], 2, 80, temperature=0)
+    assert len(found[0]) == 80
+    assert found == [slow_generate(model.double(), [BEGIN, 5], 80, 0, temperature=0)] * 2
+
+
+def test_a_model_for_a_cpu_is_ready_in_the_precision_that_is_asked_for(trained):
+    for precision, narrow in (("float32", np.float32), ("bfloat16", np.int16), ("auto", np.float32)):
+        for arch in ("gpt", "lstm"):
+            assert ready_to_write(load_model(trained[arch], CPU)[0], precision).narrow == narrow
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
@@ -79,11 +122,20 @@ def test_a_sample_is_the_same_however_many_are_drawn(arch, precision):
         assert END not in sample[:-1]
 
 
+def test_a_sample_is_the_same_by_as_many_threads_as_there_are(monkeypatch):
+    torch.manual_seed(0)
+    model = ready_to_write(models.module_for("gpt").Model(ModelConfig("gpt", 60, 32, 2, 24, 2)).eval(), "float32")
+    one = generate(model, [BEGIN, 5], 9, 60, seed=5)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
+    assert generate(model, [BEGIN, 5], 9, 60, seed=5) == one
+
+
 def test_draws_follow_the_models_distribution(trained):
     """First characters of many samples against the probabilities they were drawn from."""
     model, _, _ = load_model(trained["gpt"], CPU)
     with torch.no_grad():
         p = model(torch.tensor([[BEGIN, 5, 9]]))[0][0, -1].softmax(-1).numpy()
+    model = ready_to_write(model, "float32")
     first = np.bincount([s[0] for s in generate(model, [BEGIN, 5, 9], 4000, 1, seed=1)], minlength=len(p)) / 4000
     assert np.abs(first - p).max() < 5 * np.sqrt(0.25 / 4000)
     assert np.corrcoef(first, p)[0, 1] > 0.95

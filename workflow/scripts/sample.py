@@ -59,10 +59,10 @@ def main(argv: list[str] | None = None) -> None:
     wanted += [after_prompt(name, text, tokenizer, args) for name, text in prompts.items()]
     if args.prompt_set:
         Path(args.prompted_dir).mkdir(parents=True, exist_ok=True)  # empty says that there was no prompt
-    model = ready_to_write(model, args.precision)
+    writer = ready_to_write(model, args.precision)
     stem = f"{training['model_name']}-seed{args.seed}"
     for folder, text, start, number in wanted:
-        samples = generate(model, start, number, sampling.max_new_tokens, args.seed, **sampling.limits())
+        samples = generate(writer, start, number, sampling.max_new_tokens, args.seed, **sampling.limits())
         tunes = [Drawn(text, tokenizer.decode(ids), ids[-1] == END) for ids in samples]
         ended = write_samples(folder, stem, tunes)
         print(f"wrote {len(tunes)} tunes to {folder}/{stem}-*.abc; the model ended {ended} of them itself")

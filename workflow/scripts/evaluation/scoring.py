@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from workflow.scripts.machine import crew
 from workflow.scripts.machine.device import autocast
 from workflow.scripts.models.language_model import LanguageModel
 
@@ -56,7 +57,6 @@ def first_targets(tunes: Sequence[np.ndarray]) -> np.ndarray:
     return np.concatenate(([0], np.cumsum([len(tune) - 1 for tune in tunes])))
 
 
-@torch.inference_mode()
 def score_tokens(
     model: LanguageModel, tunes: Sequence[np.ndarray], device: torch.device, precision: str = "float32", batch: int = 16
 ) -> np.ndarray:
@@ -72,48 +72,70 @@ def score_tokens(
         (n_targets,) float32, nats.
     """
     model.eval()
-    nats = np.empty(first_targets(tunes)[-1], dtype=np.float32)
-    score = score_recurrent if model.carries_state else score_windows
-    with autocast(device, precision):
-        score(model, tunes, device, batch, nats)
+    begins = first_targets(tunes)
+    nats = np.empty(begins[-1], dtype=np.float32)
+    jobs: list = tunes_by_length(tunes) if model.carries_state else all_windows(model, tunes)
+    score = score_whole if model.carries_state else score_windows
+
+    def work(part: list) -> None:
+        with torch.inference_mode(), autocast(device, precision):  # what a thread is in, it alone is in
+            score(model, tunes, begins, part, device, nats)
+
+    parts = [jobs[at : at + batch] for at in range(0, len(jobs), batch)]
+    for _ in crew.side_by_side(work, parts, crew.size(device)):
+        pass
     return nats
 
 
-def score_windows(
-    model: LanguageModel, tunes: Sequence[np.ndarray], device: torch.device, batch: int, nats: np.ndarray
-) -> None:
-    """Fill ``nats`` (n_targets,) with the losses by a model that reads windows."""
-    begins = first_targets(tunes)
+def all_windows(model: LanguageModel, tunes: Sequence[np.ndarray]) -> list[tuple[int, Window]]:
+    """The windows over all tunes, each with its tune's number.
+
+    Alike in what is not scored and in length, so that a batch computes and pads little in vain.
+    """
     jobs = [(i, window) for i, tune in enumerate(tunes) for window in windows(len(tune) - 1, model.config.block_size)]
-    # Alike in what is not scored and in length, so that a batch computes and pads little in vain.
-    jobs.sort(key=lambda job: (job[1].start - job[1].first, job[1].start - job[1].stop))
-    for at in range(0, len(jobs), batch):
-        part = jobs[at : at + batch]
-        x = pad([tunes[i][window.start : window.stop] for i, window in part], device)
-        unscored = min(window.first - window.start for _, window in part)
-        logits, _ = model(x, first=unscored)
-        scored = [np.arange(w.first - w.start - unscored, w.stop - w.start - unscored) for _, w in part]
-        targets = [tunes[i][window.first + 1 : window.stop + 1] for i, window in part]
-        indices = [np.arange(begins[i] + window.first, begins[i] + window.stop) for i, window in part]
-        nats[np.concatenate(indices)] = cross_entropy(logits, scored, targets)
+    return sorted(jobs, key=lambda job: (job[1].start - job[1].first, job[1].start - job[1].stop))
 
 
-def score_recurrent(
-    model: LanguageModel, tunes: Sequence[np.ndarray], device: torch.device, batch: int, nats: np.ndarray
+def tunes_by_length(tunes: Sequence[np.ndarray]) -> list[int]:
+    """The tunes' numbers, the longest first."""
+    return sorted(range(len(tunes)), key=lambda i: -len(tunes[i]))
+
+
+def score_windows(
+    model: LanguageModel,
+    tunes: Sequence[np.ndarray],
+    begins: np.ndarray,
+    part: list[tuple[int, Window]],
+    device: torch.device,
+    nats: np.ndarray,
 ) -> None:
-    """Fill ``nats`` (n_targets,) with the losses by a model that reads each tune from its start."""
-    begins = first_targets(tunes)
-    order = sorted(range(len(tunes)), key=lambda i: -len(tunes[i]))
+    """Fill in ``nats`` (n_targets,) the losses of some windows, by a model that reads them."""
+    x = pad([tunes[i][window.start : window.stop] for i, window in part], device)
+    unscored = min(window.first - window.start for _, window in part)
+    logits, _ = model(x, first=unscored)
+    scored = [np.arange(w.first - w.start - unscored, w.stop - w.start - unscored) for _, w in part]
+    targets = [tunes[i][window.first + 1 : window.stop + 1] for i, window in part]
+    indices = [np.arange(begins[i] + window.first, begins[i] + window.stop) for i, window in part]
+    nats[np.concatenate(indices)] = cross_entropy(logits, scored, targets)
+
+
+def score_whole(
+    model: LanguageModel,
+    tunes: Sequence[np.ndarray],
+    begins: np.ndarray,
+    part: list[int],
+    device: torch.device,
+    nats: np.ndarray,
+) -> None:
+    """Fill in ``nats`` (n_targets,) the losses of some tunes, the longest first, by a model that reads each whole."""
     T = model.config.block_size
-    for at in range(0, len(order), batch):
-        part = order[at : at + batch]
-        state = model.empty_state(len(part))
-        for start in range(0, len(tunes[part[0]]) - 1, T):  # in pieces, to bound the memory that logits take
-            x = pad([tunes[i][:-1][start : start + T] for i in part], device)
-            logits, state = model(x, state)
-            targets = [tunes[i][1:][start : start + T] for i in part]
-            indices = [begins[i] + start + np.arange(len(ids)) for i, ids in zip(part, targets, strict=True)]
-            nats[np.concatenate(indices)] = cross_entropy(logits, [np.arange(len(ids)) for ids in targets], targets)
+    state = model.empty_state(len(part))
+    for start in range(0, len(tunes[part[0]]) - 1, T):  # in pieces, to bound the memory that logits take
+        x = pad([tunes[i][:-1][start : start + T] for i in part], device)
+        logits, state = model(x, state)
+        targets = [tunes[i][1:][start : start + T] for i in part]
+        indices = [begins[i] + start + np.arange(len(ids)) for i, ids in zip(part, targets, strict=True)]
+        nats[np.concatenate(indices)] = cross_entropy(logits, [np.arange(len(ids)) for ids in targets], targets)
 
 
 def pad(sequences: list[np.ndarray], device: torch.device) -> Tensor:

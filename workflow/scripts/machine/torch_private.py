@@ -5,8 +5,6 @@ it. If a later torch lacks one, put in its place what its entry here says after 
 are the same but for rounding. tests/machine/test_torch_private.py compares each with that.
 """
 
-import platform
-
 import torch
 from torch import Tensor
 
@@ -30,20 +28,3 @@ def softmax_backward(gradient: Tensor, softmax: Tensor) -> Tensor:
 def has_native_bfloat16() -> bool:
     """Whether this CPU multiplies bfloat16 natively. Else: say no."""
     return getattr(torch.cpu, "_is_avx512_bf16_supported", bool)()
-
-
-def can_pack(precision: str) -> bool:
-    """Whether oneDNN lays out weights of this precision on this CPU. Else: say no, and no weight is packed."""
-    if platform.machine() not in ("x86_64", "AMD64") or not torch.backends.mkldnn.is_available():
-        return False
-    return precision == "float32" or torch.ops.mkldnn._is_mkldnn_bf16_supported()
-
-
-def packed(weight: Tensor, rows: int) -> Tensor:
-    """A weight (out, in) laid out for products with inputs of so many rows; only `packed_linear` can read it."""
-    return torch.ops.mkldnn._reorder_linear_weight(weight, rows)
-
-
-def packed_linear(x: Tensor, weight: Tensor) -> Tensor:
-    """Product (..., out) of x (..., in) and a `packed` weight. Else: `torch.nn.functional.linear` of a plain one."""
-    return torch.ops.mkldnn._linear_pointwise(x, weight, None, "none", [], "")

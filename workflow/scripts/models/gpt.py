@@ -4,6 +4,9 @@ The norms have no gain, so that the parameters outside the embedding are exactly
 four projections and the MLP's two.
 """
 
+from typing import Any, cast
+
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -11,8 +14,10 @@ from torch import Tensor, nn
 from workflow.scripts.base.errors import InputError
 from workflow.scripts.models import ModelConfig, ParamGroup
 from workflow.scripts.models.language_model import LanguageModel
-from workflow.scripts.models.layers.attention import CausalAttention, Heads, rotate
+from workflow.scripts.models.layers.attention import causal_attention, heads
 from workflow.scripts.models.layers.kv_cache import Cache
+from workflow.scripts.models.layers.rows import add_norm, norm, perceptron, runs_compiled
+from workflow.scripts.models.layers.whole_transformer import Shape, WholeLoss, fits, whole_logits
 
 # The shape at which "mup" is "standard": width, layers and size of a head that the rates were tuned at.
 BASE_WIDTH, BASE_DEPTH, BASE_HEAD = 48, 2, 16
@@ -36,12 +41,19 @@ def flops_per_token(config: ModelConfig) -> int:
 
 
 class Block(nn.Module):
-    """One layer: attention, then a two-layer perceptron, each added to the residual stream.
+    """The weights of one layer, and its two branches: attention, then a two-layer perceptron.
 
     Args:
         logit_scale: what a product of a query and a key is multiplied by.
-        branch_scale: what each branch is multiplied by before it is added.
+        branch_scale: what each branch is multiplied by before it is added to the residual stream.
+
+    Attributes:
+        activation: nonlinearity of the perceptron, as `rows.activate` knows it.
+        normed_heads: whether queries and keys are made of one size before they are compared.
     """
+
+    activation = "gelu"
+    normed_heads = False
 
     def __init__(self, n_embd: int, n_head: int, logit_scale: float, branch_scale: float):
         super().__init__()
@@ -53,49 +65,26 @@ class Block(nn.Module):
         self.mlp_in = nn.Linear(n_embd, 4 * n_embd, bias=False)
         self.mlp_out = nn.Linear(4 * n_embd, n_embd, bias=False)
 
-    def forward(self, x: Tensor, cos: Tensor, sin: Tensor, cache: Cache | None, layer: int, first: int = 0) -> Tensor:
-        """Of x (B, T, C), what becomes of the positions from ``first`` on: (B, T - first, C)."""
-        y = self.attn_out(self.attend(norm(x), cos, sin, cache, layer, first))
-        x = torch.add(x[:, first:] if first else x, y, alpha=self.branch_scale)
-        return torch.add(x, self.mlp_out(self.activate(self.mlp_in(norm(x)))), alpha=self.branch_scale)
-
-    def activate(self, x: Tensor) -> Tensor:
-        """The nonlinearity of the perceptron (GELU, Hendrycks and Gimpel 2016)."""
-        return F.gelu(x)
-
-    def sized(self, x: Tensor, dim: int) -> Tensor:
-        """Queries or keys, whose heads lie along ``dim``, as they are compared."""
-        return x
-
-    def attend(self, x: Tensor, cos: Tensor, sin: Tensor, cache: Cache | None, layer: int, first: int = 0) -> Tensor:
+    def attention(self, x: Tensor, cos: Tensor, sin: Tensor, first: int, compiled: bool) -> Tensor:
         """What each position from ``first`` on takes from those up to it, (B, T - first, C), of normed x (B, T, C)."""
-        B, T, C = x.shape
-        H, D, Q = self.n_head, C // self.n_head, T - first
-        if cache is None and is_on_cpu(x):
-            # Time comes last: heads, and halves of heads, are then whole rows of one product.
-            q, k, v = Heads.apply((self.qkv.weight @ x.view(B * T, C).T).view(3, H, D, B, T), cos, sin)
-            q = q[..., first:] if first else q
-            y: Tensor = CausalAttention.apply(self.sized(q, -2), self.sized(k, -2), v, self.logit_scale)
-            return y.view(B, H, D, Q).permute(1, 2, 0, 3).reshape(C, B * Q).T.view(B, Q, C)
-        qk, v = self.qkv(x).view(B, T, 3, H, D).permute(2, 0, 3, 1, 4).split((2, 1))
-        q, k, v = *self.sized(rotate(qk, cos, sin), -1), v[0]
-        if cache is not None:
-            cache.write(layer, k, v)
-            if T == 1:
-                return cache.attend_once(layer, q, self.logit_scale).view(B, T, C)
-        past = torch.ones(Q, T, dtype=torch.bool, device=x.device).tril(first) if first else None
-        y = F.scaled_dot_product_attention(q[:, :, first:], k, v, past, is_causal=past is None, scale=self.logit_scale)
-        return y.transpose(1, 2).reshape(B, Q, C)
+        y = causal_attention(self.qkv(x), cos, sin, self.n_head, self.logit_scale, self.normed_heads, first, compiled)
+        branch: Tensor = self.attn_out(y)
+        return branch
 
+    def cached_attention(self, x: Tensor, cos: Tensor, sin: Tensor, cache: Cache, layer: int) -> Tensor:
+        """The same of the last T tokens of those that the cache has room for, whose keys and values it keeps."""
+        q, k, v = heads(self.qkv(x), cos, sin, self.n_head, self.normed_heads)
+        cache.write(layer, k, v)
+        if x.shape[1] == 1:
+            y = cache.attend_once(layer, q, self.logit_scale)
+        else:  # the first tokens of all
+            y = F.scaled_dot_product_attention(q, k, v, is_causal=True, scale=self.logit_scale)
+        branch: Tensor = self.attn_out(y.transpose(1, 2).reshape(x.shape))
+        return branch
 
-def is_on_cpu(x: Tensor) -> bool:
-    """Whether our own kernels for CPUs apply."""
-    return x.device.type == "cpu"
-
-
-def norm(x: Tensor) -> Tensor:
-    """Layer norm over the last dimension, without gain or bias (Ba et al. 2016)."""
-    return F.layer_norm(x, x.shape[-1:])
+    def perceptron(self, x: Tensor, compiled: bool) -> Tensor:
+        """What the perceptron makes of normed x (B, T, C)."""
+        return perceptron(x, self.mlp_in.weight, self.mlp_out.weight, self.activation, compiled)
 
 
 class Model(LanguageModel):
@@ -154,20 +143,57 @@ class Model(LanguageModel):
         seen, T = state.length if state else 0, idx.shape[1]
         if (seen and T > 1) or seen + T > self.config.block_size:
             raise ValueError(f"{T} tokens do not fit after {seen} in a context of {self.config.block_size}")
+        if state is None and not torch.is_grad_enabled() and fits(self.wte.weight, len(self.cos), self.config.n_embd):
+            return whole_logits(idx, self.cos, self.sin, self.shape(), self.parameters(), first), None
         state = state and state.plus(T)
         cos, sin = self.cos[seen : seen + T], self.sin[seen : seen + T]
         x = norm(self.wte(idx))
-        if is_on_cpu(idx) and torch.is_autocast_enabled("cpu"):
-            x = x.to(torch.get_autocast_dtype("cpu"))  # once: casts to and fro cost as much as a product
-        for i, block in enumerate(self.blocks):
-            x = block(x, cos, sin, state, i, first if block is self.blocks[-1] else 0)
-        logits = F.linear(norm(x), self.wte.weight / self.width)
+        compiled = runs_compiled(x)
+        y = norm(x)
+        if compiled:  # the residual stream stays in float32, the branches are in the precision of products
+            x = x.float()
+            y = y.to(torch.get_autocast_dtype("cpu")) if torch.is_autocast_enabled("cpu") else y
+        for i, block in enumerate(blocks := self.layers()):
+            if state is not None:
+                y = block.cached_attention(y, cos, sin, state, i)
+            elif block is blocks[-1] and first:
+                x, y = x[:, first:], block.attention(y, cos, sin, first, compiled)
+            else:
+                y = block.attention(y, cos, sin, 0, compiled)
+            x, y = add_norm(x, y, block.branch_scale, compiled)
+            x, y = add_norm(x, block.perceptron(y, compiled), block.branch_scale, compiled)
+        logits = F.linear(y, self.wte.weight / self.width)
         return logits, state
+
+    def loss(self, idx: Tensor, targets: Tensor, state: Cache | None = None) -> tuple[Tensor, Cache | None]:
+        """Mean cross-entropy, in nats, of targets (B, T) after ids (B, T): in one call where that is faster."""
+        if state is not None or not fits(self.wte.weight, idx.shape[1], self.config.n_embd):
+            return super().loss(idx, targets, state)
+        T = idx.shape[1]
+        return WholeLoss.apply(idx, targets, self.cos[:T], self.sin[:T], self.shape(), *self.parameters()), None
+
+    def shape(self) -> Shape:
+        """What the kernels of the whole model must know."""
+        c, block = self.config, self.layers()[0]
+        return Shape(
+            c.vocab_size, c.n_layer, c.n_embd, c.n_head, np.float32(block.logit_scale), np.float32(block.branch_scale),
+            np.float32(self.width), block.activation == "squared_relu", block.normed_heads,
+        )  # fmt: skip
+
+    def layers(self) -> list[Block]:
+        """The blocks, from the first."""
+        return cast(list[Block], list(self.blocks))
 
     def empty_state(self, batch: int) -> Cache:
         """The state before the first token, for generation."""
         c = self.config
         return Cache.empty(c.n_layer, batch, c.n_head, c.block_size, c.n_embd // c.n_head, like=self.wte.weight)
+
+    def decoder(self, precision: str) -> Any:
+        """The weights laid out for a CPU to write by."""
+        from workflow.scripts.models.layers.decoder import TransformerDecoder  # only writing needs it
+
+        return TransformerDecoder(self, precision)
 
     def is_full(self, state: Cache) -> bool:
         """Whether the cache holds a whole context."""

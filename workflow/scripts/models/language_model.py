@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 from torch import Tensor, nn
 
 from workflow.scripts.models import ModelConfig, ParamGroup
+from workflow.scripts.models.layers.rows import mean_cross_entropy
 
 
 class LanguageModel(nn.Module):
@@ -23,6 +24,11 @@ class LanguageModel(nn.Module):
     config: ModelConfig
     wte: nn.Embedding
 
+    def loss(self, idx: Tensor, targets: Tensor, state: Any = None) -> tuple[Tensor, Any]:
+        """Mean cross-entropy, in nats, of targets (B, T) after ids (B, T), and the state after them."""
+        logits, state = self(idx, state)
+        return mean_cross_entropy(logits, targets), state
+
     def param_groups(self) -> list[ParamGroup]:
         """Every parameter once, by the rule and the multiple of the learning rate that trains it."""
         raise NotImplementedError
@@ -34,6 +40,10 @@ class LanguageModel(nn.Module):
     def is_full(self, state: Any) -> bool:
         """Whether no more tokens can be added to a state: generation then starts again from the last of them."""
         raise NotImplementedError
+
+    def decoder(self, precision: str) -> Any:
+        """What writes as the model would, faster, on a CPU: a `generate.Decoder` of its weights, if there is one."""
+        return None
 
     def weights(self) -> dict[str, Tensor]:
         """What is stored of the model: each weight by its name, on the CPU."""

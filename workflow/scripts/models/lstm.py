@@ -1,11 +1,14 @@
 """LSTM (Hochreiter and Schmidhuber 1997): tied embeddings around `torch.nn.LSTM` of the same width."""
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from workflow.scripts.models import ModelConfig, ParamGroup
 from workflow.scripts.models.language_model import LanguageModel
+from workflow.scripts.models.layers.recurrence import PackedLSTM, RecurrentLoss, fits, parameters
 
 BASE_WIDTH = 80  # at which "mup" is "standard"
 # Measured at the base, where each matters by 0.02 to 0.15 nats: without a norm, embeddings of unit length
@@ -38,6 +41,7 @@ class Model(LanguageModel):
         super().__init__()
         self.config = config
         self.width = config.n_embd / BASE_WIDTH if config.parametrization == "mup" else 1.0
+        self.gain = OUTPUT_GAIN / self.width
         self.wte = nn.Embedding(config.vocab_size, config.n_embd)
         self.lstm = nn.LSTM(config.n_embd, config.n_embd, config.n_layer, batch_first=True)
         nn.init.normal_(self.wte.weight, std=EMBED_GAIN * (config.n_embd / self.width) ** -0.5)
@@ -52,24 +56,42 @@ class Model(LanguageModel):
                 getattr(self.lstm, f"bias_ih_l{layer}")[config.n_embd : 2 * config.n_embd] = 1.0
 
     def forward(self, idx: Tensor, state: State | None = None) -> tuple[Tensor, State]:
-        """Logits (B, T, V) of ids (B, T), and the state after them."""
-        x, state = self.recur(self.wte(idx), state)
-        return F.linear(x * (OUTPUT_GAIN / self.width), self.wte.weight), state
+        """Logits (B, T, V) of ids (B, T), and the state after them, in the precision of autocast."""
+        state = self.empty_state(len(idx)) if state is None else state
+        dtype = self.precision()
+        # For a single step it would take longer to lay weights out than to use them.
+        if fits(self.wte.weight, dtype) and not torch.is_grad_enabled() and idx.shape[1] > 1:
+            x, state = PackedLSTM(self.wte.weight, self.lstm, dtype)(idx, state)
+        else:
+            x, state = self.recur(self.wte(idx), state, dtype)
+        return F.linear(x, self.wte.weight * self.gain), state
 
-    def recur(self, x: Tensor, state: State | None) -> tuple[Tensor, State]:
-        """Outputs and last state of the LSTM, in the precision of autocast.
+    def loss(self, idx: Tensor, targets: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+        """Mean cross-entropy, in nats, of targets (B, T) after ids (B, T), and the state after them."""
+        dtype = self.precision()
+        if not fits(self.wte.weight, dtype):
+            return super().loss(idx, targets, state)
+        state = self.empty_state(len(idx)) if state is None else state
+        weights = self.wte.weight, *parameters(self.lstm)
+        loss, hidden, cell = RecurrentLoss.apply(idx, targets, state, self.gain, dtype, *weights)
+        return loss, (hidden, cell)
+
+    def precision(self) -> torch.dtype:
+        """In which products are taken here."""
+        kind = self.wte.weight.device.type
+        return torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else self.wte.weight.dtype
+
+    def recur(self, x: Tensor, state: State, dtype: torch.dtype) -> tuple[Tensor, State]:
+        """Outputs and last state of inputs (B, T, d) by torch's own LSTM.
 
         We cast here, since autocast has cuDNN compute in float16, whatever precision it is asked for, and float16
         loses small gradients.
         """
-        kind = x.device.type
-        if not torch.is_autocast_enabled(kind):
+        if x.dtype == dtype:
             y, state = self.lstm(x, state)
             return y, state
-        dtype = torch.get_autocast_dtype(kind)
-        state = self.empty_state(len(x)) if state is None else state
         weights = {name: weight.to(dtype) for name, weight in self.lstm.named_parameters()}
-        with torch.autocast(kind, enabled=False):
+        with torch.autocast(x.device.type, enabled=False):
             inputs = x.to(dtype), tuple(part.to(dtype) for part in state)
             y, (hidden, cell) = torch.func.functional_call(self.lstm, weights, inputs)
         return y, (hidden.to(x.dtype), cell.to(x.dtype))
@@ -92,6 +114,12 @@ class Model(LanguageModel):
         """The state before the first token of a tune."""
         zeros = self.wte.weight.new_zeros(self.config.n_layer, batch, self.config.n_embd)
         return zeros, zeros.clone()
+
+    def decoder(self, precision: str) -> Any:
+        """The weights laid out for a CPU to write by."""
+        from workflow.scripts.models.layers.recurrent_decoder import RecurrentDecoder  # only writing needs it
+
+        return RecurrentDecoder(self.wte.weight, self.lstm, self.wte.weight * (OUTPUT_GAIN / self.width), precision)
 
     def is_full(self, state: State) -> bool:
         """Never: a state of fixed size takes any number of tokens."""

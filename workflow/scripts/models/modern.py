@@ -3,9 +3,6 @@
 Its shapes, and so its counts, are those of gpt.py. The products inside Muon are the optimiser's, and not counted.
 """
 
-import torch.nn.functional as F
-from torch import Tensor
-
 from workflow.scripts.models import ParamGroup, gpt
 
 count_params = gpt.count_params
@@ -19,16 +16,11 @@ LOGIT_GAIN = 2.0
 class Block(gpt.Block):
     """A layer of gpt.py with squared ReLU, and with queries and keys of one size."""
 
+    activation = "squared_relu"
+    normed_heads = True
+
     def __init__(self, n_embd: int, n_head: int, logit_scale: float, branch_scale: float):
         super().__init__(n_embd, n_head, LOGIT_GAIN * logit_scale, branch_scale)
-
-    def activate(self, x: Tensor) -> Tensor:
-        """Squared ReLU (So 2021, Primer)."""
-        return F.relu(x).square()
-
-    def sized(self, x: Tensor, dim: int) -> Tensor:
-        """Of root mean square 1 (Henry 2020), so that logits cannot grow with the weights."""
-        return x * (x.square().mean(dim, keepdim=True) + 1e-6).rsqrt()
 
 
 class Model(gpt.Model):

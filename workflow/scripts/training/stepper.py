@@ -2,13 +2,14 @@
 
 import gc
 from collections.abc import Callable
+from functools import partial
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from workflow.scripts.base.errors import InputError
 from workflow.scripts.corpus.tokenizer import BEGIN
+from workflow.scripts.machine import crew
 from workflow.scripts.machine.device import autocast, give_back_memory
 from workflow.scripts.machine.ranks import Ranks
 from workflow.scripts.models.language_model import LanguageModel
@@ -53,6 +54,7 @@ class Stepper:
         self.ranks = ranks or Ranks()
         self.carried = model.empty_state(self.lanes) if model.carries_state else None
         self.forward = self.compiled()
+        self.threads = crew.size(device) if self.forward == self.loss else 1
 
     def compiled(self) -> Callable:
         """What computes the loss: torch.compile pays on GPUs for models that unroll no time loop.
@@ -90,30 +92,40 @@ class Stepper:
         Raises:
             InputError: it ran out with a single window.
         """
-        passes = self.lanes // self.micro_batch
+        at_once = divisor(self.lanes, min(self.micro_batch, max(1, self.lanes // self.threads)))
+        passes = [slice(at, at + at_once) for at in range(0, self.lanes, at_once)]
         total = torch.zeros((), device=self.device)
         states = []
         if self.device.type == "cuda":
             torch.compiler.cudagraph_mark_step_begin()
         try:
-            for at in range(0, self.lanes, self.micro_batch):
-                lanes = slice(at, at + self.micro_batch)
-                x, y = self.batches.get(step, lanes)
-                loss, state = self.forward(x, y, self.state_for(x, lanes))
-                (loss / passes).backward()
-                total += loss.detach() / passes
-                if self.carried is not None:
-                    states.append([part.detach() for part in state])
+            work = partial(self.one_pass, step, len(passes))
+            for loss, state, grads in crew.side_by_side(work, passes, self.threads):
+                total += loss
+                for parameter, grad in zip(self.params, grads, strict=True):
+                    parameter.grad = grad if parameter.grad is None else parameter.grad.add_(grad)
+                if state is not None:
+                    states.append(state)
         except RuntimeError as error:
             if not ran_out_of_memory(error):
                 raise
             if self.micro_batch == 1:
                 raise InputError("out of memory with a single window: take a smaller model or context") from error
         else:
-            if self.carried is not None:
+            if states:
                 self.carried = tuple(torch.cat(parts, dim=1) for parts in zip(*states, strict=True))
             return total
         return None
+
+    def one_pass(
+        self, step: int, passes: int, lanes: slice
+    ) -> tuple[Tensor, tuple[Tensor, ...] | None, tuple[Tensor, ...]]:
+        """Of one of so many passes its share of the loss, the state that it leaves and its share of the gradients."""
+        x, y = self.batches.get(step, lanes)
+        loss, state = self.forward(x, y, self.state_for(x, lanes))
+        loss = loss / passes
+        grads = torch.autograd.grad(loss, self.params)
+        return loss.detach(), state and tuple(part.detach() for part in state), grads
 
     def make_room(self) -> None:
         """Let go of all that a step which ran out of memory holds: not before its error and its frames are gone."""
@@ -126,8 +138,7 @@ class Stepper:
     def loss(self, x: Tensor, y: Tensor, state: tuple[Tensor, ...] | None) -> tuple[Tensor, tuple[Tensor, ...] | None]:
         """Mean cross-entropy in nats a token of inputs and targets (B, T), and the state after them."""
         with autocast(self.device, self.precision):
-            logits, state = self.model(x, state)
-            return F.cross_entropy(logits.float().flatten(0, 1), y.flatten()), state
+            return self.model.loss(x, y, state)
 
     def state_for(self, x: Tensor, lanes: slice) -> tuple[Tensor, ...] | None:
         """The carried state of these lanes, zeroed where the window opens with the start of a tune."""

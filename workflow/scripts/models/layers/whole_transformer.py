@@ -1,0 +1,74 @@
+"""A whole Transformer in one call: in float32 on a CPU, where calls of a library cost more than what they do."""
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from workflow.scripts.kernels.compiled import array
+from workflow.scripts.kernels.transformer import STEP, logits_of, loss_and_gradients
+from workflow.scripts.machine.device import has_long_vectors
+from workflow.scripts.models.layers.rows import runs_compiled
+
+
+class Shape(NamedTuple):
+    """What the kernels must know of a model; ``width`` is what logits are divided by."""
+
+    vocab_size: int
+    n_layer: int
+    n_embd: int
+    n_head: int
+    logit_scale: np.float32
+    branch_scale: np.float32
+    width: np.float32
+    squared_relu: bool
+    normed_heads: bool
+
+
+def fits(weight: Tensor, length: int, n_embd: int) -> bool:
+    """Whether the kernels take windows of a length and weights like this one, of a model of this width."""
+    sides = not (length % STEP or n_embd % STEP)
+    precise = weight.dtype is torch.float32 and not torch.is_autocast_enabled("cpu")
+    return sides and precise and runs_compiled(weight) and has_long_vectors()
+
+
+def flattened(weights: Iterable[Tensor]) -> Tensor:
+    """All weights, one behind the other, as the kernels want them: in the order of `parameters()` of gpt.Model."""
+    return torch.cat([weight.detach().reshape(-1) for weight in weights])
+
+
+def whole_logits(ids: Tensor, cos: Tensor, sin: Tensor, shape: Shape, weights: Iterable[Tensor], first: int) -> Tensor:
+    """Logits (B, T - first, V) of ids (B, T), T at most that of cos and sin and filled up here."""
+    T = ids.shape[1]
+    filled = F.pad(ids, (0, -T % STEP))
+    skipped = first // STEP * STEP
+    logits = logits_of(*map(array, (filled, flattened(weights), cos, sin)), shape, skipped)
+    return torch.from_numpy(logits)[:, first - skipped : T - skipped, : shape.vocab_size]
+
+
+class WholeLoss(torch.autograd.Function):
+    """Mean loss in nats of a Transformer with these weights at targets (B, T) after ids (B, T).
+
+    The gradients are made on the way: a window's are cheapest while its activations are in the cache.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, ids: Tensor, targets: Tensor, cos: Tensor, sin: Tensor, shape: Shape, *weights: Tensor
+    ) -> Tensor:
+        flat = flattened(weights)
+        gradients = torch.empty_like(flat)
+        arrays = map(array, (ids.contiguous(), targets.contiguous(), flat, cos, sin))
+        loss = loss_and_gradients(*arrays, shape, array(gradients))
+        parts = gradients.split([weight.numel() for weight in weights])
+        ctx.gradients = [part.view(weight.shape) for part, weight in zip(parts, weights, strict=True)]
+        return torch.tensor(loss, dtype=torch.float32)
+
+    @staticmethod
+    def backward(ctx: Any, d_loss: Tensor) -> tuple[Tensor | None, ...]:
+        factor = d_loss.item()
+        gradients = ctx.gradients if factor == 1 else [gradient.mul_(factor) for gradient in ctx.gradients]
+        return None, None, None, None, None, *gradients
