@@ -1,4 +1,6 @@
-"""Write benchmarks/README.md, and the losses in docs/corpus.md, from what the benchmarks left in benchmarks/results.
+"""Write what the benchmarks left in benchmarks/results into pages.
+
+They are benchmarks/README.md, docs/speed.md, README's "Speed" and the losses in docs/corpus.md.
 
 Example:
   python -m benchmarks.write_readme
@@ -7,6 +9,7 @@ Example:
 import re
 from pathlib import Path
 
+from benchmarks import speed_page
 from benchmarks.against import RESULTS
 from benchmarks.law_tables import covered, forecasts, isoflop_bias, verdicts
 from workflow.scripts.base import cli
@@ -277,6 +280,8 @@ def main() -> None:
     cli.parser(__doc__).parse_args()
     write_text(README, readme())
     write_text(CORPUS_PAGE, corpus_page())
+    write_text(speed_page.PAGE, speed_page.page())
+    write_text(speed_page.README, speed_page.with_numbers(speed_page.README.read_text(encoding="utf-8")))
 
 
 if __name__ == "__main__":

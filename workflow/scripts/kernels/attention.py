@@ -10,7 +10,7 @@ import numpy as np
 from numba import types
 from numba.extending import overload
 
-from workflow.scripts.kernels.compiled import exp, f32, i32, kernel, narrowed, widened
+from workflow.scripts.kernels.compiled import clear, exp, f32, i32, kernel, narrowed, widened
 from workflow.scripts.kernels.rows import softmax
 from workflow.scripts.kernels.tile import multiply, multiply_across
 
@@ -214,7 +214,7 @@ def attend(qkv, cos, sin, n_head, scale, normed, first, y, sums):
                 for i in range(rows):
                     seen = first + at + i + 1
                     sums[b, h, at + i], total = softmax(scores[i, :seen], seen - 1, weights[i, :seen])
-                    weights[i, seen:] = 0
+                    clear(weights[i, seen:])
                     inverse[i] = f32(1) / total
                 left = as_left(weights)
                 multiply(out, left, values, left.shape[1], False)
@@ -250,7 +250,8 @@ def attend_backward(qkv, cos, sin, n_head, scale, normed, first, sums, d_y, d_qk
             queries, grads, key_rows = as_left(q_rounded), as_left(g), as_right(k_rounded)
             keys, values = transposed(as_left(k_rounded)), transposed(as_left(v[:N]))
             width_read = D * keys.shape[0] // width
-            d_k[:], d_v[:] = 0, 0
+            clear(d_k.reshape(-1))
+            clear(d_v.reshape(-1))
             for at in range(first, T, QUERIES):
                 stop = min(padded(at + QUERIES, QUERIES), N)
                 scores, slopes = np.empty((QUERIES, stop), np.float32), np.empty((QUERIES, stop), np.float32)
@@ -267,7 +268,7 @@ def attend_backward(qkv, cos, sin, n_head, scale, normed, first, sums, d_y, d_qk
                 some_queries, some_grads = as_right(q_rounded[at : at + QUERIES]), as_right(g[at : at + QUERIES])
                 multiply_across(d_v[:, :stop], some_grads, weights, len(weights), True)
                 multiply_across(d_k[:, :stop], some_queries, d_scores, len(d_scores), True)
-            d_q[:first] = 0
+            clear(d_q[:first].reshape(-1))
             d_keys, d_values = transposed(d_k), transposed(d_v)
             turn(d_q, cos, sin, T, scale, f32(-1))
             turn(d_keys, cos, sin, T, f32(1), f32(-1))

@@ -56,6 +56,23 @@ def _narrowed(x, like):
     return lambda x, like: x
 
 
+# Numba compiles these sooner than assignments to slices, whose errors it can put into words.
+
+
+@kernel
+def clear(x):
+    """Fill x (n,) with zeros."""
+    for i in range(x.size):
+        x[i] = 0
+
+
+@kernel
+def copy(x, y):
+    """y (n,) = as many numbers of x."""
+    for i in range(y.size):
+        y[i] = x[i]
+
+
 @kernel
 def exp(x):
     """e^x to float32's precision: 2^n times a polynomial over (-ln 2 / 2, ln 2 / 2) (Cephes, expf)."""

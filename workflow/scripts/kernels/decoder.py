@@ -13,7 +13,7 @@ from numba import njit, types
 from numba.extending import overload
 
 from workflow.scripts.kernels.attention import EPS as SIZE_EPS
-from workflow.scripts.kernels.compiled import f32, i32, kernel, narrowed, normal
+from workflow.scripts.kernels.compiled import copy, f32, i32, kernel, narrowed, normal
 from workflow.scripts.kernels.row_product import row_product
 from workflow.scripts.kernels.rows import EPS, softmax
 from workflow.scripts.kernels.tile import LANES, ROWS, tile
@@ -125,13 +125,6 @@ def norm(x, y):
         inverse = f32(1) / np.sqrt(square / width + EPS)
         for j in range(len(old)):
             new[j] = narrowed((old[j] - mean) * inverse, new[j])
-
-
-@kernel
-def copy(x, y):
-    """y = as many numbers of x: numba compiles this sooner than an assignment, whose errors it can put into words."""
-    for i in range(len(y)):
-        y[i] = x[i]
 
 
 @kernel

@@ -8,7 +8,7 @@ order of `parameters()`: the embedding, then each layer's four matrices.
 import numpy as np
 
 from workflow.scripts.kernels.attention import attend, attend_backward
-from workflow.scripts.kernels.compiled import f32, kernel
+from workflow.scripts.kernels.compiled import clear, copy, f32, kernel
 from workflow.scripts.kernels.rows import (
     add_norm,
     add_norm_backward,
@@ -59,8 +59,12 @@ def head(flat, shape):
     """The embedding as the weight of the logits, filled up with zeros: (V, C) and, transposed, (C, V)."""
     V, C = shape.vocab_size, shape.n_embd
     w = np.zeros(((V + STEP - 1) // STEP * STEP, C), np.float32)
-    w[:V] = flat[: V * C].reshape((V, C)) / shape.width
-    return w, w.T.copy()
+    across = np.zeros((C, len(w)), np.float32)
+    for v in range(V):
+        for c in range(C):
+            w[v, c] = flat[v * C + c] / shape.width
+            across[c, v] = w[v, c]
+    return w, across
 
 
 @kernel
@@ -108,9 +112,9 @@ def forward(ids, flat, across, cos, sin, shape, first, kept):
     x, other, branch = np.empty((T, C), np.float32), np.empty((T, C), np.float32), np.zeros((T, C), np.float32)
     active = np.empty((T, 4 * C), np.float32)
     for t in range(T):
-        other[t] = flat[ids[t] * C : (ids[t] + 1) * C]
+        copy(flat[ids[t] * C :], other[t])
     add_norm(other, branch, f32(0), x, normed[2 * L + 1], inverse[2 * L + 1])
-    x[:] = normed[2 * L + 1]
+    copy(normed[2 * L + 1].reshape(-1), x.reshape(-1))
     add_norm(x, branch, f32(0), other, normed[0], inverse[0])
     for layer in range(L):
         start = first if layer == L - 1 else 0
@@ -127,18 +131,6 @@ def forward(ids, flat, across, cos, sin, shape, first, kept):
 
 
 @kernel
-def logits_of(ids, flat, cos, sin, shape, first):
-    """Logits (B, T - first, V filled up) of ids (B, T); T and ``first`` are multiples of STEP, as V is made."""
-    B, T = ids.shape
-    across, (_, to_logits), kept = turn(flat, shape), head(flat, shape), room(T, shape)
-    logits = np.empty((B, T - first, to_logits.shape[1]), np.float32)
-    for b in range(B):
-        forward(ids[b], flat, across, cos, sin, shape, first, kept)
-        multiply(logits[b], kept[0][2 * shape.n_layer], to_logits, shape.n_embd, False)
-    return logits
-
-
-@kernel
 def loss_and_gradients(ids, targets, flat, cos, sin, shape, gradients):
     """Mean loss in nats of ids at targets, each (B, T), T a multiple of STEP; fills the gradients of ``flat``."""
     B, T = ids.shape
@@ -150,7 +142,7 @@ def loss_and_gradients(ids, targets, flat, cos, sin, shape, gradients):
     d_x, d_other, d_y = np.empty((T, C), np.float32), np.empty((T, C), np.float32), np.empty((T, C), np.float32)
     d_branch, d_qkv = np.empty((T, C), np.float32), np.empty((1, T, 3 * C), np.float32)
     active, d_active, d_inner = np.empty_like(inner[0]), np.empty_like(inner[0]), np.empty_like(inner[0])
-    gradients[:] = 0
+    clear(gradients)
     loss = 0.0
     for b in range(B):
         add = b > 0
@@ -159,7 +151,7 @@ def loss_and_gradients(ids, targets, flat, cos, sin, shape, gradients):
         loss += cross_entropy(logits, targets[b], V, f32(1) / f32(B * T), d_logits)
         multiply_across(d_embedding, d_logits, normed[2 * L], T, add)
         multiply(d_y, d_logits, embedding, V, False)
-        d_x[:] = 0
+        clear(d_x.reshape(-1))
         for layer in range(L - 1, -1, -1):
             one, here = slice(layer, layer + 1), normed[2 * layer + 1]
             add_norm_backward(
@@ -180,11 +172,13 @@ def loss_and_gradients(ids, targets, flat, cos, sin, shape, gradients):
             multiply_across(matrix(gradients, layer, 0, shape), d_qkv[0], normed[2 * layer], T, True)
             multiply(d_y, d_qkv[0], matrix(flat, layer, 0, shape), 3 * C, False)
         add_norm_backward(d_x, d_y, normed[0], inverse[0], f32(0), d_other, d_branch)
-        d_x[:] = 0
+        clear(d_x.reshape(-1))
         add_norm_backward(d_x, d_other, normed[2 * L + 1], inverse[2 * L + 1], f32(0), d_y, d_branch)
         for t in range(T):
             row, to = d_y[t], gradients[ids[b, t] * C : (ids[b, t] + 1) * C]
             for c in range(C):
                 to[c] += row[c]
-    gradients[: V * C] += d_embedding[:V].reshape(-1) / shape.width
+    from_head = d_embedding.reshape(-1)
+    for i in range(V * C):
+        gradients[i] += from_head[i] / shape.width
     return loss / (B * T)

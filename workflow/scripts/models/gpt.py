@@ -144,7 +144,7 @@ class Model(LanguageModel):
         if (seen and T > 1) or seen + T > self.config.block_size:
             raise ValueError(f"{T} tokens do not fit after {seen} in a context of {self.config.block_size}")
         if state is None and not torch.is_grad_enabled() and fits(self.wte.weight, len(self.cos), self.config.n_embd):
-            return whole_logits(idx, self.cos, self.sin, self.shape(), self.parameters(), first), None
+            return whole_logits(idx, self.cos, self.sin, self.shape(), list(self.parameters()), first), None
         state = state and state.plus(T)
         cos, sin = self.cos[seen : seen + T], self.sin[seen : seen + T]
         x = norm(self.wte(idx))

@@ -15,8 +15,10 @@ ACTIVATIONS = {"gpt": (76, 42), "lstm": (48, 24)}
 # Copies of the weights in 16 bits: those the products read and, as cuDNN has one buffer for all layers, their gradient.
 COPIES = {"gpt": 2, "lstm": 4}
 # The same on a CPU at the peak of a step, by (float32, bfloat16): of each layer, and once beside them. Measured at
-# widths of 128 to 256, 1 to 8 layers and 8,192 tokens in a pass, on an AVX-512 CPU.
-ON_CPU = {"gpt": ((63, 126), (30, 80)), "lstm": ((53, 20), (41, 4))}
+# widths of 128 to 448, 1 to 8 layers and 1,024 to 16,384 tokens in a pass, on an AVX-512 CPU. In float32 a Transformer
+# keeps those of one window at a time.
+ON_CPU = {"gpt": ((40, 100), (30, 80)), "lstm": ((32, 9), (36, 4))}
+LAID_OUT = 8  # bytes a parameter of weights laid out for our kernels in float32, and of all of them in one array
 CPU_PROCESS_MB = 365  # Python, torch, our modules and kernels, in the steps of the smallest models: measured
 GPU_PROCESS_MB = 3000  # the same with CUDA, cuBLAS, cuDNN and torch.compile's own processes: assumed, not measured
 STATE = 12  # bytes a parameter of a saved state: the weight and two moments
@@ -58,10 +60,10 @@ def micro_batch_for(memory_mb: int, batch: int, **shape) -> int:
 def host_mb(config: ModelConfig, micro_batch: int, precision: str, tokens: int, on_gpu: bool = False) -> int:
     """Peak memory of a training job's process on its machine in MB of 2**20 bytes, rounded up to 10.
 
-    On a CPU: the process itself; weights, gradients and two moments in float32 (16 bytes a parameter); activations, and
-    12 bytes a logit. With a GPU: the process itself. To either comes a state when it is read back, 12 bytes a
-    parameter, which on a CPU takes the place of gradients and activations; and the ``tokens`` of the longest run, as
-    they are read and laid out. An architecture not known here counts as a GPT.
+    On a CPU: the process itself; weights, gradients and two moments in float32 (16 bytes a parameter), and the weights
+    as our kernels want them; activations, and 12 bytes a logit. With a GPU: the process itself. To either comes a state
+    when it is read back, 12 bytes a parameter, which on a CPU takes the place of gradients and activations; and the
+    ``tokens`` of the longest run, as they are read and laid out. An architecture not known here counts as a GPT.
 
     Args:
         config: the shape.
@@ -75,5 +77,6 @@ def host_mb(config: ModelConfig, micro_batch: int, precision: str, tokens: int, 
         return 10 * math.ceil(((2 * STATE * params + held) / MB + GPU_PROCESS_MB) / 10)
     each, once = ON_CPU.get(config.arch, ON_CPU["gpt"])[0 if precision == "float32" else 1]
     a_token = config.n_embd * (config.n_layer * each + once) + 12 * config.vocab_size
-    step = 4 * params + micro_batch * config.block_size * a_token
+    windows = 1 if precision == "float32" and config.arch != "lstm" else micro_batch
+    step = (4 + LAID_OUT) * params + windows * config.block_size * a_token
     return 10 * math.ceil(((STATE * params + max(step, STATE * params) + held) / MB + CPU_PROCESS_MB) / 10)

@@ -18,7 +18,7 @@ from workflow.scripts.models.language_model import LanguageModel
 # Tunes written at a time. A model as it is always writes so many: the last few are filled up with more of the same, for
 # a product of another number of rows adds up in another order, which in bfloat16 soon gives another tune.
 ROWS = 16
-BF16_PAYS_FROM = 128  # narrowest model that writes faster in bfloat16, measured on a CPU
+BF16_PAYS_FROM = 128  # narrowest model that writes in bfloat16 of its own accord: it pays by little below
 
 
 class Texts(Protocol):

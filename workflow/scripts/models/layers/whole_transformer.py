@@ -9,8 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from workflow.scripts.kernels.compiled import array
-from workflow.scripts.kernels.transformer import STEP, logits_of, loss_and_gradients
-from workflow.scripts.machine.device import has_long_vectors
+from workflow.scripts.kernels.transformer import STEP, forward, loss_and_gradients, room, turn
 from workflow.scripts.models.layers.rows import runs_compiled
 
 
@@ -32,7 +31,7 @@ def fits(weight: Tensor, length: int, n_embd: int) -> bool:
     """Whether the kernels take windows of a length and weights like this one, of a model of this width."""
     sides = not (length % STEP or n_embd % STEP)
     precise = weight.dtype is torch.float32 and not torch.is_autocast_enabled("cpu")
-    return sides and precise and runs_compiled(weight) and has_long_vectors()
+    return sides and precise and runs_compiled(weight)
 
 
 def flattened(weights: Iterable[Tensor]) -> Tensor:
@@ -40,13 +39,22 @@ def flattened(weights: Iterable[Tensor]) -> Tensor:
     return torch.cat([weight.detach().reshape(-1) for weight in weights])
 
 
-def whole_logits(ids: Tensor, cos: Tensor, sin: Tensor, shape: Shape, weights: Iterable[Tensor], first: int) -> Tensor:
-    """Logits (B, T - first, V) of ids (B, T), T at most that of cos and sin and filled up here."""
-    T = ids.shape[1]
+def whole_logits(ids: Tensor, cos: Tensor, sin: Tensor, shape: Shape, weights: list[Tensor], first: int) -> Tensor:
+    """Logits (B, T - first, V) of ids (B, T), T at most that of cos and sin.
+
+    T and ``first`` are made multiples of STEP on the way. The first of the weights is the embedding.
+    """
+    B, T = ids.shape
     filled = F.pad(ids, (0, -T % STEP))
     skipped = first // STEP * STEP
-    logits = logits_of(*map(array, (filled, flattened(weights), cos, sin)), shape, skipped)
-    return torch.from_numpy(logits)[:, first - skipped : T - skipped, : shape.vocab_size]
+    flat = array(flattened(weights))
+    across, kept = turn(flat, shape), room(filled.shape[1], shape)
+    rows = torch.empty(B, T - first, shape.n_embd)
+    last = torch.from_numpy(kept[0][2 * shape.n_layer])
+    for row, window in zip(rows, filled, strict=True):
+        forward(array(window), flat, across, array(cos), array(sin), shape, skipped, kept)
+        row.copy_(last[first - skipped : T - skipped])
+    return F.linear(rows, weights[0] / float(shape.width))
 
 
 class WholeLoss(torch.autograd.Function):

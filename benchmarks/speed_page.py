@@ -1,0 +1,137 @@
+"""Write docs/speed.md, and the numbers in README's "Speed", from what the benchmarks left in benchmarks/results."""
+
+import re
+from pathlib import Path
+
+from benchmarks.against import RESULTS
+from workflow.scripts.base.files import read_json
+
+ROOT = Path(__file__).parents[1]
+PAGE, README = ROOT / "docs" / "speed.md", ROOT / "README.md"
+NUMBERS = re.compile(r"(?<=<!-- speed -->\n).*(?=<!-- end of speed -->)", re.DOTALL)  # in README
+TOKENS_PER_PARAMETER = 20  # about what is best for so much compute (Hoffmann 2022)
+HEAD = """# Speed on a CPU
+
+Written by `python -m benchmarks.write_readme` from the files in `benchmarks/results/`; do not edit.
+
+## How a step is computed
+
+A small model on a CPU waits for three things: calls of a library, which take longer than what they do; passes over
+memory between products; and products, which the library takes at full speed only where they are large. So
+
+- **in float32** a Transformer is one compiled call (`kernels/transformer.py`): one window after the other goes forward
+  and back through all layers, so that what the way back needs is still in the core's caches;
+- **in bfloat16**, where processors have units that only the library reaches, products stay the library's, and what lies
+  between two of them is one pass over memory (`kernels/rows.py`), attention included (`kernels/attention.py`);
+- **an LSTM** is one call in both (`kernels/recurrence.py`): what an id puts into the gates is computed once for each
+  character of the alphabet, not for each place, and one loop runs over time;
+- **writing** is one call a token for all layers (`kernels/decoder.py`); each weight and each key is read once;
+- **threads** each take their own windows, and meet once a step (`machine/crew.py`).
+
+All of it stands on one product of a few rows with a few vectors that are kept in registers (`kernels/tile.py`). Numba
+compiles it when it is first used, once on a machine. A GPU has its own way: the same models by torch's operators and
+its compiler. `test_layers.py`, `test_recurrence.py` and `test_decoder.py` in `tests/models/` hold each of our ways
+against torch's own.
+"""
+TRIED = """
+## What was tried
+
+Each row compares a step of training, or a product, with and without an idea, turn by turn, each in a process of its
+own. What was dropped stays in the table: others will have the same ideas.
+"""
+LIMIT = """
+## What the limit is
+
+Utilisation is a model's FLOP (`flops_per_token`) against those of a large product of the library's on the same core, in
+the same run and precision. An LSTM's may be more than all: the first layer's products with its inputs are not done.
+"""
+WAITING = """
+Not measured: a processor with AMX, whose units take bfloat16 several times as fast as AVX-512, so that more of a step
+lies between products; and a GPU.
+"""
+
+
+def result(name: str, kind: str = "cpu-bfloat16") -> dict | None:
+    """What a benchmark left, if it was run."""
+    path = RESULTS / f"{name}-{kind}.json"
+    return read_json(path) if path.exists() else None
+
+
+def ideas(found: dict) -> list[str]:
+    """Lines on every idea and what it gave."""
+    lines = [
+        f"{found['machine']}, torch {found['torch']}, {found['date']}; `{found['command']}`.",
+        "",
+        "| idea | on | times as fast (quartiles) | kept |",
+        "|---|---|---|---|",
+    ]
+    for row in found["ideas"]:
+        low, middle, high = row["ratio"]
+        starts = row["starts"]
+        more = f"; its first step takes {starts[0]:.0f} s, not {starts[1]:.0f}" if starts else ""
+        kept = "yes" if row["kept"] else "no"
+        lines.append(f"| {row['idea']} | {row['name']} | **{middle:.2f}** ({low:.2f} to {high:.2f}){more} | {kept} |")
+    rates = ", ".join(f"{flops / 1e9:,.0f} GFLOP/s in {kind}" for kind, flops in found["product_flops"].items())
+    return [*lines, "", f"One core's products of 2,048 x 2,048, by the library: {rates}."]
+
+
+def limits(found: dict) -> list[str]:
+    """Lines on how much of the core's own products each shape uses."""
+    lines = ["| step of training | tokens/s | utilisation | against | times as fast |", "|---|---|---|---|---|"]
+    for row in found["rows"]:
+        lines.append(
+            f"| {row['name']} | {row['ours'][1]:,.0f} | {row['utilisation']['ours']:.0%} | {row['against']} |"
+            f" {row['ratio'][1]:.2f} |"
+        )
+    return lines
+
+
+def page() -> str:
+    """All of docs/speed.md."""
+    parts = [HEAD]
+    if found := result("ideas"):
+        parts += [TRIED, "\n", "\n".join(ideas(found)), "\n"]
+    if found := result("train"):
+        parts += [LIMIT, "\n", "\n".join(limits(found)), "\n"]
+    return "".join([*parts, WAITING])
+
+
+def numbers() -> str:
+    """The lines of README's "Speed" that hold numbers, each with the file that it comes from."""
+    study, train, sample = (result(name) for name in ("study", "train", "sample"))
+    lines = []
+    if study:
+        wall = study["studies"][-1]["wall"] / 60
+        lines.append(f"- the default study, from nothing to its figures: {wall:.0f} minutes ({source('study', study)})")
+    row = train and next((row for row in train["rows"] if row["name"].startswith("gpt 4x256")), None)
+    if train and row:
+        params = 12 * 4 * 256**2
+        hours = TOKENS_PER_PARAMETER * params / row["ours"][1] / 3600
+        lines.append(
+            f"- a Transformer of {params / 1e6:.1f} M parameters on {TOKENS_PER_PARAMETER} tokens for each:"
+            f" {hours:.1f} hours ({source('train', train)})"
+        )
+    row = sample and next((row for row in sample["rows"] if "200 x" in row["name"]), None)
+    if sample and row:
+        lines.append(
+            f"- tunes of 512 characters by a Transformer of 6 M parameters: {row['ours'][1] / 512:.1f} a second"
+            f" ({source('sample', sample)})"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def source(name: str, found: dict) -> str:
+    """A link to the file of a result, with the machine that it is of."""
+    return f"[{found['machine']}](benchmarks/results/{name}-cpu-bfloat16.json)"
+
+
+def with_numbers(readme: str) -> str:
+    """README with its numbers made new.
+
+    Raises:
+        ValueError: it has no place for them.
+    """
+    made, count = NUMBERS.subn(lambda _: numbers(), readme)
+    if count != 1:
+        raise ValueError(f"{README} has no place for numbers of speed")
+    return made
