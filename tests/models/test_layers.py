@@ -115,6 +115,19 @@ def test_a_whole_model_in_one_call_is_torchs(arch, n_layer, n_embd, n_head, leng
     assert_near(*found, BOUND[torch.float32])
 
 
+def test_an_id_that_no_weight_belongs_to_is_refused():
+    model = models.module_for("gpt").Model(ModelConfig("gpt", 50, 32, 1, 8, 1))
+    ids = torch.full((1, 8), 49)
+    for wrong in (50, -1):
+        bad = ids.clone()
+        bad[0, 5] = wrong
+        for inputs in ((bad, ids), (ids, bad)):
+            with pytest.raises(IndexError):
+                model.loss(*inputs)
+        with torch.no_grad(), pytest.raises(IndexError):
+            model(bad)
+
+
 @pytest.mark.parametrize("arch", ["gpt", "modern"])
 def test_the_ways_to_a_loss_agree(arch):
     """In one call, by our kernels between torch's products, and by torch alone."""

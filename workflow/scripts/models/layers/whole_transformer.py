@@ -34,6 +34,16 @@ def fits(weight: Tensor, length: int, n_embd: int) -> bool:
     return sides and precise and runs_compiled(weight)
 
 
+def check_ids(ids: Tensor, shape: Shape) -> None:
+    """Refuse ids that no weight belongs to: the kernels look at none.
+
+    Raises:
+        IndexError: there is one.
+    """
+    if ids.numel() and not 0 <= int(ids.min()) <= int(ids.max()) < shape.vocab_size:
+        raise IndexError(f"an id of {int(ids.max())} is not in a vocabulary of {shape.vocab_size}")
+
+
 def flattened(weights: Iterable[Tensor]) -> Tensor:
     """All weights, one behind the other, as the kernels want them: in the order of `parameters()` of gpt.Model."""
     return torch.cat([weight.detach().reshape(-1) for weight in weights])
@@ -43,7 +53,11 @@ def whole_logits(ids: Tensor, cos: Tensor, sin: Tensor, shape: Shape, weights: l
     """Logits (B, T - first, V) of ids (B, T), T at most that of cos and sin.
 
     T and ``first`` are made multiples of STEP on the way. The first of the weights is the embedding.
+
+    Raises:
+        IndexError: an id is not in the vocabulary.
     """
+    check_ids(ids, shape)
     B, T = ids.shape
     filled = F.pad(ids, (0, -T % STEP))
     skipped = first // STEP * STEP
@@ -61,12 +75,17 @@ class WholeLoss(torch.autograd.Function):
     """Mean loss in nats of a Transformer with these weights at targets (B, T) after ids (B, T).
 
     The gradients are made on the way: a window's are cheapest while its activations are in the cache.
+
+    Raises:
+        IndexError: an id or a target is not in the vocabulary.
     """
 
     @staticmethod
     def forward(
         ctx: Any, ids: Tensor, targets: Tensor, cos: Tensor, sin: Tensor, shape: Shape, *weights: Tensor
     ) -> Tensor:
+        check_ids(ids, shape)
+        check_ids(targets, shape)
         flat = flattened(weights)
         gradients = torch.empty_like(flat)
         arrays = map(array, (ids.contiguous(), targets.contiguous(), flat, cos, sin))
