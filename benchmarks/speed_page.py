@@ -44,7 +44,7 @@ AGREE = """
 ## Whether the losses are the same
 
 Ten models are trained from the same weights on the same tokens: by torch's own operators; by these with half as many
-windows in a pass, which changes nothing but how sums are rounded, and in bfloat16; and by ours. A thousand steps at a high learning rate
+windows in a pass, which changes nothing but how sums are rounded; and by ours. A thousand steps at a high learning rate
 make much of a last digit, so the first column says how far two runs come apart that should be one. Differences of the
 test loss from that of torch's operators, in thousandths of a nat a character:
 """

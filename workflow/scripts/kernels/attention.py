@@ -7,12 +7,14 @@ what the forward pass kept of each query: the logarithm of its sum (Dao 2022, Fl
 """
 
 import numpy as np
+from llvmlite import ir
 from numba import types
-from numba.extending import overload
+from numba.extending import intrinsic, overload
 
 from workflow.scripts.kernels.compiled import clear, exp, f32, i32, kernel, narrowed, widened
 from workflow.scripts.kernels.rows import softmax
-from workflow.scripts.kernels.tile import multiply, multiply_across
+from workflow.scripts.kernels.tile import LANES, multiply, multiply_across
+from workflow.scripts.kernels.vectors import Vector
 
 QUERIES = 32  # compared at a time
 STEP = 8  # what heads are filled up to a multiple of
@@ -121,16 +123,34 @@ def put(grad, rows, at, head):
             to[d] = narrowed(row[d], to[d])
 
 
+@intrinsic
+def turn_lanes(_typing, first, second, cos, sin):
+    """`turn` of LANES numbers of each half at these addresses."""
+
+    def generate(_context, builder, _signature, args):
+        a, b, c, s = (Vector.load(builder, address) for address in args)
+        (a * c + b * s * -1.0).store(args[0])
+        (b * c + a * s).store(args[1])
+        return ir.Constant(ir.IntType(8).as_pointer(), None)
+
+    return types.void(*[types.intp] * 4), generate
+
+
 @kernel
-def turn(x, cos, sin, length, factor, sign):
-    """Rotary positions on the first rows of x, in place, times ``factor``; back again with ``sign`` -1."""
+def turn(x, cos, sin, length):
+    """Rotary positions on the first rows of x, in place; with -sin they are taken off again."""
     half = cos.shape[1]
     for t in range(length):
         first, second, c, s = x[t, :half], x[t, half : 2 * half], cos[t], sin[t]
-        for d in range(half):
-            a, b = first[d] * factor, second[d] * factor
-            first[d] = a * c[d] - b * s[d] * sign
-            second[d] = b * c[d] + a * s[d] * sign
+        if half % LANES == 0:
+            a_at, b_at, c_at, s_at = first.ctypes.data, second.ctypes.data, c.ctypes.data, s.ctypes.data
+            for byte in range(0, 4 * half, 4 * LANES):
+                turn_lanes(a_at + byte, b_at + byte, c_at + byte, s_at + byte)
+        else:
+            for d in range(half):
+                a, b = first[d], second[d]
+                first[d] = a * c[d] - b * s[d]
+                second[d] = b * c[d] + a * s[d]
 
 
 @kernel
@@ -187,6 +207,7 @@ def attend(qkv, cos, sin, n_head, scale, normed, first, y, sums):
         normed: whether queries and keys are first made of root mean square 1.
     """
     B, T, C = qkv.shape[0], qkv.shape[1], qkv.shape[2] // 3
+    q_cos, q_sin = cos * scale, sin * scale
     Q, D, N = T - first, C // n_head, padded(T, QUERIES)
     room = (N + QUERIES, padded(D, STEP))
     q, k, v = np.zeros(room, np.float32), np.zeros(room, np.float32), np.zeros(room, qkv.dtype)
@@ -200,8 +221,8 @@ def attend(qkv, cos, sin, n_head, scale, normed, first, y, sums):
             if normed:
                 to_size_one(q, T, D, inverse)
                 to_size_one(k, T, D, inverse)
-            turn(q, cos, sin, T, scale, f32(1))
-            turn(k, cos, sin, T, f32(1), f32(1))
+            turn(q, q_cos, q_sin, T)
+            turn(k, cos, sin, T)
             queries, keys = as_left(rounded(q, y)), transposed(as_left(rounded(k[:N], y)))
             values = as_right(v[:N])
             for at in range(0, Q, QUERIES):
@@ -228,6 +249,7 @@ def attend(qkv, cos, sin, n_head, scale, normed, first, y, sums):
 def attend_backward(qkv, cos, sin, n_head, scale, normed, first, sums, d_y, d_qkv):
     """Gradient of qkv, in its shape, from that of y; the other arguments are those of `attend`."""
     B, T, C = qkv.shape[0], qkv.shape[1], qkv.shape[2] // 3
+    q_cos, q_sin = cos * scale, sin * scale
     D, N = C // n_head, padded(T, QUERIES)
     width = padded(D, STEP)
     room = (N + QUERIES, width)
@@ -244,8 +266,8 @@ def attend_backward(qkv, cos, sin, n_head, scale, normed, first, sums, d_y, d_qk
             if normed:
                 to_size_one(q, T, D, q_inverse)
                 to_size_one(k, T, D, k_inverse)
-            turn(q, cos, sin, T, scale, f32(1))
-            turn(k, cos, sin, T, f32(1), f32(1))
+            turn(q, q_cos, q_sin, T)
+            turn(k, cos, sin, T)
             q_rounded, k_rounded = rounded(q, d_y), rounded(k[:N], d_y)
             queries, grads, key_rows = as_left(q_rounded), as_left(g), as_right(k_rounded)
             keys, values = transposed(as_left(k_rounded)), transposed(as_left(v[:N]))
@@ -270,11 +292,11 @@ def attend_backward(qkv, cos, sin, n_head, scale, normed, first, sums, d_y, d_qk
                 multiply_across(d_k[:, :stop], some_queries, d_scores, len(d_scores), True)
             clear(d_q[:first].reshape(-1))
             d_keys, d_values = transposed(d_k), transposed(d_v)
-            turn(d_q, cos, sin, T, scale, f32(-1))
-            turn(d_keys, cos, sin, T, f32(1), f32(-1))
+            turn(d_q, q_cos, -q_sin, T)
+            turn(d_keys, cos, -sin, T)
             if normed:
-                turn(q, cos, sin, T, f32(1) / scale, f32(-1))
-                turn(k, cos, sin, T, f32(1), f32(-1))
+                turn(q, cos / scale, -sin / scale, T)
+                turn(k, cos, -sin, T)
                 from_size_one(d_q, q, T, D, q_inverse)
                 from_size_one(d_keys, k, T, D, k_inverse)
             put(d_q[:T], d_qkv[b], h * D, D)
