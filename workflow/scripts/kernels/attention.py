@@ -124,16 +124,17 @@ def put(grad, rows, at, head):
 
 
 @intrinsic
-def turn_lanes(_typing, first, second, cos, sin):
-    """`turn` of LANES numbers of each half at these addresses."""
+def turn_lanes(_typing, *addresses):
+    """`turn` of LANES numbers at four addresses: of each half, of cos and of sin."""
 
     def generate(_context, builder, _signature, args):
-        a, b, c, s = (Vector.load(builder, address) for address in args)
-        (a * c + b * s * -1.0).store(args[0])
-        (b * c + a * s).store(args[1])
+        places = [builder.extract_value(args[0], at) for at in range(len(addresses))]
+        a, b, c, s = (Vector.load(builder, place) for place in places)
+        (a * c + b * s * -1.0).store(places[0])
+        (b * c + a * s).store(places[1])
         return ir.Constant(ir.IntType(8).as_pointer(), None)
 
-    return types.void(*[types.intp] * 4), generate
+    return types.void(types.UniTuple(types.intp, len(addresses))), generate
 
 
 @kernel
