@@ -11,7 +11,7 @@ import multiprocessing
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -154,6 +154,38 @@ def ideas(best: str) -> list[tuple[str, bool, tuple]]:
     return found  # fmt: skip
 
 
+# Operators of a step in bfloat16 by what they do, as torch's profiler names them; all else is the rest.
+KINDS = {
+    "products": ("aten::mm", "aten::addmm", "aten::bmm"),
+    "attention": ("CausalAttention", "CausalAttentionBackward"),
+    "norms, nonlinearities and the loss": (
+        "AddNorm", "AddNormBackward", "Perceptron", "PerceptronBackward", "CrossEntropy", "CrossEntropyBackward",
+        "aten::native_layer_norm", "aten::native_layer_norm_backward",
+    ),
+    "AdamW": ("aten::_fused_adamw_",),
+}  # fmt: skip
+
+
+def profile(shape: tuple[int, ...], way: Way, steps: int = 10) -> dict[str, float]:
+    """Shares of a step's time by `KINDS`, in this process."""
+    work = step("gpt", shape, way)
+    for _ in range(3):
+        work()
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as found:
+        for _ in range(steps):
+            work()
+    times = {event.key: event.self_cpu_time_total for event in found.key_averages()}
+    shares = {kind: sum(times.get(name, 0) for name in names) for kind, names in KINDS.items()}
+    total = sum(times.values())
+    return {kind: round(share / total, 3) for kind, share in (shares | {"rest": total - sum(shares.values())}).items()}
+
+
+def in_new_process(function: Callable, *args: object, threads: int = 1) -> Any:
+    """What a function gives in a process of its own."""
+    with multiprocessing.get_context("spawn").Pool(1, set_up_cpu, (threads,)) as pool:
+        return pool.apply(function, args)
+
+
 def first_seconds(make: Callable[[], Callable[[], object]]) -> float:
     """How long it takes until the first of something is done, in this process."""
     import time
@@ -161,12 +193,6 @@ def first_seconds(make: Callable[[], Callable[[], object]]) -> float:
     start = time.perf_counter()
     make()()
     return time.perf_counter() - start
-
-
-def start_up(way: Way, make: Callable[[], Callable[[], object]]) -> float:
-    """The same in a new process."""
-    with multiprocessing.get_context("spawn").Pool(1, set_up_cpu, (way.threads,)) as pool:
-        return pool.apply(first_seconds, (make,))
 
 
 def main() -> None:
@@ -182,12 +208,22 @@ def main() -> None:
         with ExitStack() as stack:
             asks = [stack.enter_context(timed(partial(set_up_cpu, way.threads), CPU, make)) for way, make in sides]
             found = alternate(*asks, (1, 1), args.rounds)
-        starts = [round(start_up(way, make), 2) for way, make in sides] if "torch.compile" in idea else None
+        starts = (
+            [round(in_new_process(first_seconds, make, threads=way.threads), 2) for way, make in sides]
+            if "torch.compile" in idea
+            else None
+        )
         rows.append({"idea": idea, "kept": kept, "name": name, "starts": starts} | found)
         print(f"{idea}: {name}: {found['ratio'][1]:.2f}", flush=True)
     if not args.only:
         products = {kind: product_flops(CPU, kind) for kind in dict.fromkeys(("float32", pick_precision("auto", CPU)))}
-        write_result("ideas", CPU, [], ideas=rows, product_flops=products)
+        half = Way(pick_precision("auto", CPU))
+        profiles = [
+            {"name": name, "shares": in_new_process(profile, shape, half)}
+            for name, shape in (("gpt 4x128, T=256, B=16", WIDE), ("gpt 4x256, T=256, B=8", WIDER))
+            if half.precision == "bfloat16"
+        ]
+        write_result("ideas", CPU, [], ideas=rows, product_flops=products, profiles=profiles)
 
 
 if __name__ == "__main__":

@@ -81,7 +81,11 @@ def ideas(found: dict) -> list[str]:
         kept = "yes" if row["kept"] else "no"
         lines.append(f"| {row['idea']} | {row['name']} | **{middle:.2f}** ({low:.2f} to {high:.2f}){more} | {kept} |")
     rates = ", ".join(f"{flops / 1e9:,.0f} GFLOP/s in {kind}" for kind, flops in found["product_flops"].items())
-    return [*lines, "", f"One core's products of 2,048 x 2,048, by the library: {rates}."]
+    lines += ["", f"One core's products of 2,048 x 2,048, by the library: {rates}."]
+    for row in found["profiles"]:
+        shares = ", ".join(f"{kind} {share:.0%}" for kind, share in row["shares"].items())
+        lines += ["", f"Where a step of {row['name']} spends its time in bfloat16: {shares}."]
+    return lines
 
 
 def agreement(found: dict) -> list[str]:

@@ -11,13 +11,12 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic, overload
 
-from workflow.scripts.kernels.compiled import clear, exp, f32, i32, kernel, narrowed, widened
+from workflow.scripts.kernels.compiled import STEP, clear, exp, f32, i32, kernel, narrowed, transpose, widened
 from workflow.scripts.kernels.rows import softmax
 from workflow.scripts.kernels.tile import LANES, multiply, multiply_across
 from workflow.scripts.kernels.vectors import Vector
 
 QUERIES = 32  # compared at a time
-STEP = 8  # what heads are filled up to a multiple of
 EPS = f32(1e-6)  # under the root by which a normed vector is divided
 
 
@@ -85,10 +84,7 @@ def _as_right(x):
 def transposed(x):
     """A copy of x (M, N) as (N, M), M a multiple of STEP."""
     y = np.empty((x.shape[1], x.shape[0]), x.dtype)
-    for i in range(0, x.shape[0], STEP):
-        for j in range(x.shape[1]):
-            for lane in range(STEP):
-                y[j, i + lane] = x[i + lane, j]
+    transpose(x, y)
     return y
 
 

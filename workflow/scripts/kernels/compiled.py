@@ -17,6 +17,7 @@ from torch import Tensor
 
 f32 = np.float32
 i32 = np.int32
+STEP = 8  # what the sides of matrices are multiples of, or filled up to
 
 kernel: Callable = njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
 
@@ -71,6 +72,15 @@ def copy(x, y):
     """y (n,) = as many numbers of x."""
     for i in range(y.size):
         y[i] = x[i]
+
+
+@kernel
+def transpose(x, y):
+    """y (N, M) = x (M, N) the other way round, M a multiple of STEP."""
+    for i in range(0, x.shape[0], STEP):
+        for j in range(x.shape[1]):
+            for lane in range(STEP):
+                y[j, i + lane] = x[i + lane, j]
 
 
 @kernel

@@ -8,7 +8,7 @@ order of `parameters()`: the embedding, then each layer's four matrices.
 import numpy as np
 
 from workflow.scripts.kernels.attention import attend, attend_backward
-from workflow.scripts.kernels.compiled import clear, copy, f32, kernel
+from workflow.scripts.kernels.compiled import STEP, clear, copy, f32, kernel, transpose
 from workflow.scripts.kernels.rows import (
     add_norm,
     add_norm_backward,
@@ -19,8 +19,6 @@ from workflow.scripts.kernels.rows import (
     squared_relu_backward,
 )
 from workflow.scripts.kernels.tile import multiply, multiply_across
-
-STEP = 8  # what the sides of matrices are multiples of
 
 
 @kernel
@@ -46,11 +44,7 @@ def turn(flat, shape):
     across = np.empty_like(flat)
     for layer in range(shape.n_layer):
         for place in range(4):
-            w, y = matrix(flat, layer, place, shape), turned(across, layer, place, shape)
-            for n in range(0, w.shape[0], STEP):
-                for k in range(w.shape[1]):
-                    for lane in range(STEP):
-                        y[k, n + lane] = w[n + lane, k]
+            transpose(matrix(flat, layer, place, shape), turned(across, layer, place, shape))
     return across
 
 

@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from workflow.scripts.kernels.compiled import array
-from workflow.scripts.kernels.transformer import STEP, forward, loss_and_gradients, room, turn
+from workflow.scripts.kernels.compiled import STEP, array
+from workflow.scripts.kernels.transformer import forward, loss_and_gradients, room, turn
 from workflow.scripts.models.layers.rows import runs_compiled
 
 
