@@ -95,9 +95,14 @@ def agreement(found: dict) -> list[str]:
     columns = {way: [1000 * (row[way] - row[first]) for row in found["agreement"]] for way in ways}
     for at, row in enumerate(found["agreement"]):
         lines.append(f"| {row['name']} | " + " | ".join(f"{columns[way][at]:+.2f}" for way in ways) + " |")
-    for words, figure in (("mean", statistics.mean), ("mean distance", lambda d: statistics.mean(map(abs, d)))):
-        lines.append(f"| **{words}** | " + " | ".join(f"**{figure(columns[way]):+.2f}**" for way in ways) + " |")
+    for words, figure, sign in (("mean", statistics.mean, "+"), ("mean distance", distance, "")):
+        lines.append(f"| **{words}** | " + " | ".join(f"**{figure(columns[way]):{sign}.2f}**" for way in ways) + " |")
     return lines
+
+
+def distance(differences: list[float]) -> float:
+    """Mean size of differences."""
+    return statistics.mean(map(abs, differences))
 
 
 def limits(found: dict) -> list[str]:

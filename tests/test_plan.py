@@ -163,9 +163,9 @@ def test_the_smallest_of_each_kind_are_timed_first_and_then_the_largest():
 
 def test_a_model_is_timed_with_as_many_windows_as_have_memory():
     config = ModelConfig("gpt", 50, 1024, 4, 64, 2)
-    need = {n: host_mb(config, n, "float32", 0) for n in (1, 4, 8)}
+    need = {n: host_mb(config, n, "bfloat16", 0) for n in (1, 4, 8)}
     model = Model("x", config, 8, 8, need[8], need[8], (1, 1), 1, 1, 0)
-    place = plan.Place("here", torch.device("cpu"), "float32", None)
+    place = plan.Place("here", torch.device("cpu"), "bfloat16", None)
     found = [fitting(model, place, mb) for mb in (None, need[8], need[8] - 1, need[4], need[1], need[1] - 1)]
     assert found == [8, 8, 4, 4, 1, 0]
 

@@ -92,9 +92,9 @@ def test_windows_that_cannot_be_shared_are_refused(corpus_dir, tmp_path):
 
 
 def test_memory_that_runs_out_halves_the_pass_not_the_batch(corpus_dir, tmp_path):
-    """For real: in an address space that cannot hold what 256 windows of a wide model leave for the backward pass."""
-    flags = [*map(str, SMALL), "--n_embd", "128", "--batch_size", "256", "--grad_accum", "1", "--precision", "float32",
-             "--max_iters", "3", "--data_dir", str(corpus_dir)]  # fmt: skip
+    """For real: in an address space that cannot hold what so many windows of a wide model leave for the way back."""
+    flags = [*map(str, SMALL), "--n_embd", "128", "--batch_size", "1024", "--grad_accum", "1"]
+    flags += ["--precision", "bfloat16", "--max_iters", "3", "--data_dir", str(corpus_dir)]
     code = (
         "import resource, sys; from workflow.scripts import train; from workflow.scripts.base import cli;"
         "used = int(open('/proc/self/statm').read().split()[0]) * resource.getpagesize();"
@@ -102,16 +102,16 @@ def test_memory_that_runs_out_halves_the_pass_not_the_batch(corpus_dir, tmp_path
         "cli.run(lambda: train.main(sys.argv[2:]))"
     )
     losses = []
-    for name, room in (("whole", 0), ("tight", 80 << 20)):
+    for name, room in (("whole", 0), ("tight", 260 << 20)):
         done = subprocess.run(
             [sys.executable, "-c", code, str(room), *flags, "--output_dir", str(tmp_path / name)],
             cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=120,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
         losses.append(np.loadtxt(tmp_path / name / "history.csv", delimiter=",", skiprows=1)[4:6])
-        halved = "out of memory with 256 windows in one pass: going on with 128, 2 passes a step" in done.stdout
+        halved = "out of memory with 1024 windows in one pass: going on with 512, 2 passes a step" in done.stdout
         assert halved == (name == "tight"), done.stdout
-    np.testing.assert_allclose(*losses, rtol=1e-5)
+    np.testing.assert_allclose(*losses, rtol=1e-3)
 
 
 def test_a_finished_run_is_not_trained_again(corpus_dir, tmp_path):

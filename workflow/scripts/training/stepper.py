@@ -119,7 +119,7 @@ class Stepper:
                     parameter.grad = grad if parameter.grad is None else parameter.grad.add_(grad)
                 if state is not None:
                     states.append(state)
-        except RuntimeError as error:
+        except (RuntimeError, MemoryError) as error:
             if not ran_out_of_memory(error):
                 raise
             if self.micro_batch == 1:
@@ -166,6 +166,6 @@ def divisor(n: int, most: int) -> int:
     return next(d for d in range(max(1, min(n, most)), 0, -1) if n % d == 0)
 
 
-def ran_out_of_memory(error: RuntimeError) -> bool:
-    """Whether this is how torch says that memory ran out."""
-    return isinstance(error, torch.OutOfMemoryError) or any(said in str(error) for said in NO_MEMORY)
+def ran_out_of_memory(error: Exception) -> bool:
+    """Whether this is how torch, or a kernel of ours, says that memory ran out."""
+    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or any(said in str(error) for said in NO_MEMORY)
