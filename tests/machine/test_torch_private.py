@@ -54,11 +54,3 @@ def test_a_step_of_adamw_is_that_of_torch():
         optimizer.step()
     torch.testing.assert_close(ours, theirs.detach(), rtol=0, atol=0)
     assert not torch.equal(ours, torch.ones(4, 5))
-
-
-def test_the_gradient_of_a_softmax():
-    scores, gradient = tensors(2)
-    scores.requires_grad_()
-    probabilities = scores.softmax(-1)
-    probabilities.backward(gradient)
-    torch.testing.assert_close(torch_private.softmax_backward(gradient, probabilities.detach()), scores.grad)

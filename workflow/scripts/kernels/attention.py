@@ -11,19 +11,13 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic, overload
 
-from workflow.scripts.kernels.compiled import STEP, clear, exp, f32, i32, kernel, narrowed, transpose, widened
+from workflow.scripts.kernels.compiled import STEP, clear, exp, f32, i32, kernel, narrowed, padded, transpose, widened
 from workflow.scripts.kernels.rows import softmax
 from workflow.scripts.kernels.tile import LANES, multiply, multiply_across
 from workflow.scripts.kernels.vectors import Vector
 
 QUERIES = 32  # compared at a time
 EPS = f32(1e-6)  # under the root by which a normed vector is divided
-
-
-@kernel
-def padded(n, to):
-    """The least multiple of ``to`` that is at least n."""
-    return (n + to - 1) // to * to
 
 
 def rounded(x, like):

@@ -57,6 +57,12 @@ def _narrowed(x, like):
     return lambda x, like: x
 
 
+@kernel
+def padded(n, to):
+    """The least multiple of ``to`` that is at least n."""
+    return (n + to - 1) // to * to
+
+
 # Numba compiles these sooner than assignments to slices, whose errors it can put into words.
 
 

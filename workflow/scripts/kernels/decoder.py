@@ -13,7 +13,7 @@ from numba import njit, types
 from numba.extending import overload
 
 from workflow.scripts.kernels.attention import EPS as SIZE_EPS
-from workflow.scripts.kernels.compiled import copy, f32, i32, kernel, narrowed, normal
+from workflow.scripts.kernels.compiled import copy, f32, i32, kernel, narrowed, normal, padded
 from workflow.scripts.kernels.row_product import row_product
 from workflow.scripts.kernels.rows import EPS, softmax
 from workflow.scripts.kernels.tile import LANES, ROWS, tile
@@ -28,12 +28,6 @@ one_floats, one_pairs = (row_product(1, CHAINS, pairs) for pairs in (False, True
 two_floats, two_pairs = (row_product(2, 2, pairs) for pairs in (False, True))
 four_floats, four_pairs = (row_product(4, 1, pairs) for pairs in (False, True))
 block_floats, block_pairs = (row_product(1, 1, pairs) for pairs in (False, True))
-
-
-@kernel
-def padded(n, to):
-    """The least multiple of ``to`` that is at least n."""
-    return (n + to - 1) // to * to
 
 
 def multiply(x, c, c_stride, a, a_stride, b, k, add):

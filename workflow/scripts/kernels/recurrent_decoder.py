@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from workflow.scripts.kernels.compiled import copy, kernel
-from workflow.scripts.kernels.decoder import PANEL, padded, product
+from workflow.scripts.kernels.compiled import copy, kernel, padded
+from workflow.scripts.kernels.decoder import PANEL, product
 from workflow.scripts.kernels.recurrence import run
 from workflow.scripts.kernels.tile import ROWS
 

@@ -10,7 +10,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from workflow.scripts.kernels.tile import FLOAT, FLOATS, INT, INTS, LANES, LONG, _product, _product_of_pairs
+from workflow.scripts.kernels.tile import FLOAT, FLOATS, INT, INTS, LANES, LONG, add_product, add_product_of_pairs
 
 BYTE = ir.IntType(8)
 TO_READ, NEAR, DATA = INT(0), INT(2), INT(1)  # of a prefetch: the second cache holds it until it is wanted
@@ -33,7 +33,7 @@ def row_product(vectors: int, chains: int, pairs: bool) -> Callable:
 
         def generate(_context, builder, _signature, args):
             c, a, b, v_stride, k_stride, k, ahead = args
-            one, many, product = (INT, INTS, _product_of_pairs) if pairs else (FLOAT, FLOATS, _product)
+            one, many, product = (INT, INTS, add_product_of_pairs) if pairs else (FLOAT, FLOATS, add_product)
             kind = ir.FunctionType(ir.VoidType(), [BYTE.as_pointer(), INT, INT, INT])
             prefetch = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0i8")
 

@@ -104,7 +104,7 @@ def _tile(
     builder.cbranch(builder.icmp_signed("<", at, k), body, end)
 
     builder.position_at_end(body)
-    one, many, product = (INT, ints, _product_of_pairs) if pairs else (FLOAT, floats, _product)
+    one, many, product = (INT, ints, add_product_of_pairs) if pairs else (FLOAT, floats, add_product)
     right = {column: builder.load(place(b, at, b_stride, LONG(column), many), align=4) for column in columns}
     for row in range(rows):
         where = (at, a_stride, LONG(row)) if across else (LONG(row), a_stride, at)
@@ -122,14 +122,14 @@ def _tile(
         builder.store(total, result(*cell), align=4)
 
 
-def _product(builder: ir.IRBuilder, x: ir.Value, y: ir.Value, total: ir.Value) -> ir.Value:
+def add_product(builder: ir.IRBuilder, x: ir.Value, y: ir.Value, total: ir.Value) -> ir.Value:
     """x y + total of vectors of float32."""
     kind = ir.FunctionType(total.type, [total.type] * 3)
     name = f"llvm.fma.v{total.type.count}f32"
     return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), [x, y, total])
 
 
-def _product_of_pairs(builder: ir.IRBuilder, x: ir.Value, y: ir.Value, total: ir.Value) -> ir.Value:
+def add_product_of_pairs(builder: ir.IRBuilder, x: ir.Value, y: ir.Value, total: ir.Value) -> ir.Value:
     """The same of vectors of pairs of bfloat16, whose two products are both added."""
     lanes = total.type.count
     if has_native_bfloat16():
@@ -141,7 +141,7 @@ def _product_of_pairs(builder: ir.IRBuilder, x: ir.Value, y: ir.Value, total: ir
     high, half = ir.Constant(x.type, [-65536] * lanes), ir.Constant(x.type, [16] * lanes)
     for part in (lambda pair: builder.shl(pair, half), lambda pair: builder.and_(pair, high)):
         x_part, y_part = builder.bitcast(part(x), total.type), builder.bitcast(part(y), total.type)
-        total = _product(builder, x_part, y_part, total)
+        total = add_product(builder, x_part, y_part, total)
     return total
 
 

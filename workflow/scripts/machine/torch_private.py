@@ -6,7 +6,6 @@ are the same but for rounding. tests/machine/test_torch_private.py compares each
 """
 
 import torch
-from torch import Tensor
 
 # Over lists of tensors, in one launch; in place where the name ends in _.
 # Else: the operator of the same name in `for a, b in zip(...)`.
@@ -18,11 +17,6 @@ lerp_each_ = torch._foreach_lerp_
 # A step of AdamW over lists of tensors.
 # Else: `torch.optim.AdamW(fused=True)`, which takes a second to load torch's compiler.
 fused_adamw_ = torch._fused_adamw_
-
-
-def softmax_backward(gradient: Tensor, softmax: Tensor) -> Tensor:
-    """Gradient of the input of a softmax over the last dimension. Else: s (g - sum(g s)), with its sum."""
-    return torch._softmax_backward_data(gradient, softmax, -1, softmax.dtype)
 
 
 def has_native_bfloat16() -> bool:
