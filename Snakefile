@@ -20,6 +20,7 @@ include: "rules/corpus.smk"
 include: "rules/train.smk"
 include: "rules/evaluate.smk"
 include: "rules/analysis.smk"
+include: "rules/forecast.smk"
 
 
 report: "workflow/report/study.rst"
@@ -32,3 +33,4 @@ rule all:
         "<results>/summary.md",
         f"{CORPUS}/corpus.pdf",
         lost_results,
+        "<results>/forecast.json" if config["targets"] and Path(REGISTERED).exists() else [],

@@ -91,9 +91,13 @@ rule plots:
     params:
         code=code("plot_scaling"),
         folder=subpath(output[-1], parent=True),
+        tables=subpath(input.runs, parent=True),
     shell:
         """
-        python -m workflow.scripts.plot_scaling --results_dir {params.folder:q} >{log} 2>&1
+        python -m workflow.scripts.plot_scaling \
+            --results_dir {params.folder:q} \
+            --tables {params.tables:q} \
+            >{log} 2>&1
         """
 
 
@@ -108,6 +112,7 @@ use rule plots as figures with:
         "<results>/logs/figures.log",
     params:
         folder=RESULTS,
+        tables=TABLES,
 
 
 rule summary:
@@ -221,6 +226,34 @@ rule laws_page:
         """
 
 
+# The page on the reference study, of what is recorded of it. (Which of it is there, the command finds out.)
+rule reference_page:
+    input:
+        expand(
+            "docs/reference-study/{file}",
+            file=("runs.csv", "fit.json", "published.csv"),
+        ),
+        "docs/original-study/runs.csv",
+    output:
+        page="docs/reference-study/README.md",
+        derived="docs/reference-study/derived.json",
+        figures=expand("docs/reference-study/{figure}.png", figure=("forecast", "frontier")),
+    log:
+        "<results>/logs/reference_page.log",
+    conda:
+        "../envs/environment.yaml"
+    params:
+        code=code("write_reference"),
+    shell:
+        """
+        python -m workflow.scripts.write_reference \
+            --tables docs/reference-study \
+            --original docs/original-study \
+            --output {output.page:q} \
+            >{log} 2>&1
+        """
+
+
 # Asks the programs that are installed, and records what they say in docs/checker/programs.json. It has no output, so that
 # the page can be written where they are not.
 rule compare_programs:
@@ -262,5 +295,56 @@ rule lr_transfer:
         python -m workflow.scripts.collect_transfer {params.flags} \
             --folders {params.folders:q} \
             --table {output.table:q} \
+            >{log} 2>&1
+        """
+
+
+rule ablations:
+    input:
+        config=expand("{run}/config.json", run=ABLATION_DIRS),
+        perplexity=expand("{run}/perplexity_val.json", run=ABLATION_DIRS),
+        tunes=expand("{run}/perplexity_val_tunes.csv", run=ABLATION_DIRS),
+    output:
+        table="<results>/ablations.csv",
+        summary="<results>/ablations.json",
+        figure=report(
+            "<results>/ablations.png",
+            caption="../workflow/report/ablations.rst",
+            category="Figures",
+        ),
+        pdf="<results>/ablations.pdf",
+    log:
+        "<results>/logs/ablations.log",
+    conda:
+        "../envs/environment.yaml"
+    params:
+        flags=f"--base {' '.join(config['ablations'])}",
+        code=code("collect_ablations"),
+        folders=lambda wildcards, input: folders_of(input.config),
+    shell:
+        """
+        python -m workflow.scripts.collect_ablations {params.flags} \
+            --folders {params.folders:q} \
+            --table {output.table:q} \
+            >{log} 2>&1
+        """
+
+
+# Keeps what is there in the folder that the study is recorded in; it asks for nothing, so nothing is trained.
+rule record:
+    log:
+        "<results>/logs/record.log",
+    conda:
+        "../envs/environment.yaml"
+    params:
+        results=RESULTS,
+        corpus=CORPUS,
+        folder=config["recorded"],
+    shell:
+        """
+        python -m workflow.scripts.record \
+            --results {params.results:q} \
+            --corpus {params.corpus:q} \
+            --output {params.folder:q} \
             >{log} 2>&1
         """

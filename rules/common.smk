@@ -50,7 +50,8 @@ FIGURES = [
 BUDGETS = sorted(config["tokens"])
 RUN = "<results>/models/{model}/{tokens}-seed{seed}"
 LONGEST_RUN = f"<results>/models/{{model}}/{max(BUDGETS)}-seed{{seed}}"
-TRIAL = "<results>/lr_transfer/{model}/{tokens}-seed{seed}-lr{rate}"
+TRIAL = "<results>/{trials}/{model}/{tokens}-seed{seed}-lr{rate}"
+TARGET = "<results>/targets/{model}/{tokens}-seed{seed}"
 RUN_DIRS = [f"<results>/models/{run}" for run in study.runs(config)]
 # Tunes are drawn from the runs at the largest budget alone: judging them takes longer than a short cooldown.
 SAMPLED_DIRS = [f"<results>/models/{run}" for run in study.runs(config, [max(BUDGETS)])]
@@ -58,6 +59,10 @@ BASELINE_DIRS = [
     f"<results>/baselines/{name}" for name in ("real", *(f"ngram{order}" for order in config["ngram_orders"]))
 ]
 TRIAL_DIRS = [f"<results>/lr_transfer/{run}" for run in study.trials(config)]
+ABLATION_DIRS = [f"<results>/ablations/{run}" for run in study.ablations(config)]
+TARGET_DIRS = [f"<results>/targets/{run}" for run in study.targets(config)]
+TABLES = os.path.dirname(study.stored(config, RESULTS, "runs.csv"))
+REGISTERED = study.stored(config, RESULTS, "registered.json")
 # The GPUs that a training job asks for; other jobs ask for one.
 one_gpu = int(config["device"].startswith("cuda"))
 gpus = one_gpu * config["gpus_per_job"]
@@ -74,7 +79,7 @@ SOURCE_AWAY = "figures" not in sys.argv and ask(study.source_away, config, CORPU
 # What training takes, by model, if the study was planned (workflow.scripts.plan).
 PLAN, PLAN_OF_ANOTHER = cost.read_plan(
     Path(RESULTS, "plan.json"),
-    {name: study.train_flags(config, name) for name in [*config["suite"], *config["lr_transfer_models"]]},
+    {name: study.train_flags(config, name) for names in study_config.models_named(config).values() for name in names},
     config["tokens"],
 )
 if workflow.is_main_process:
@@ -88,7 +93,8 @@ wildcard_constraints:
     seed=r"\d+",
     rate=r"[0-9][0-9.e-]*",
     order=r"\d+",
-    writer=r"(models|baselines)/.+",
+    trials="lr_transfer|ablations",
+    writer=r"(models|targets|baselines)/.+",
 
 
 def code(*modules):
@@ -110,6 +116,11 @@ def each_budget(file):
     return expand(f"{RUN}/{file}", tokens=BUDGETS, allow_missing=True)
 
 
+def trained_together(file):
+    """A file of the runs that one job trains: at every budget, if they share a trunk."""
+    return each_budget(file) if study.shares_trunks(config) else f"{RUN}/{file}"
+
+
 def tables_of_tunes(run):
     """The tables of what a run wrote, by itself and after each prompt."""
     folders = ["samples", *(f"prompted/{prompt}" for prompt in config["prompts"])]
@@ -129,12 +140,17 @@ def budgets_of_runs(wildcards, output):
     return [Path(folder).name.split("-")[0] for folder in folders_of(output.weights)]
 
 
+def budget_of(wildcards):
+    """The budget of a run that is trained by itself; None of one that shares a trunk."""
+    return int(wildcards.tokens) if "tokens" in wildcards.keys() else None
+
+
 # Every job is told what to do in one string of flags: Snakemake compares the values of parameters as a set, without
 # their names, and would not see that two of them changed places.
 def train_flags(wildcards):
     """Flags of train for the run that the wildcards name; a trial has a rate of its own, which may be too high."""
     if "rate" not in wildcards.keys():
-        return ask(study.train_flags, config, wildcards.model)
+        return ask(study.train_flags, config, wildcards.model, budget_of(wildcards))
     flags = ask(study.train_flags, config, wildcards.model, learning_rate=wildcards.rate)
     return f"{flags} --keep_diverged"
 
@@ -153,7 +169,7 @@ def baseline_flags(wildcards):
 
 def judge_flags(wildcards):
     """The prompts whose answers are judged; a baseline gave none."""
-    prompts = config["prompts"] if wildcards.writer.startswith("models/") else []
+    prompts = [] if wildcards.writer.startswith("baselines/") else config["prompts"]
     return f"--prompts {' '.join(prompts)}".strip()
 
 
@@ -189,14 +205,28 @@ def lost_results(wildcards):
     return [path for path in wanted if not Path(path).exists()]
 
 
+def registered(wildcards):
+    """The registered forecast, which stands whatever runs again."""
+    if not Path(REGISTERED).exists():
+        raise WorkflowError(
+            f"{REGISTERED} does not exist: a forecast is registered before its runs are trained, by"
+            f" python -m workflow.scripts.register {RESULTS}"
+        )
+    return ancient(REGISTERED)
+
+
 def vram_mb(wildcards):
     return ask(study.vram_mb, config, wildcards.model)
 
 
 def planned(resource):
     """What a training job asks a cluster for by the plan; without one, the profile's default-resources hold."""
-    kind = lambda wildcards: "trial" if "rate" in wildcards.keys() else "train"
-    ask_for = lambda wildcards, attempt: cost.for_slurm(PLAN, wildcards.model, kind(wildcards), attempt)[resource]
+
+    def ask_for(wildcards, attempt):
+        keys = wildcards.keys()
+        kind = "trial" if "rate" in keys else "target" if "tokens" in keys else "train"
+        return cost.for_slurm(PLAN, wildcards.model, kind, attempt, wildcards.get("tokens"))[resource]
+
     return {resource: ask_for} if PLAN else {}
 
 

@@ -85,6 +85,18 @@ rule sample:
         """
 
 
+use rule evaluate as evaluate_target with:
+    input:
+        config=f"{TARGET}/config.json",
+        corpus=f"{CORPUS}/corpus.json",
+    output:
+        written=tables_of_tunes(TARGET),
+        summary=f"{TARGET}/perplexity.json",
+        tunes=f"{TARGET}/perplexity_tunes.csv",
+    log:
+        "<results>/logs/targets/evaluate-{model}-{tokens}-seed{seed}.log",
+
+
 rule trial_loss:
     input:
         config=f"{TRIAL}/config.json",
@@ -93,7 +105,7 @@ rule trial_loss:
         summary=f"{TRIAL}/perplexity_val.json",
         tunes=f"{TRIAL}/perplexity_val_tunes.csv",
     log:
-        "<results>/logs/lr_transfer/perplexity-{model}-{tokens}-seed{seed}-lr{rate}.log",
+        "<results>/logs/{trials}/perplexity-{model}-{tokens}-seed{seed}-lr{rate}.log",
     conda:
         "../envs/environment.yaml"
     threads: config["threads_per_job"]

@@ -8,11 +8,13 @@ rule train:
         corpus=f"{CORPUS}/corpus.json",
     output:
         # Finished runs are kept as hard links, too: what is deleted before a job starts is not trained twice.
-        weights=each_budget("model.safetensors"),
-        config=each_budget("config.json"),
-        history=each_budget("history.csv"),
+        weights=trained_together("model.safetensors"),
+        config=trained_together("config.json"),
+        history=trained_together("history.csv"),
     log:
-        "<results>/logs/train/{model}-seed{seed}.log",
+        "<results>/logs/train/{model}-seed{seed}.log"
+        if study.shares_trunks(config)
+        else "<results>/logs/train/{model}-{tokens}-seed{seed}.log",
     conda:
         "../envs/environment.yaml"
     threads: config["threads_per_job"]
@@ -49,11 +51,24 @@ rule train:
         """
 
 
-# A trial of the learning rate is trained by itself.
+# A trial, of a learning rate or of another setting, is trained by itself.
 use rule train as trial with:
     output:
         weights=f"{TRIAL}/model.safetensors",
         config=f"{TRIAL}/config.json",
         history=f"{TRIAL}/history.csv",
     log:
-        "<results>/logs/lr_transfer/{model}-{tokens}-seed{seed}-lr{rate}.log",
+        "<results>/logs/{trials}/{model}-{tokens}-seed{seed}-lr{rate}.log",
+
+
+# A run that was forecast is trained by itself, and not before its forecast is registered.
+use rule train as target with:
+    input:
+        corpus=f"{CORPUS}/corpus.json",
+        registered=registered,
+    output:
+        weights=f"{TARGET}/model.safetensors",
+        config=f"{TARGET}/config.json",
+        history=f"{TARGET}/history.csv",
+    log:
+        "<results>/logs/targets/{model}-{tokens}-seed{seed}.log",

@@ -15,17 +15,17 @@ from subprocess import CompletedProcess, Popen
 import numpy as np
 import pytest
 
-from tests import forked
+from tests import forked, small_study
 
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared"
 # Files that are begun first, so that no worker is left alone with a long one at the end: by the time they take, but for
 # the first two, which let `test_workflow` find compiled what its jobs run.
 FIRST = (
-    "test_collect_writing", "test_mup", "test_workflow", "test_resume", "test_build_fails", "test_build_kept",
-    "test_build_resumes", "test_fit_scaling", "test_ladder", "test_batched_bfgs", "test_clean", "test_train",
-    "test_build", "test_prepare", "test_build_of_any_input", "test_leakage", "test_losses", "test_perplexity",
-    "test_commands",
+    "test_collect_writing", "test_mup", "test_workflow", "test_resume", "test_build_fails",
+    "test_workflow_over_time", "test_build_kept", "test_build_resumes", "test_fit_scaling", "test_ladder",
+    "test_batched_bfgs", "test_clean", "test_train", "test_build", "test_prepare", "test_build_of_any_input",
+    "test_leakage", "test_losses", "test_perplexity", "test_commands",
 )  # fmt: skip
 
 
@@ -91,6 +91,14 @@ def corpus_dir(book, once) -> Path:
 
     options = Options(val_fraction=0.1, test_fraction=0.05)
     return once("corpus", lambda folder: build([Source("", str(book))], folder, options, workers=1))
+
+
+@pytest.fixture(scope="session")
+def study(book, once, tmp_path_factory) -> small_study.Study:
+    """A finished study in a copy of the repository's tracked files: each process's own, made by one of them."""
+    made = once("study", lambda folder: small_study.finished(book, folder / "repo with a space"))
+    folder = tmp_path_factory.mktemp("copy") / "repo with a space"
+    return small_study.copy_of(small_study.Study(made / folder.name), folder)
 
 
 @pytest.fixture(scope="session")

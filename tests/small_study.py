@@ -9,7 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests import forked
+from workflow.scripts import study_config
+from workflow.scripts.base.errors import InputError
 
+ROOT = Path(__file__).parents[1]
+MODELS = 4
 STUDY = """
 corpus: data/raw
 val_fraction: 0.1
@@ -62,6 +66,11 @@ class Study:
 
     def __init__(self, folder):
         self.folder = folder
+
+    @property
+    def first(self) -> str:
+        """What was said when it was run first."""
+        return (self.folder / "first.txt").read_text()
 
     def command(self, *args: str) -> list[str]:
         return ["-m", "snakemake", "--configfile", "study.yaml", "--cores", "2", *args]
@@ -119,3 +128,33 @@ def jobs_of(said: str) -> dict[str, int]:
 def copy_of(study: Study, folder, **options) -> Study:
     shutil.copytree(study.folder, folder, ignore=shutil.ignore_patterns("*.pyc"), **options)
     return Study(folder)
+
+
+def another_value(config: dict, key: str, named: dict) -> object:
+    """A value that a key may have and has not: a named one, or that of another key."""
+    of_others = [value for value in config.values() if not isinstance(value, dict | list | str)]
+    for other in [named[key]] if key in named else of_others:
+        may_be = (type(config[key]), *((int,) if isinstance(config[key], float) else ()))
+        if other == config[key] or type(other) not in may_be:
+            continue
+        try:
+            study_config.check(config | {key: other})
+        except InputError:
+            continue
+        return other
+    raise AssertionError(f"no other value for {key}")
+
+
+def finished(book: Path, folder: Path) -> None:
+    """Run the study on a book of tunes in a copy of the repository's tracked files; first.txt has what was said."""
+    folder.mkdir()
+    for name in ("Snakefile", "config.yaml", "rules", "workflow", "profiles", "envs"):
+        source, target = ROOT / name, folder / name
+        if source.is_dir():
+            shutil.copytree(source, target, ignore=shutil.ignore_patterns("*.pyc"))
+        else:
+            shutil.copy(source, target)
+    (folder / "data" / "raw").mkdir(parents=True)
+    shutil.copy(book, folder / "data" / "raw")
+    (folder / "study.yaml").write_text(STUDY)
+    (folder / "first.txt").write_text(Study(folder).run())

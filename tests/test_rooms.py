@@ -18,13 +18,14 @@ ALLOWED: dict[str, set[str]] = {
     "forecasts": {"base", "tables", "laws"},
     "findings": {"base", "tables", "laws", "forecasts"},
     "figures": {"base", "tables", "laws", "findings"},
+    "corpus_figure": {"base", "figures"},
     "reading": {"base", "machine", "notation"},
     "corpus": {"base", "machine", "midi", "notation", "reading"},
     "models": {"base", "machine", "kernels", "corpus"},
     "evaluation": {"base", "machine", "grammar", "notation", "corpus", "models"},
     "training": {"base", "machine", "notation", "corpus", "models", "evaluation"},
     "writing": {"base", "machine", "kernels", "grammar", "notation", "reading", "corpus", "models"},
-    "manual": {"base", "machine", "grammar", "writing", "findings"},
+    "manual": {"base", "machine", "grammar", "writing", "findings", "figures", "evaluation", "training", "tables"},
 }
 
 
@@ -49,6 +50,7 @@ def test_commands_know_no_other_command():
     assert {name: others for name, others in commands.items() if others} == {
         "study": {"prepare", "study_config"},
         "plan": {"study", "study_config"},
+        "register": {"study", "study_config"},
     }
 
 

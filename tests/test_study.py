@@ -55,9 +55,58 @@ def test_both_architectures_are_tuned_with_as_many_trials(config):
     assert trials["gpt"] == trials["lstm"] > 0
 
 
+def test_trials_of_shapes_and_horizons_and_settings_and_targets(config):
+    config |= {
+        "lr_transfer_models": ["gpt_tiny", "lstm_tiny"], "lr_transfer_rates": {"gpt": [0.1, 0.2], "lstm": [0.3]},
+        "lr_transfer_tokens": 100, "lr_horizons": {"gpt_tiny": [400, 100], "gpt_xl": [800]},
+        "ablations": {"gpt_tiny": ["gpt_small"]}, "ablation_rates": [0.5], "ablation_tokens": 7,
+        "targets": {"gpt_wide": [900, 1000]}, "target_seeds": [0, 1],
+    }  # fmt: skip
+    assert study.trials(config) == [
+        "gpt_tiny/100-seed2-lr0.1", "gpt_tiny/100-seed2-lr0.2", "gpt_tiny/400-seed2-lr0.1", "gpt_tiny/400-seed2-lr0.2",
+        "lstm_tiny/100-seed2-lr0.3", "gpt_xl/800-seed2-lr0.1", "gpt_xl/800-seed2-lr0.2",
+    ]  # fmt: skip
+    assert study.ablations(config) == ["gpt_tiny/7-seed2-lr0.5", "gpt_small/7-seed2-lr0.5"]
+    assert study.targets(config) == [f"gpt_wide/{tokens}-seed{seed}" for tokens in (900, 1000) for seed in (0, 1)]
+
+
+def test_a_rate_falls_with_tokens_where_the_study_says_so(config):
+    assert study.shares_trunks(config)
+    assert study.learning_rate(config, "gpt", 4 << 20) == config["learning_rates"]["gpt"]
+    config |= {"learning_rate_exponents": {"gpt": 0.5}, "learning_rate_tokens": 1 << 20}
+    assert not study.shares_trunks(config)
+    assert study.shares_trunks(config | {"suite": ["lstm_tiny"]})
+    assert study.learning_rate(config, "gpt", 4 << 20) == pytest.approx(config["learning_rates"]["gpt"] / 2)
+    assert study.learning_rate(config, "gpt", 3 << 20) == pytest.approx(config["learning_rates"]["gpt"] / 3**0.5, 5e-3)
+    assert study.learning_rate(config, "lstm", 4 << 20) == config["learning_rates"]["lstm"]
+    assert "--learning_rate 0.004 " in study.train_flags(config, "gpt_tiny", 4 << 20)
+    assert "--learning_rate 0.008 " in study.train_flags(config, "gpt_tiny")
+    config["models"]["gpt_tiny"]["learning_rate"] = 0.5
+    assert "--learning_rate 0.5 " in study.train_flags(config, "gpt_tiny", 4 << 20)
+
+
+def test_what_results_lack_is_taken_from_where_the_study_is_recorded(config, tmp_path):
+    results, recorded = tmp_path / "results", tmp_path / "docs"
+    recorded.mkdir()
+    (recorded / "runs.csv").touch()
+    assert study.stored(config, str(results), "runs.csv") == str(results / "runs.csv")
+    config["recorded"] = str(recorded)
+    assert study.stored(config, str(results), "runs.csv") == str(recorded / "runs.csv")
+    assert study.stored(config, str(results), "fit.json") == str(results / "fit.json")
+    results.mkdir()
+    (results / "runs.csv").touch()
+    assert study.stored(config, str(results), "runs.csv") == str(results / "runs.csv")
+
+
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
+        ({"targets": {"gpt_huge": [5]}}, "targets names 'gpt_huge', which is not under models"),
+        ({"targets": {"gpt_xl": []}}, "config: targets.gpt_xl is ..: must be a list of different token budgets"),
+        ({"ablations": {"gpt_xl": ["gpt_y"]}}, "ablations names 'gpt_y', which is not under models"),
+        ({"lr_horizons": {"gpt_tny": [5]}}, "lr_horizons names 'gpt_tny', which is not .*mean 'gpt_tiny'"),
+        ({"models": {"gpt_wide": {"block_size": 64}}}, "must read the same tokens a step"),
+        ({"models": {"gpt_tiny": {"beta1": 1}}}, "config: models.gpt_tiny.beta1 is 1: must be a number of at least 0"),
         ({"token": 5}, r"config: unknown key 'token' \(did you mean 'tokens'\?\)"),
         ({"models": {"gpt_tiny": {"n_layers": 2}}}, "config: models.gpt_tiny: unknown key 'n_layers' .did you mean"),
         ({"models": {"new": {"arch": "gpt"}}}, "config: models.new: 'n_layer' is a required property"),
@@ -68,7 +117,7 @@ def test_both_architectures_are_tuned_with_as_many_trials(config):
         ({"val_fraction": 2}, "config: val_fraction is 2: must be a number from 0 to 1"),
         ({"models": {"gpt_tiny": {"grad_accum": 2}}}, "must read the same tokens a step"),
         ({"lr_transfer_models": ["gpt_wid"]}, "lr_transfer_models names 'gpt_wid', which is not .* mean 'gpt_wide'"),
-        ({"models": {"gpt_tiny": {"arch": "rnn"}}}, "unknown arch 'rnn': choose one of gpt, lstm, modern"),
+        ({"models": {"gpt_tiny": {"arch": "rnn"}}}, "unknown arch 'rnn': choose one of gpt, lstm, lstm_muon, modern"),
         ({"tokens": [1048576, 1048577]}, "config: tokens: 1048576 and 1048577 tokens are too near"),
         ({"cooldown_fraction": 1}, "config: tokens: 131072 tokens leave no step before the cooldown"),
         ({"lr_transfer_seed": 1}, "lr_transfer_seed is one of seeds"),

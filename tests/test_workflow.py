@@ -4,9 +4,6 @@ import json
 import os
 import re
 import shutil
-import signal
-import subprocess
-import time
 
 import pandas as pd
 import pytest
@@ -14,38 +11,17 @@ import yaml
 
 from tests import forked
 from tests.conftest import ROOT
-from tests.small_study import STUDY, Study, copy_of
-from workflow.scripts import study_config
-from workflow.scripts.base.errors import InputError
+from tests.small_study import MODELS, STUDY, Study, another_value, copy_of
 from workflow.scripts.corpus import options as corpus_options
 from workflow.scripts.training import options as training_options
 from workflow.scripts.writing import options as writing_options
 
 pytestmark = pytest.mark.slow
 
-MODELS, WRITERS = 4, 6  # baselines write, too
+WRITERS = MODELS + 2  # baselines write, too
 TABLES = {"writing_table": 1, "runs_table": 1, "fit": 1, "plots": 1, "summary": 1}
 JUDGES = {"judge": MODELS} | TABLES
 EVALUATIONS = {"evaluate": MODELS} | JUDGES
-
-
-@pytest.fixture(scope="module")
-def study(book, tmp_path_factory):
-    """A finished study in a copy of the repository's tracked files."""
-    folder = tmp_path_factory.mktemp("copy") / "repo with a space"
-    for name in ("Snakefile", "config.yaml", "rules", "workflow", "profiles", "envs"):
-        source, target = ROOT / name, folder / name
-        folder.mkdir(exist_ok=True)
-        if source.is_dir():
-            shutil.copytree(source, target, ignore=shutil.ignore_patterns("*.pyc"))
-        else:
-            shutil.copy(source, target)
-    (folder / "data" / "raw").mkdir(parents=True)
-    shutil.copy(book, folder / "data" / "raw")
-    (folder / "study.yaml").write_text(STUDY)
-    study = Study(folder)
-    study.first = study.run()
-    return study
 
 
 def test_every_run_has_a_row_with_a_finite_loss(study):
@@ -136,28 +112,19 @@ def test_it_runs_again_what_reads_a_key_whatever_its_new_value(study):
     first_job |= dict.fromkeys(writing_options.CONFIG_OPTIONS, "evaluate")
     first_job |= {"corpus_name": "prepare", "baseline_samples": "draw_real"}
     first_job |= dict.fromkeys(("threads_per_job", "device", "checkpoint_seconds", "gpus_per_job", "share_gpus"))
-    first_job |= {"lr_transfer_seed": None, "block_size": "train"}
-    named = {"midi_flags": "-noly", "corpus_name": "other", "device": "cpu", "split_by": "md5", "tokenizer": "bpe",
-             "parametrization": "standard", "compile": "never", "precision": "bfloat16"}  # fmt: skip
-    changes = []
-    for key, value in config.items():
-        if key not in first_job or isinstance(value, dict | list):
-            assert key in ("corpus", "suite", "tokens", "seeds", "models", "learning_rate", "learning_rates", "prompts",
-                           "ngram_orders", "lr_transfer_models", "lr_transfer_rates"), key  # fmt: skip
-            continue
-        values = [named[key]] if key in named else [v for v in config.values() if not isinstance(v, dict | list | str)]
-        for other in values:
-            fits = other != value and type(other) in (type(value), *((int,) if isinstance(value, float) else ()))
-            change = config | {key: other}
-            try:
-                study_config.check(change)
-            except InputError:
-                continue
-            if fits:
-                break
-        else:
-            raise AssertionError(f"no other value for {key}")
-        changes.append((key, value, other))
+    unused = ("lr_transfer_seed", "lr_transfer_tokens", "learning_rate_tokens", "ablation_tokens", "recorded")
+    first_job |= dict.fromkeys(unused)
+    first_job |= {"block_size": "train"}
+    named = {
+        "midi_flags": "-noly", "corpus_name": "other", "device": "cpu", "split_by": "md5", "tokenizer": "bpe",
+        "parametrization": "standard", "compile": "never", "precision": "bfloat16", "recorded": "other",
+    }  # fmt: skip
+    of_parts = {"corpus", "suite", "tokens", "seeds", "models", "learning_rate", "learning_rates", "prompts",
+                "ngram_orders", "lr_transfer_models", "lr_transfer_rates", "lr_horizons", "ablations",
+                "learning_rate_exponents",
+                "ablation_rates", "targets", "target_seeds"}  # fmt: skip
+    assert {key for key, value in config.items() if key not in first_job or isinstance(value, dict | list)} <= of_parts
+    changes = [(key, config[key], another_value(config, key, named)) for key in config if key not in of_parts]
     given = [("--config", f"{key}={x if isinstance(x, str) else json.dumps(x)}") for key, _, x in changes]
     wrong = [
         (*change, planned)
@@ -195,6 +162,12 @@ def test_a_budget_less_trains_nothing_and_one_more_trains_itself_alone(study, tm
     assert "16,384 tokens (" in log
     assert "8,192 tokens done" not in log
     assert {n: copy.weights(f"lstm_a/{n}-seed0") for n in (4096, 8192)} == before
+
+
+def test_runs_of_different_rates_share_no_trunk(study):
+    (study.folder / "falling.yaml").write_text("learning_rate_exponents: {lstm: 0.5}\nlearning_rate_tokens: 8192\n")
+    planned = study.planned("--configfile", "study.yaml", "falling.yaml")
+    assert planned == {"train": 2 * MODELS, "evaluate": MODELS, "judge": MODELS} | TABLES
 
 
 def test_a_deleted_result_is_made_again(study):
@@ -254,70 +227,6 @@ def test_it_runs_from_another_folder(study, tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
     weights = "results/models/gpt_a/8192-seed0/model.safetensors"
     assert (tmp_path / weights).read_bytes() == study.weights("gpt_a/8192-seed0")
-
-
-def test_a_source_that_is_away_loses_nothing(study, tmp_path):
-    copy = copy_of(study, tmp_path / "copy")
-    raw, away = copy.folder / "data" / "raw", copy.folder / "data" / "away"
-    raw.rename(away)
-    corpus = copy.folder / "data" / "corpora" / "raw" / "corpus.json"
-    before = corpus.read_bytes()
-    said = copy.run()
-    assert "Nothing to be done" in said
-    assert "warning: data/raw: no such file or folder: data/corpora/raw is used as it was prepared" in said
-    assert copy.planned("--forcerun", "train", "--", "results/models/gpt_a/8192-seed0/config.json") == {"train": 1}
-    done = copy.ask("--config", "min_notes=9")
-    assert done.returncode != 0
-    assert "data/corpora/raw was prepared with other options" in done.stdout + done.stderr
-    raw.mkdir()
-    assert "data/raw holds no .abc, .mid or .midi file" in copy.run()
-    assert corpus.read_bytes() == before
-    raw.rmdir()
-    away.rename(raw)
-    assert copy.planned() == {}
-
-
-def test_a_preparation_that_fails_costs_neither_corpus_nor_weights(study, tmp_path):
-    """It takes the declared files along, as Snakemake has it; the next run puts back what was kept."""
-    copy = copy_of(study, tmp_path / "copy", symlinks=True)
-    before = {path.name: path.read_bytes() for path in (copy.folder / "data/corpora/raw").glob("*.*") if path.is_file()}
-    weights = copy.weights("gpt_a/8192-seed0")
-    assert copy.ask("--config", "min_notes=100000", "--", "data/corpora/raw/corpus.json").returncode != 0
-    assert not (copy.folder / "data" / "corpora" / "raw" / "corpus.json").exists()
-    copy.run("results/models/gpt_a/8192-seed0/config.json")
-    for name in ("corpus.json", "train.bin", "test.idx", "tokenizer.json", "tunes.tsv"):
-        assert (copy.folder / "data" / "corpora" / "raw" / name).read_bytes() == before[name]
-    assert "read, clean and measure" not in (copy.folder / "results/logs/prepare/raw.log").read_text()
-    assert copy.weights("gpt_a/8192-seed0") == weights
-    assert "outside the embedding" not in (copy.folder / "results/logs/train/gpt_a-seed0.log").read_text()
-
-
-def test_snakemake_killed_in_the_middle_loses_nothing(study, tmp_path):
-    """SIGKILL to Snakemake and its jobs on the way to the first cooldown, in it, and after; the next ends the same."""
-    killed = copy_of(study, tmp_path / "copy")
-    shutil.rmtree(killed.folder / "results")
-    text = (killed.folder / "study.yaml").read_text().replace("[4096, 8192]", "[131072, 262144]")
-    (killed.folder / "study.yaml").write_text(text)
-    short, long = (killed.folder / "results" / "models" / "lstm_a" / f"{n}-seed0" for n in (131072, 262144))
-    target = "results/models/lstm_a/262144-seed0/model.safetensors"
-    killed.run(target)
-    reference = [killed.weights(f"lstm_a/{folder.name}") for folder in (short, long)]
-    shutil.rmtree(killed.folder / "results")
-
-    for state in (long / "checkpoint.pt", short / "checkpoint.pt", short / "model.safetensors"):
-        process = forked.Python(
-            killed.command(target), cwd=killed.folder, start_new_session=True, stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )  # fmt: skip
-        while process.poll() is None and not state.exists():
-            time.sleep(0.01)
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        assert state.exists()
-        assert not (long / "model.safetensors").exists()
-    killed.run(target)
-    assert "resuming from step" in (killed.folder / "results/logs/train/lstm_a-seed0.log").read_text()
-    assert [killed.weights(f"lstm_a/{folder.name}") for folder in (short, long)] == reference
 
 
 @pytest.mark.parametrize(

@@ -4,22 +4,25 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tests.conftest import ROOT
 from workflow.scripts.base.errors import InputError
-from workflow.scripts.base.files import write_json
+from workflow.scripts.base.files import read_json, write_json
 from workflow.scripts.collect_transfer import main
 from workflow.scripts.evaluation.learning_rates import optimum, read_trials, summarise
 
+STUDY = ROOT / "docs" / "default-study"
 RATES = np.array([0.001, 0.002, 0.004, 0.008, 0.016])
 
 
-def trials_of(optima: dict[tuple[str, int, int], float]) -> pd.DataFrame:
+def trials_of(optima: dict[tuple[str, int, int], float], tokens: int = 2**20) -> pd.DataFrame:
     """Loss curves that are parabolas in the logarithm of the rate, around known optima by (arch, layers, width)."""
     rows = []
     for (arch, n_layer, n_embd), best in optima.items():
         for rate in RATES:
             loss = 2 + 0.1 * np.log(rate / best) ** 2 - n_embd / 1000
             shape = {"arch": arch, "n_layer": n_layer, "n_embd": n_embd}
-            rows.append({"model": f"{arch}{n_layer}x{n_embd}", **shape, "learning_rate": rate, "val_loss": loss})
+            tried = {"tokens": tokens, "learning_rate": rate, "val_loss": loss}
+            rows.append({"model": f"{arch}{n_layer}x{n_embd}", **shape, **tried})
     return pd.DataFrame(rows)
 
 
@@ -51,6 +54,53 @@ def test_how_far_it_moves_with_width_and_with_depth():
     assert found["lstm"]["most_lost_at_rate_in_use"] == pytest.approx(worst)
 
 
+def test_how_far_it_moves_with_the_horizon():
+    """By the power of the number of tokens that it was made with; widths and depths are those of the shared horizon."""
+    shared = trials_of({("gpt", 2, 24): 0.006, ("gpt", 2, 48): 0.004, ("gpt", 4, 48): 0.004})
+    longer = [trials_of({("gpt", 2, 48): 0.004 * ratio**-0.25}, ratio * 2**20) for ratio in (16, 4)]
+    found = summarise(pd.concat([longer[0], shared, longer[1]]), {"gpt": 0.008})
+    moves = found["archs"]["gpt"]
+    assert moves["horizon"]["models"] == ["gpt2x48"] * 3
+    assert moves["horizon"]["tokens"] == [2**20, 2**22, 2**24]
+    assert (moves["horizon"]["from"], moves["horizon"]["to"]) == (2**20, 2**24)
+    assert moves["horizon"]["exponent"] == pytest.approx(-0.25)
+    assert moves["horizon"]["optimum_moves_by_factor"] == pytest.approx(0.5)
+    assert moves["horizon"]["all_bracketed"]
+    lost = [0.1 * (np.log(0.008 / best) ** 2 - (np.log(RATES / best) ** 2).min())
+            for best in (0.004, 0.004 * 4**-0.25, 0.002)]  # fmt: skip
+    assert moves["horizon"]["lost_at_rate_in_use"] == pytest.approx(lost)
+    assert moves["width"]["models"] == ["gpt2x24", "gpt2x48"]
+    assert moves["width"]["optimum_moves_by_factor"] == pytest.approx(4 / 6)
+    assert moves["width"]["tokens"] == moves["depth"]["tokens"] == [2**20] * 2
+    assert len(found["models"]) == 5
+    assert {(model["model"], model["tokens"]) for model in found["models"]} > {("gpt2x48", 2**24), ("gpt4x48", 2**20)}
+    assert "horizon" not in summarise(shared, {"gpt": 0.008})["archs"]["gpt"]
+
+
+def test_an_optimum_that_is_not_bracketed_has_no_say_in_the_exponent():
+    at = {
+        ratio: trials_of({("gpt", 2, 48): best}, ratio * 2**20) for ratio, best in ((1, 0.008), (4, 0.004), (16, 1e-4))
+    }
+    horizon = summarise(pd.concat(at.values()), {"gpt": 0.3})["archs"]["gpt"]["horizon"]
+    assert horizon["exponent"] == pytest.approx(-0.5)
+    assert not horizon["all_bracketed"]
+    assert horizon["lost_at_rate_in_use"] == [None] * 3
+    assert summarise(pd.concat([at[1], at[16]]), {"gpt": 0.3})["archs"]["gpt"]["horizon"]["exponent"] is None
+
+
+def test_the_recorded_trials_say_what_they_said():
+    """A table without several horizons is summarised as before horizons, but for what was not said then."""
+    said = read_json(STUDY / "lr_transfer.json")
+    rates = {arch: moves["rate_in_use"] for arch, moves in said["archs"].items()}
+    found = summarise(pd.read_csv(STUDY / "lr_transfer.csv"), rates)
+    assert [model | old for model, old in zip(found["models"], said["models"], strict=True)] == found["models"]
+    for arch, moves in said["archs"].items():
+        now = found["archs"][arch]
+        assert now.keys() == moves.keys()
+        for name, value in moves.items():
+            assert (now[name] | value if isinstance(value, dict) else value) == now[name]
+
+
 def test_a_rate_that_was_not_tried_costs_nobody_knows_what():
     found = summarise(trials_of({("gpt", 2, 24): 0.004, ("gpt", 2, 48): 0.004}), {"gpt": 0.003})
     assert found["archs"]["gpt"]["most_lost_at_rate_in_use"] is None
@@ -72,11 +122,14 @@ def test_a_rate_that_diverged_bounds_the_optimum_and_has_no_loss():
 
 def test_from_folders_to_files(tmp_path):
     trials = trials_of({("gpt", 2, 24): 0.006, ("gpt", 2, 48): 0.004, ("gpt", 3, 48): 0.004})
+    trials = pd.concat(
+        [trials, trials_of({("gpt", 2, 48): 0.002}, 2**22).assign(val_loss=lambda rows: rows["val_loss"] - 1)]
+    )
     folders = []
     for i, row in enumerate(trials.itertuples()):
         folders.append(str(tmp_path / f"trial{i}"))
         training = {
-            "model_name": row.model, "params_non_embedding": row.n_embd, "tokens": 1,
+            "model_name": row.model, "params_non_embedding": row.n_embd, "tokens": row.tokens,
             "options": {"seed": 2, "learning_rate": row.learning_rate},
         }  # fmt: skip
         model = {"arch": row.arch, "n_layer": row.n_layer, "n_embd": row.n_embd}
@@ -86,12 +139,21 @@ def test_from_folders_to_files(tmp_path):
     table = str(tmp_path / "lr_transfer.csv")
     main(["--folders", *folders, "--rates", "gpt=0.004", "lstm=0.1", "--table", table])
     written = pd.read_csv(table)
-    assert written["best"].sum() == 3
-    assert np.isinf(written["val_loss"]).sum() == 3
+    best = written[written["best"] == 1].set_index(["model", "tokens"])["learning_rate"].to_dict()
+    assert best == {
+        ("gpt2x24", 2**20): 0.008,
+        ("gpt2x48", 2**20): 0.004,
+        ("gpt3x48", 2**20): 0.004,
+        ("gpt2x48", 2**22): 0.002,
+    }
+    assert np.isinf(written["val_loss"]).sum() == 4
+    assert read_json(tmp_path / "lr_transfer.json")["archs"]["gpt"]["horizon"]["to"] == 2**22
     for suffix in ("json", "pdf", "png"):
         assert (tmp_path / f"lr_transfer.{suffix}").stat().st_size > 100
     with pytest.raises(InputError, match="--rates names no rate for gpt"):
         main(["--folders", *folders, "--rates", "lstm=0.1", "--table", table])
+    with pytest.raises(InputError, match="no two of the trials' models differ in width"):
+        main(["--folders", *folders[:5], "--rates", "gpt=0.1", "--table", table])
 
 
 def test_a_trial_of_the_test_split_is_refused(tmp_path):

@@ -124,7 +124,7 @@ def test_state_continues_where_it_left_off(arch, idx):
         logits, state = model(idx[:, t : t + 1], state)
         steps.append(logits)
     torch.testing.assert_close(torch.cat(steps, 1), expected)
-    assert model.is_full(state) == (arch != "lstm")
+    assert model.is_full(state) == (models.kind_of(arch) != "lstm")
 
 
 @pytest.mark.parametrize("arch", ARCHS)
@@ -196,7 +196,7 @@ def test_attention_weighs_most_in_small_models():
 def test_bad_shapes_and_names_are_refused():
     with pytest.raises(InputError, match="must be a multiple of 2 x n_head"):
         build("gpt", n_head=5)
-    with pytest.raises(InputError, match="unknown arch 'rnn': choose one of gpt, lstm, modern"):
+    with pytest.raises(InputError, match="unknown arch 'rnn': choose one of gpt, lstm, lstm_muon, modern"):
         models.module_for("rnn")
 
 
@@ -229,3 +229,20 @@ def test_an_lstm_in_bfloat16_is_the_float32_one_but_for_rounding(idx):
         assert 0 < (a - b).norm() / b.norm() < 0.02
     for a, b in zip(model.parameters(), exact, strict=True):
         assert 0 < (a.grad - b).norm() / b.norm() < 0.05
+
+
+def test_modern_has_the_parts_that_it_is_told():
+    def built(parts):
+        return modern.Model(ModelConfig("modern", 50, 16, 2, 24, 2, parts=parts))
+
+    every, muon, normed = built("all"), built("muon"), built("qk_norm,squared_relu")
+    assert [(block.activation, block.normed_heads) for block in every.layers()] == [("squared_relu", True)] * 2
+    assert [(block.activation, block.normed_heads) for block in muon.layers()] == [("gelu", False)] * 2
+    assert [group.rule for group in every.param_groups()] == ["adamw", "muon", "muon"]
+    assert [group.stacked for group in every.param_groups()] == [1, 3, 1]
+    assert [group.rule for group in normed.param_groups()] == ["adamw", "adamw"]
+    for model in (every, muon, normed):
+        held = [id(p) for group in model.param_groups() for p in group.params]
+        assert sorted(held) == sorted(map(id, model.parameters()))
+    with pytest.raises(InputError, match="modern has no part 'relu2': parts are qk_norm, squared_relu, muon"):
+        built("muon,relu2")

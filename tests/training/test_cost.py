@@ -13,6 +13,7 @@ from workflow.scripts.base.errors import InputError
 from workflow.scripts.base.files import write_json
 from workflow.scripts.training import cost
 from workflow.scripts.training.loop import is_eval_step
+from workflow.scripts.training.probe import TimedOptimizer, whole_step
 from workflow.scripts.training.schedule import Schedule
 
 JOB = {
@@ -30,8 +31,8 @@ PLAN = {
 }  # fmt: skip
 
 
-def timing(flops, train, arch="gpt"):
-    return cost.Timing(arch, flops, cost.Rate(train, 2 * train))
+def timing(flops, train, arch="gpt", **settings):
+    return cost.Timing(cost.Kind(arch, **settings), flops, cost.Rate(train, 2 * train))
 
 
 def test_a_job_of_the_default_study_has_the_steps_and_validations_that_its_runs_had():
@@ -61,14 +62,44 @@ def test_a_budget_less_saves_its_cooldown_alone():
 
 def test_rates_between_sizes_follow_the_logarithm_of_flop():
     timings = [timing(1000, 10.0), timing(10, 2.0), timing(10, 100.0, "lstm")]
-    assert cost.rate_at(timings, "gpt", 10) == (cost.Rate(2.0, 4.0), "measured")
-    rate, known = cost.rate_at(timings, "gpt", 100)
+    gpt, lstm = cost.Kind("gpt"), cost.Kind("lstm")
+    assert cost.rate_at(timings, gpt, 10) == (cost.Rate(2.0, 4.0), "measured")
+    rate, known = cost.rate_at(timings, gpt, 100)
     assert (rate.train, rate.score, known) == (pytest.approx(6.0), pytest.approx(12.0), "between")
-    assert cost.rate_at(timings, "gpt", 5000) == (cost.Rate(10.0, 20.0), "beyond")
-    assert cost.rate_at(timings, "lstm", 10**9) == (cost.Rate(100.0, 200.0), "beyond")
-    assert cost.rate_at(timings[:2], "lstm", 10)[1] == "beyond"  # of another architecture
+    assert cost.rate_at(timings, gpt, 5000) == (cost.Rate(10.0, 20.0), "beyond")
+    assert cost.rate_at(timings, lstm, 10**9) == (cost.Rate(100.0, 200.0), "beyond")
+    assert cost.rate_at(timings[:2], lstm, 10)[1] == "akin"  # of another architecture
     with pytest.raises(InputError, match="not even the smallest model could be timed"):
-        cost.rate_at([], "gpt", 10)
+        cost.rate_at([], gpt, 10)
+
+
+def test_a_rate_is_of_models_with_the_same_settings_or_with_most_of_them():
+    timings = [
+        timing(10, 1.0, precision="float32", block_size=256, windows=16),
+        timing(10, 2.0, precision="bfloat16", block_size=256, windows=16),
+        timing(10, 3.0, precision="bfloat16", block_size=128, windows=32),
+        timing(10, 4.0, "lstm", precision="bfloat16", block_size=256, windows=32),
+    ]
+    for kind, rate, known in (
+        (cost.Kind("gpt", "bfloat16", "all", 256, 16), 2.0, "measured"),
+        (cost.Kind("gpt", "bfloat16", "all", 64, 32), 3.0, "akin"),
+        (cost.Kind("gpt", "float32", "muon", 256, 16), 1.0, "akin"),
+        (cost.Kind("lstm", "float32", "all", 128, 16), 4.0, "akin"),  # of its architecture, whatever else
+    ):
+        found, how = cost.rate_at(timings, kind, 10)
+        assert (found.train, how) == (rate, known)
+
+
+def test_an_optimiser_takes_as_long_in_a_part_of_a_step():
+    optimizer, ticks = TimedOptimizer([], 0.1), itertools.count()
+    optimizer.step(1.0)
+    assert optimizer.seconds == 0
+    optimizer.clock = lambda: float(next(ticks))
+    for _ in range(2):
+        optimizer.step(1.0)
+    assert optimizer.seconds == 2
+    assert whole_step(3.0, 1.0, part=0.25) == 9.0
+    assert whole_step(3.0, 1.0, part=1.0) == 3.0
 
 
 def test_seconds_are_those_of_steps_and_of_forward_passes():
@@ -103,6 +134,22 @@ def test_slurm_is_asked_for_more_than_is_expected_and_more_again():
     unsure = JOB | {"rate": "assumed", "host_mb": 10}
     assert cost.for_slurm({"a": unsure}, "a", "train", 1) == {"runtime": 490, "mem_mb": 100}
     assert cost.for_slurm({"a": JOB, "b": unsure}, "c", "train", 1) == {"runtime": 490, "mem_mb": 1300}
+    akin = JOB | {"rate": "akin"}
+    assert cost.for_slurm({"a": akin}, "a", "train", 1)["runtime"] == 490
+
+
+def test_a_run_that_is_trained_by_itself_asks_for_the_time_of_its_tokens():
+    plan = {"a": JOB | {"alone_seconds": {"200": 3600, "1000": 7200.0}}, "b": JOB}
+    asked = {
+        (kind, tokens): cost.for_slurm(plan, "a", kind, 1, tokens)["runtime"]
+        for kind in ("train", "trial", "target")
+        for tokens in ("200", 1000, 2000, 300, None)
+    }
+    for kind in ("trial", "target"):
+        assert [asked[kind, tokens] for tokens in ("200", 1000, 2000, 300, None)] == [100, 190, 370, 190, 190]
+    assert asked["train", "200"] == 190
+    assert cost.for_slurm(plan, "b", "target", 1, "200")["runtime"] == 12  # of a plan made before there were targets
+    assert cost.for_slurm(plan, "c", "trial", 1, "200")["runtime"] == 100
 
 
 def test_a_device_is_named_as_people_do():

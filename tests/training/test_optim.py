@@ -46,7 +46,7 @@ def test_adamw_is_torchs_with_the_same_groups():
         assert torch.equal(a, b)
 
 
-@pytest.mark.parametrize("shape", [(16, 16), (48, 16), (16, 48), (5, 3, 16, 48)])
+@pytest.mark.parametrize("shape", [(1, 16, 16), (1, 48, 16), (2, 16, 48), (15, 16, 48)])
 def test_orthogonal_keeps_singular_vectors_and_levels_values(shape):
     x = torch.randn(shape, generator=torch.Generator().manual_seed(0))
     U, S, Vh = torch.linalg.svd(x, full_matrices=False)
@@ -71,10 +71,33 @@ def test_muon_step_by_step():
             momentum[i] = MOMENTUM * momentum[i] + (1 - MOMENTUM) * p.grad
             ahead = MOMENTUM * momentum[i] + (1 - MOMENTUM) * p.grad
             stretch = 3**0.5 if len(p) == 12 else 1.0
-            start[i] = start[i] * (1 - 0.02 * 0.5 * 0.3) - 0.02 * 0.5 * stretch * orthogonal(ahead)
+            start[i] = start[i] * (1 - 0.02 * 0.5 * 0.3) - 0.02 * 0.5 * stretch * orthogonal(ahead[None])[0]
         ours.step(0.02)
     for p, expected in zip(params, start, strict=True):
         torch.testing.assert_close(p.detach(), expected, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_muon_makes_each_matrix_orthogonal_that_a_parameter_is_stacked_of(precision):
+    torch.manual_seed(0)
+    start = [torch.randn(3 * 8, 16), torch.randn(3 * 8, 16)]
+    stacked = [nn.Parameter(p.clone()) for p in start]
+    apart = [nn.Parameter(p.clone()) for whole in start for p in whole.chunk(3)]
+    for p in stacked:
+        p.grad = torch.randn_like(p)
+    parts = [part.clone() for p in stacked for part in p.grad.chunk(3)]
+    for p, grad in zip(apart, parts, strict=True):
+        p.grad = grad
+    for params, count in ((stacked, 3), (apart, 1)):
+        Optimizer([ParamGroup(params, rule="muon", stacked=count)], 0.1, precision=precision).step(0.02)
+    assert torch.equal(torch.cat([p.detach() for p in stacked]), torch.cat([p.detach() for p in apart]))
+    update = (stacked[0].detach() - start[0] * (1 - 0.02 * 0.1))[:8] / 0.02
+    values = torch.linalg.svdvals(update)
+    assert 0.6 < values.min() < values.max() < 1.3
+    whole = nn.Parameter(start[0].clone())
+    whole.grad = stacked[0].grad
+    Optimizer([ParamGroup([whole], rule="muon")], 0.1, precision=precision).step(0.02)
+    assert (whole - stacked[0]).abs().max() > 1e-3  # which is another thing
 
 
 def test_saved_state_goes_on_to_the_same_weights():

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from tests.conftest import ROOT
-from workflow.scripts import study
+from workflow.scripts import models, study
 from workflow.scripts.base.options import flags_of, from_args
 from workflow.scripts.train import arguments
 from workflow.scripts.training.options import CONFIG_OPTIONS, SHAPE_OPTIONS, TrainingOptions
@@ -61,7 +61,7 @@ def test_a_study_gives_train_all_that_its_config_says(config):
     assert {"arch", *SHAPE_OPTIONS} <= set(schema["properties"]["models"]["additionalProperties"]["properties"])
     options = parsed(*shlex.split(study.train_flags(config, "gpt_xl")))
     model = config["models"]["gpt_xl"]
-    assert {name: getattr(options, name) for name in SHAPE_OPTIONS} == model
+    assert {name: getattr(options, name) for name in SHAPE_OPTIONS} == model | {"parts": models.ALL_PARTS}
     assert options.learning_rate == config["learning_rates"]["gpt"]
     assert options.context_size == config["block_size"]
     told = [name for name in CONFIG_OPTIONS if name != "learning_rate"]
@@ -71,7 +71,18 @@ def test_a_study_gives_train_all_that_its_config_says(config):
 def test_the_schema_lets_a_model_override_only_what_train_takes(config):
     schema = json.loads((ROOT / "workflow" / "schemas" / "config.schema.json").read_text())
     own = set(schema["properties"]["models"]["additionalProperties"]["properties"])
-    assert own <= {*SHAPE_OPTIONS, *CONFIG_OPTIONS}
+    assert own <= {*SHAPE_OPTIONS, *CONFIG_OPTIONS, "block_size"}
+    entry = {"arch": "gpt", "n_layer": 2, "n_embd": 24, "n_head": 2}
+    changed = {
+        "parts": "muon", "learning_rate": 0.5, "batch_size": 3, "grad_accum": 2, "warmup_steps": 7, "beta1": 0.7,
+        "cooldown_fraction": 0.3, "weight_decay": 0.4, "precision": "bfloat16", "block_size": 64, "n_head": 4,
+        "n_layer": 3, "n_embd": 48, "arch": "modern",
+    }  # fmt: skip
+    assert set(changed) == own
+    config["models"]["other"] = entry | changed
+    options = parsed(*shlex.split(study.train_flags(config, "other")))
+    assert options.context_size == changed.pop("block_size")
+    assert {name: getattr(options, name) for name in changed} == changed
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,11 @@
-"""Gather the trials of learning rates: where each model's best rate is, and how far it moves with width and depth.
+"""Gather the trials of learning rates: where each model's best rate is, and how far it moves.
 
-  lr_transfer.csv    a row a trial: model, shape, learning_rate, val_loss over the whole validation split, infinite
-                     if it diverged; ``best`` is 1 where no other rate of that model did better
-  lr_transfer.json   each model's optimum; by architecture how far it moves, and what the rate in use gives away
+It may move with width, with depth, and with the horizon: the number of tokens that one model is trained on.
+
+  lr_transfer.csv    a row a trial: model, shape, tokens, learning_rate, val_loss over the whole validation split,
+                     infinite if it diverged; ``best`` is 1 where no other rate of that model and horizon did better
+  lr_transfer.json   each model's optimum at each horizon; by architecture how far it moves, and what the rate in use
+                     gives away
   lr_transfer.pdf, .png
 
 Example:
@@ -12,9 +15,10 @@ Example:
 from pathlib import Path
 
 from workflow.scripts.base import cli
+from workflow.scripts.base.amounts import short
 from workflow.scripts.base.errors import InputError
 from workflow.scripts.base.files import write_json, write_text
-from workflow.scripts.evaluation.learning_rates import read_trials, summarise
+from workflow.scripts.evaluation.learning_rates import DIRECTIONS, read_trials, summarise
 from workflow.scripts.figures.save import save
 from workflow.scripts.figures.transfer import draw
 
@@ -35,13 +39,18 @@ def main(argv: list[str] | None = None) -> None:
     if unknown := set(trials["arch"]) - set(rates_in_use):
         raise InputError(f"--rates names no rate for {', '.join(sorted(unknown))}")
     summary = summarise(trials, rates_in_use)
+    if not any(DIRECTIONS.keys() & moves.keys() for moves in summary["archs"].values()):
+        raise InputError(
+            "no two of the trials' models differ in width, in depth or in tokens alone: nothing to compare"
+        )
     table = Path(args.table)
     write_text(table, trials.to_csv(index=False, lineterminator="\n"))
     write_json(table.with_suffix(".json"), summary)
     save(draw(trials, summary), table.with_suffix(""))
     for model in summary["models"]:
         edge = "" if model["bracketed"] else " (at the end of the range)"
-        print(f"{model['model']:<14} optimum {model['optimum']:.3g}{edge}, best loss {model['best_loss']:.4f}")
+        tried = f"{model['model']:<14} {short(model['tokens']):>6} tokens"
+        print(f"{tried}: optimum {model['optimum']:.3g}{edge}, best loss {model['best_loss']:.4f}")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,8 @@
 """What a study will cost, before any of it runs: parameters, FLOP, memory, hours and disk, of each model and in all.
 
+Counted is what it trains: trials of learning rates, trials of other settings, the suite, and the targets. By the clock
+each of these begins when the one before is done. KEY=[] and KEY={} leave out what a key of config.yaml names.
+
 The hours come from 20 seconds of real training steps on this machine, on random tokens, so that no corpus is needed; or
 from a device's FLOP a second and the share of them that training gets (--utilisation). It says what does not fit:
 memory, disk, and --hours if they are given. Writes <results>/plan.json, from which a cluster's profile takes `runtime`
@@ -10,18 +13,19 @@ Exit status: 0 if all fits, 3 if something does not, 1 if the study cannot be pl
 Examples:
   python -m workflow.scripts.plan
   python -m workflow.scripts.plan studies/lakh.yaml --device h100 --utilisation 0.35 --jobs 4 --hours 48
-  python -m workflow.scripts.plan studies/notated.yaml --config seeds=[0] --jobs 2
+  python -m workflow.scripts.plan studies/reference.yaml --config lr_transfer_models=[] targets={} --jobs 2
 """
 
 import argparse
+import itertools
 import os
 import shutil
 import sys
 import textwrap
+from collections import Counter
 from dataclasses import asdict
+from operator import itemgetter
 from pathlib import Path
-
-import yaml
 
 from workflow.scripts import models, study, study_config
 from workflow.scripts.base import cli
@@ -30,13 +34,12 @@ from workflow.scripts.base.files import read_json, write_json
 from workflow.scripts.machine.gpus import visible_gpus
 from workflow.scripts.models import ModelConfig
 from workflow.scripts.training import cost
-from workflow.scripts.training.bill import Corpus, Model, Rates, Row, Totals, rates_of, rows_of, totals_of
+from workflow.scripts.training.bill import Corpus, Jobs, Model, Rates, Row, Totals, in_all, rates_of, rows_of, totals_of
 from workflow.scripts.training.memory import host_mb, micro_batch_for, vram_mb
 from workflow.scripts.training.place import UTILISATION, Asked, Place, place_of
 from workflow.scripts.training.plan_words import misfits, remarks, summary, table
 from workflow.scripts.training.probe import Settings
 
-ROOT = study.SCRIPTS.parents[1]
 ASSUMED_CHARS = 128  # tokens of a vocabulary of characters, where no corpus is prepared
 ASSUMED_TUNE = 512  # tokens of a tune, likewise
 DOES_NOT_FIT = 3
@@ -57,65 +60,10 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument(
         "--jobs", type=cli.positive_int, help="jobs at a time (default: CPUs / threads_per_job, or GPUs)"
     )
-    parser.add_argument("--hours", type=cli.positive_float, help="most hours by the clock")
+    parser.add_argument("--hours", type=cli.positive_float, help="most hours by the clock, of all that is trained")
     parser.add_argument("--seconds", type=cli.positive_float, default=20.0, help="of the probe")
     parser.add_argument("--json", type=Path, help="where the plan goes (default: <results>/plan.json)")
     return parser
-
-
-def read_study(path: Path | None, settings: list[str]) -> dict:
-    """The config of a study as Snakemake would have it: config.yaml, the study's file over it, then key=value.
-
-    Raises:
-        InputError: a file is missing or no YAML, or the config is wrong.
-    """
-    config = read_yaml(ROOT / "config.yaml")
-    for change in [*([read_yaml(path)] if path else []), dict(map(setting, settings))]:
-        config = merged(config, change)
-    config = study_config.typed(config)
-    study_config.check(config)
-    return config
-
-
-def read_yaml(path: Path) -> dict:
-    """The keys of a YAML file.
-
-    Raises:
-        InputError: there is no such file, or it holds something else.
-    """
-    try:
-        found = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: {getattr(error, 'strerror', None) or 'is no text in UTF-8'}") from error
-    except yaml.YAMLError as error:
-        raise InputError(f"{path} is not readable as YAML ({' '.join(str(error).split())})") from error
-    if not isinstance(found, dict):
-        raise InputError(f"{path} holds no keys of a study")
-    return found
-
-
-def setting(word: str) -> tuple[str, object]:
-    """Key and value of KEY=VALUE.
-
-    Raises:
-        InputError: it is none.
-    """
-    key, equals, value = word.partition("=")
-    if not (key and equals):
-        raise InputError(f"--config {word}: must be KEY=VALUE")
-    try:
-        return key, yaml.safe_load(value)
-    except yaml.YAMLError as error:
-        raise InputError(f"--config {word}: the value is not readable as YAML") from error
-
-
-def merged(base: dict, change: dict) -> dict:
-    """A config with another over it, as Snakemake merges them: dicts deeply, all else replaced."""
-    result = dict(base)
-    for key, value in change.items():
-        old = base.get(key)
-        result[key] = merged(old if isinstance(old, dict) else {}, value) if isinstance(value, dict) else value
-    return result
 
 
 def corpus_of(config: dict) -> Corpus:
@@ -131,30 +79,49 @@ def corpus_of(config: dict) -> Corpus:
     return Corpus(ASSUMED_CHARS if config["tokenizer"] == "char" else config["vocab_size"], ASSUMED_TUNE, False)
 
 
+def jobs_of(config: dict, name: str) -> tuple[Jobs, ...]:
+    """A model's jobs in every stage; also what would be one of the suite, and a trial, where the study has none."""
+    count = len(config["seeds"]) * (name in config["suite"])
+    together = [config["tokens"]] if study.shares_trunks(config) else [[tokens] for tokens in sorted(config["tokens"])]
+    found = [Jobs("suite", study_config.schedules_of(config, name, budgets), count) for budgets in together]
+    alone = {"trials": study.trials(config), "settings": study.ablations(config), "targets": study.targets(config)}
+    for stage, folders in alone.items():
+        runs = [run for model, run in (folder.split("/") for folder in folders) if model == name]
+        budgets = Counter(int(run.split("-")[0]) for run in runs)
+        if stage == "trials" and not any(folder.startswith(f"{name}/") for folder in [*folders, *alone["settings"]]):
+            budgets = Counter({max(config["tokens"]): 0})
+        found += [
+            Jobs(stage, study_config.schedules_of(config, name, [tokens]), count)
+            for tokens, count in sorted(budgets.items())
+        ]
+    return tuple(found)
+
+
 def models_of(config: dict, corpus: Corpus, place: Place, gpus: int) -> list[Model]:
-    """The models of the suite, then those that only the trials of learning rates need."""
+    """Every model that the study trains, those of the suite first."""
     found = []
-    trials = [trial.split("/")[0] for trial in study.trials(config)]
-    for name in dict.fromkeys([*config["suite"], *config["lr_transfer_models"]]):
-        entry = {**config, **study_config.model_of(config, name)}
+    for name in dict.fromkeys(itertools.chain(*study_config.models_named(config).values())):
+        entry, jobs = study_config.settings_of(config, name), jobs_of(config, name)
         arch = models.module_for(entry["arch"])
+        precision = place.precision_of(entry["precision"])
         shape = ModelConfig(
-            entry["arch"], corpus.vocab_size, config["block_size"], entry["n_layer"], entry["n_embd"],
-            entry.get("n_head", 1), config["parametrization"],
+            entry["arch"], corpus.vocab_size, entry["block_size"], entry["n_layer"], entry["n_embd"],
+            entry.get("n_head", 1), entry["parametrization"], entry.get("parts", models.ALL_PARTS),
         )  # fmt: skip
         windows = max(1, entry["batch_size"] * entry["grad_accum"] // gpus)
         micro_batch = min(entry["batch_size"], windows)
         if place.on_gpu:
             sizes = {key: getattr(shape, key) for key in ("arch", "n_layer", "n_embd", "vocab_size", "block_size")}
-            sizes["precision"] = place.precision
+            sizes["precision"] = precision
             if place.memory_mb:
                 micro_batch = min(micro_batch, micro_batch_for(place.memory_mb, windows, **sizes))
             memory = vram_mb(micro_batch=micro_batch, **sizes)
-        host = host_mb(shape, micro_batch, place.precision, max(config["tokens"]), place.on_gpu)
+        longest = max((max(each.schedules) for each in jobs if each.count), default=max(config["tokens"]))
+        host = host_mb(shape, micro_batch, precision, longest, place.on_gpu)
         found.append(
             Model(
-                name, shape, windows, micro_batch, memory if place.on_gpu else host, host, arch.count_params(shape),
-                arch.flops_per_token(shape), len(config["seeds"]) * (name in config["suite"]), trials.count(name),
+                name, shape, precision, study_config.tokens_per_step(config, name), windows, micro_batch,
+                memory if place.on_gpu else host, host, arch.count_params(shape), arch.flops_per_token(shape), jobs,
             )
         )  # fmt: skip
     return found
@@ -167,67 +134,91 @@ def free_disk_mb(results: Path) -> int:
 
 
 def document(
-    config: dict, rows: list[Row], totals: Totals, place: Place, rates: Rates, at_once: int, misfits: list[str]
+    config: dict,
+    rows: list[Row],
+    totals: dict[str, Totals],
+    place: Place,
+    rates: Rates,
+    at_once: int,
+    misfits: list[str],
 ) -> dict:
     """What plan.json holds."""
+    sums = {stage: rounded(asdict(each)) for stage, each in totals.items()}
+    trials = {"trials": sums["trials"]["jobs"], "trial_seconds": sums["trials"]["job_seconds"]}
     return {
         "place": place.name,
         "precision": place.precision,
         "measured": not rates.assumed,
         "jobs_at_once": at_once,
         "tokens": sorted(config["tokens"]),
-        "models": {
-            row.model.name: {
-                "flags": study.train_flags(config, row.model.name),
-                "params_non_embedding": row.model.params[0],
-                "params": row.model.params[1],
-                "flops_per_token": row.model.flops_per_token,
-                "jobs": row.model.jobs,
-                "trials": row.model.trials,
-                "steps": row.work.steps,
-                "flops": row.flops,
-                "start_seconds": round(row.start, 3),
-                "train_seconds": round(row.seconds, 3),
-                "trial_seconds": round(row.trial_seconds, 3),
-                "flops_per_second": round(row.rate),
-                "rate": row.known,
-                "micro_batch": row.model.micro_batch,
-                "memory_mb": row.model.memory_mb,
-                "host_mb": row.model.host_mb,
-                "disk_mb": row.disk_mb,
-            }
-            for row in rows
-        },
-        "total": {key: round(value, 3) if isinstance(value, float) else value for key, value in asdict(totals).items()},
+        "models": {row.model.name: row_of_document(row, study.train_flags(config, row.model.name)) for row in rows},
+        "total": sums["suite"] | trials,
+        "stages": sums,
+        "in_all": rounded(asdict(in_all(totals))),
         "does_not_fit": misfits,
     }
 
 
+def row_of_document(row: Row, flags: str) -> dict:
+    """What plan.json holds of a model."""
+    model = row.model
+    suite = row.of_stage("suite")
+    apart = ("suite",) if len(suite) > 1 else ()
+    alone = [(max(price.jobs.schedules), price) for price in row.of_stage("trials", "settings", "targets", *apart)]
+    counts = {key: model.count(key) for key in ("trials", "settings", "targets")}
+    values = {
+        "flags": flags,
+        "precision": model.precision,
+        "params_non_embedding": model.params[0],
+        "params": model.params[1],
+        "flops_per_token": model.flops_per_token,
+        "tokens_per_step": model.tokens_per_step,
+        "jobs": model.count("suite"),
+        **counts,
+        "steps": sum(price.work.steps for price in suite),
+        "flops": sum(price.flops for price in suite),
+        "start_seconds": row.start,
+        "train_seconds": max(price.seconds for price in suite),
+        "trial_seconds": max(price.seconds for price in row.of_stage("trials", "settings")),
+        "alone_seconds": {str(tokens): round(price.seconds, 3) for tokens, price in sorted(alone, key=itemgetter(0))},
+        "flops_per_second": round(row.rate),
+        "rate": row.known,
+        "micro_batch": model.micro_batch,
+        "memory_mb": model.memory_mb,
+        "host_mb": model.host_mb,
+        "disk_mb": sum(price.disk_mb for price in suite),
+    }
+    return rounded(values)
+
+
+def rounded(values: dict) -> dict:
+    """The same with thousandths at most."""
+    return {key: round(value, 3) if isinstance(value, float) else value for key, value in values.items()}
+
+
 def main(argv: list[str] | None = None) -> None:
     args = arguments().parse_args(argv)
-    config = read_study(args.study, args.config)
+    config = study_config.read_study(args.study, args.config)
     place, lacking = place_of(config, Asked(args.device, args.device_tflops, args.device_memory_gb, args.utilisation))
     corpus = corpus_of(config)
     gpus = config["gpus_per_job"] if place.on_gpu and not lacking else 1
     found = models_of(config, corpus, place, gpus)
     at_once = args.jobs or default_jobs(config, place, gpus)
     settings = Settings(
-        str(place.device), place.precision, config["compile"], config["threads_per_job"], config["eval_tokens"],
+        str(place.device), config["compile"], config["threads_per_job"], config["eval_tokens"],
         args.seconds, corpus.tune,
         not place.on_gpu and config["threads_per_job"] == 1 and at_once <= (os.cpu_count() or 1),
     )  # fmt: skip
     if not place.is_assumed:
         print(f"timing steps of training on {place.name}, {at_once} at a time", file=sys.stderr, flush=True)
     rates = rates_of(found, place, at_once, settings)
-    schedules, tokens = study_config.schedules(config), study_config.tokens_per_step(config, config["suite"][0])
-    rows = rows_of(found, rates, list(schedules.values()), tokens, config["eval_tokens"], gpus)
-    suite = [row for row in rows if row.model.jobs]
-    totals = totals_of(rows, len(schedules), at_once)
+    rows = rows_of(found, rates, config["eval_tokens"], gpus)
+    totals = totals_of(rows, at_once)
     results = Path(config.get("pathvars", {}).get("results", "results"))
     wrong = lacking + misfits(rows, totals, place, at_once, args.hours, free_disk_mb(results))
     print(f"{args.study or 'config.yaml'} on {place.name}, in {place.precision}\n")
-    print("\n".join([*table(suite), ""]))
-    for sentence in [*summary(totals, at_once), *remarks(suite, rates, corpus)]:
+    print("\n".join([*table(rows), ""]))
+    for sentence in [*summary(totals, at_once), *remarks(rows, rates, corpus, place.precision)]:
         print(textwrap.fill(sentence, 120, subsequent_indent="  "))
     if args.json or not lacking:  # or a cluster would take the hours of another device
         path = args.json or results / "plan.json"

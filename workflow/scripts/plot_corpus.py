@@ -14,7 +14,7 @@ import matplotlib
 from workflow.scripts.base import cli
 from workflow.scripts.base.errors import InputError
 from workflow.scripts.base.files import read_json
-from workflow.scripts.figures.corpus import LOOK, check, draw
+from workflow.scripts.corpus_figure.draw import LOOK, check, draw
 from workflow.scripts.figures.save import save
 
 

@@ -1,6 +1,6 @@
 """Draw a study's figures from its small result files, and from nothing else.
 
-Reads runs.csv and fit.json in --results_dir and, where they are, the tables named; writes there, as PDF and PNG:
+Reads runs.csv and fit.json in --results_dir (or --tables) and, where they are, the tables named; writes as PDF and PNG:
   scaling_plot  test loss against parameters outside the embedding, with the fitted laws
   loss_surface  the same at every budget of tokens, with slices of equal FLOP and the compute-optimal frontier
   loss_curves   validation loss over training tokens (needs curves.csv)
@@ -8,6 +8,7 @@ Reads runs.csv and fit.json in --results_dir and, where they are, the tables nam
   loss_places   test loss by place in the tune (needs strata.csv)
   validity      shares of tunes that pass each check, against parameters, beside real tunes and n-grams (writing.csv)
   copying       how near to training tunes they are, against parameters (writing.csv)
+  forecast      the runs, the registered forecasts and what came of them, against FLOP (registered.json, forecast.json)
 
 The same input gives the same bytes: no date is written into a file.
 
@@ -15,19 +16,24 @@ Example:
   python -m workflow.scripts.plot_scaling --results_dir results
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
+from matplotlib.figure import Figure
 
 from workflow.scripts.base import cli
 from workflow.scripts.base.errors import InputError
+from workflow.scripts.base.files import read_json
 from workflow.scripts.base.tables import read_csv
+from workflow.scripts.figures.forecast import draw
 from workflow.scripts.figures.laws import scaling
 from workflow.scripts.figures.losses import CURVES, STRATA, loss_compute, loss_curves, loss_places
 from workflow.scripts.figures.save import save
 from workflow.scripts.figures.surface import surface
 from workflow.scripts.figures.writing import COLUMNS as WRITING
 from workflow.scripts.figures.writing import copying, validity
+from workflow.scripts.findings.headline import headline
 from workflow.scripts.tables.fit_file import read_fit
 from workflow.scripts.tables.table import read_table
 
@@ -38,25 +44,39 @@ COLUMNS = ("arch", "params_non_embedding", "tokens", "flops", "seed", "test_loss
 def main(argv: list[str] | None = None) -> None:
     parser = cli.parser(__doc__)
     parser.add_argument("--results_dir", default="results", help="folder with the tables; the figures go there too")
-    folder = Path(parser.parse_args(argv).results_dir)
+    parser.add_argument("--tables", help="folder with the tables, if they are elsewhere")
+    args = parser.parse_args(argv)
+    folder, tables = Path(args.results_dir), Path(args.tables or args.results_dir)
     for name in ("runs.csv", "fit.json"):
-        if not (folder / name).exists():
-            raise InputError(f"{folder / name} does not exist: it is made by snakemake {folder}/scaling_plot.pdf")
-    table, _ = read_table(folder / "runs.csv", columns=COLUMNS)
-    fit = read_fit(folder / "fit.json")
-    curves = optional(folder / "curves.csv", *CURVES)
-    strata = optional(folder / "strata.csv", *STRATA)
-    writing = optional(folder / "writing.csv", *WRITING)
+        if not (tables / name).exists():
+            raise InputError(f"{tables / name} does not exist: it is made by snakemake {folder}/scaling_plot.pdf")
+    table, _ = read_table(tables / "runs.csv", columns=COLUMNS)
+    fit = read_fit(tables / "fit.json")
+    curves = optional(tables / "curves.csv", *CURVES)
+    strata = optional(tables / "strata.csv", *STRATA)
+    writing = optional(tables / "writing.csv", *WRITING)
+    folder.mkdir(parents=True, exist_ok=True)
     if curves is not None:
         save(loss_curves(curves), folder / "loss_curves")
     save(scaling(table, fit), folder / "scaling_plot")
-    save(surface(table, fit), folder / "loss_surface")
+    later = tables / "targets" / "runs.csv"
+    save(surface(table, fit, later=read_table(later)[0] if later.exists() else None), folder / "loss_surface")
     save(loss_compute(table, curves), folder / "loss_compute")
     if strata is not None:
         save(loss_places(strata), folder / "loss_places")
     if writing is not None:
         save(validity(writing), folder / "validity")
         save(copying(writing), folder / "copying")
+    if (tables / "registered.json").exists():
+        save(forecast(table, fit["groups"], tables), folder / "forecast")
+
+
+def forecast(table: pd.DataFrame, groups: Mapping, tables: Path) -> Figure:
+    """The figure of registered forecasts, with what came of them and where curves cross, as far as that is there."""
+    found = {name: tables / name for name in ("registered.json", "forecast.json", "derived.json")}
+    registered, outcome, derived = (read_json(path) if path.exists() else None for path in found.values())
+    crossing = ((derived or {}).get("crossings") or {}).get("flops")
+    return draw(table, groups, headline(registered or {}, outcome), crossing)
 
 
 def optional(path: Path, *columns: str) -> pd.DataFrame | None:

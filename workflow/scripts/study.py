@@ -19,6 +19,7 @@ from workflow.scripts.training import options as training_options
 from workflow.scripts.writing import options as writing_options
 
 SCRIPTS = Path(__file__).parent
+RATE_DIGITS = 3
 MANY_FILES = 2000  # of a source; for more Snakemake takes long to look into each
 
 
@@ -142,13 +143,48 @@ def runs(config: dict, budgets: list[int] | None = None) -> list[str]:
 
 
 def trials(config: dict) -> list[str]:
-    """Every trial of the learning rates: each model at each rate, at the largest budget, with a seed of their own."""
-    budget, seed = max(config["tokens"]), config["lr_transfer_seed"]
+    """Every trial of the learning rates: each model and budget at each rate, with a seed of their own."""
+    shapes = config["lr_transfer_models"]
+    budgets = {name: {config["lr_transfer_tokens"] or max(config["tokens"])} for name in shapes}
+    for name, horizons in config["lr_horizons"].items():
+        budgets.setdefault(name, set()).update(horizons)
     return [
-        f"{name}/{budget}-seed{seed}-lr{rate}"
-        for name in config["lr_transfer_models"]
+        trial(config, name, tokens, rate)
+        for name, of_model in budgets.items()
+        for tokens in sorted(of_model)
         for rate in config["lr_transfer_rates"][model_of(config, name)["arch"]]
     ]
+
+
+def ablations(config: dict) -> list[str]:
+    """Every trial of the settings: each model in use, and those beside it, at each rate."""
+    return [
+        trial(config, name, config["ablation_tokens"], rate)
+        for in_use, others in config["ablations"].items()
+        for name in [in_use, *others]
+        for rate in config["ablation_rates"]
+    ]
+
+
+def trial(config: dict, name: str, tokens: int, rate: float) -> str:
+    """A trial as its folder under lr_transfer, or under ablations."""
+    return f"{name}/{tokens}-seed{config['lr_transfer_seed']}-lr{rate}"
+
+
+def targets(config: dict) -> list[str]:
+    """Every run that is forecast before it is trained, as its folder under targets."""
+    return [
+        f"{name}/{tokens}-seed{seed}"
+        for name, budgets in config["targets"].items()
+        for tokens in budgets
+        for seed in config["target_seeds"]
+    ]
+
+
+def stored(config: dict, results: str, file: str) -> str:
+    """A file of the results; where they have none and the study was recorded, the recorded one."""
+    own, recorded = Path(results, file), Path(config["recorded"], file)
+    return str(recorded if config["recorded"] and not own.exists() and recorded.exists() else own)
 
 
 def vram_mb(config: dict, name: str) -> int:
@@ -163,10 +199,32 @@ def vram_mb(config: dict, name: str) -> int:
     )  # fmt: skip
 
 
-def train_flags(config: dict, name: str, **override: object) -> str:
-    """Command-line flags of `train` for one model of the study; ``override`` replaces some."""
+def train_flags(config: dict, name: str, tokens: int | None = None, **override: object) -> str:
+    """Command-line flags of `train` for one model of the study; ``override`` replaces some.
+
+    Args:
+        tokens: the budget, which the learning rate may depend on; None: that which the study's rates are of.
+    """
     model = model_of(config, name)
-    merged = {**config, "learning_rate": config["learning_rates"].get(model["arch"]), **model, **override}
-    merged["context_size"] = config["block_size"]
+    merged = {**config, "learning_rate": learning_rate(config, model["arch"], tokens), **model, **override}
+    merged["context_size"] = merged["block_size"]
     shape = [name for name in training_options.SHAPE_OPTIONS if name in model]
     return to_flags([*shape, "context_size", *training_options.CONFIG_OPTIONS], merged)
+
+
+def learning_rate(config: dict, arch: str, tokens: int | None) -> float | None:
+    """An architecture's rate at a budget of tokens: of `RATE_DIGITS`, where it falls with them."""
+    rate, exponent = config["learning_rates"].get(arch), config["learning_rate_exponents"].get(arch, 0)
+    if not (rate and exponent and tokens):
+        return rate
+    return float(f"{rate * (tokens / config['learning_rate_tokens']) ** -exponent:.{RATE_DIGITS}g}")
+
+
+def shares_trunks(config: dict) -> bool:
+    """Whether runs of several budgets branch off one: they must have one learning rate."""
+    return not any(config["learning_rate_exponents"].get(arch) for arch in archs(config))
+
+
+def archs(config: dict) -> set[str]:
+    """The architectures of the suite."""
+    return {model_of(config, name)["arch"] for name in config["suite"]}

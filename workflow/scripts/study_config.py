@@ -1,10 +1,12 @@
 """A study's config: made of the right types, checked before anything runs, and what it says of models and sources.
 
-Needs config.yaml merged with a file of studies/ and the command line. workflow/schemas/config.schema.json says what
-each key may be.
+Needs config.yaml merged with a file of studies/ and the command line, as `read_study` and Snakemake do.
+workflow/schemas/config.schema.json says what each key may be.
 """
 
 import itertools
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -14,7 +16,64 @@ from workflow.scripts.base import schema
 from workflow.scripts.base.errors import InputError
 from workflow.scripts.training.schedule import Schedule, check_branches
 
+ROOT = Path(__file__).parents[2]
 SCHEMA = "config.schema.json"
+TRIED = ("lr_transfer_models", "lr_horizons")  # keys of models that are tried at lr_transfer_rates
+
+
+def read_study(path: Path | None, settings: list[str]) -> dict:
+    """The config of a study as Snakemake would have it: config.yaml, the study's file over it, then key=value.
+
+    Raises:
+        InputError: a file is missing or no YAML, or the config is wrong.
+    """
+    config = read_yaml(ROOT / "config.yaml")
+    for change in [*([read_yaml(path)] if path else []), dict(map(setting, settings))]:
+        config = merged(config, change)
+    config = typed(config)
+    check(config)
+    return config
+
+
+def read_yaml(path: Path) -> dict:
+    """The keys of a YAML file.
+
+    Raises:
+        InputError: there is no such file, or it holds something else.
+    """
+    try:
+        found = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: {getattr(error, 'strerror', None) or 'is no text in UTF-8'}") from error
+    except yaml.YAMLError as error:
+        raise InputError(f"{path} is not readable as YAML ({' '.join(str(error).split())})") from error
+    if not isinstance(found, dict):
+        raise InputError(f"{path} holds no keys of a study")
+    return found
+
+
+def setting(word: str) -> tuple[str, object]:
+    """Key and value of KEY=VALUE.
+
+    Raises:
+        InputError: it is none.
+    """
+    key, equals, value = word.partition("=")
+    if not (key and equals):
+        raise InputError(f"--config {word}: must be KEY=VALUE")
+    try:
+        return key, yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise InputError(f"--config {word}: the value is not readable as YAML") from error
+
+
+def merged(base: dict, change: dict) -> dict:
+    """A config with another over it, as Snakemake merges them: dicts deeply, all else replaced."""
+    result = dict(base)
+    for key, value in change.items():
+        old = base.get(key)
+        result[key] = merged(old if isinstance(old, dict) else {}, value) if isinstance(value, dict) else value
+    return result
 
 
 def check(config: dict) -> None:
@@ -24,27 +83,40 @@ def check(config: dict) -> None:
         InputError: one sentence about the first thing that is wrong.
     """
     schema.check(config, SCHEMA, "config")
-    for key in ("suite", "lr_transfer_models"):
-        for name in config[key]:
+    for key, names in models_named(config).items():
+        for name in names:
             if name not in config["models"]:
                 raise InputError(
                     f"config: {key} names {name!r}, which is not under models{schema.meant(name, config['models'])}"
                 )
             arch = config["models"][name]["arch"]
             models.check(arch)
-            for rates in ("learning_rates",) if key == "suite" else ("learning_rates", "lr_transfer_rates"):
+            for rates in ("learning_rates", "lr_transfer_rates") if key in TRIED else ("learning_rates",):
                 if arch not in config[rates]:
                     raise InputError(f"config: {rates} has none for {arch!r}, the arch of {name!r}")
     check_trials(config)
     if len({"weight" in source for source in corpus_sources(config).values()}) > 1:
         raise InputError("config: corpus: either every source has a weight or none has")
-    batches = {name: tokens_per_step(config, name) for name in (*config["suite"], *config["lr_transfer_models"])}
+    alike = [name for key, names in models_named(config).items() if key != "ablations" for name in names]
+    batches = {name: tokens_per_step(config, name) for name in alike}
     if len(set(batches.values())) > 1:
         raise InputError(f"config: every model of a suite must read the same tokens a step, not {batches}")
     try:
         check_branches(schedules(config))
     except InputError as error:
         raise InputError(f"config: tokens: {error}") from error
+
+
+def models_named(config: dict) -> dict[str, list[str]]:
+    """The models that each key of a study names."""
+    ablations = [name for in_use, others in config["ablations"].items() for name in [in_use, *others]]
+    return {
+        "suite": config["suite"],
+        "lr_transfer_models": config["lr_transfer_models"],
+        "lr_horizons": list(config["lr_horizons"]),
+        "targets": list(config["targets"]),
+        "ablations": ablations,
+    }
 
 
 def typed(config: dict) -> dict:
@@ -133,15 +205,29 @@ def model_of(config: dict, name: str) -> dict:
 
 
 def schedules(config: dict) -> dict[int, Schedule]:
-    """How long a run of each budget is, of whatever model."""
-    step = tokens_per_step(config, config["suite"][0])
+    """How long a run of each budget is, of whatever model of the suite."""
+    return schedules_of(config, config["suite"][0], config["tokens"])
+
+
+def schedules_of(config: dict, name: str, budgets: Iterable[int]) -> dict[int, Schedule]:
+    """How long a model's run of each of these budgets is, by the model's own settings."""
+    step, entry = tokens_per_step(config, name), settings_of(config, name)
     return {
-        tokens: Schedule.of_budget(tokens, step, config["warmup_steps"], config["cooldown_fraction"])
-        for tokens in sorted(config["tokens"])
+        tokens: Schedule.of_budget(tokens, step, entry["warmup_steps"], entry["cooldown_fraction"])
+        for tokens in sorted(budgets)
     }
 
 
 def tokens_per_step(config: dict, name: str) -> int:
     """Tokens that a model of the study reads in one step."""
-    model = {**config, **model_of(config, name)}
-    return model["batch_size"] * model["grad_accum"] * config["block_size"]
+    model = settings_of(config, name)
+    return model["batch_size"] * model["grad_accum"] * model["block_size"]
+
+
+def settings_of(config: dict, name: str) -> dict:
+    """What holds for a model: the study's settings, with the model's own over them.
+
+    Raises:
+        InputError: there is no such model; names the closest.
+    """
+    return {**config, **model_of(config, name)}

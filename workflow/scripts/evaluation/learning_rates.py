@@ -1,4 +1,6 @@
-"""Trials of learning rates -> where each model's best rate is, and how far it moves with width and depth.
+"""Trials of learning rates -> where each model's best rate is, and how far it moves with width, depth and horizon.
+
+A horizon is how many tokens a run trains on: a model may be tried at several.
 
 A trial is the folder of a run: it needs its config.json, and perplexity_val.json, its loss on the validation split in
 nats a character.
@@ -14,17 +16,20 @@ import pandas as pd
 from workflow.scripts.base.errors import InputError
 from workflow.scripts.base.files import read_json
 
-ORDER = ["arch", "n_layer", "params_non_embedding", "learning_rate"]
+ORDER = ["arch", "n_layer", "params_non_embedding", "tokens", "learning_rate"]
+TRIED = ["model", "tokens"]  # what trials at different rates share
+# What each direction varies, and what it leaves as it is; widths and depths are those of one number of tokens.
+DIRECTIONS = {"width": ("n_embd", "n_layer"), "depth": ("n_layer", "n_embd"), "horizon": ("tokens", "model")}
 
 
 def read_trials(folders: Iterable[str]) -> pd.DataFrame:
-    """A row a trial, by `ORDER`; ``best`` is 1 where no other rate of that model did better.
+    """A row a trial, by `ORDER`; ``best`` is 1 where no other rate of that model and horizon did better.
 
     Raises:
         InputError: a trial was not measured on the validation split.
     """
     trials = pd.DataFrame([read_trial(Path(folder)) for folder in folders]).sort_values(ORDER, kind="stable")
-    trials["best"] = (trials["val_loss"] == trials.groupby("model")["val_loss"].transform("min")).astype(int)
+    trials["best"] = (trials["val_loss"] == trials.groupby(TRIED)["val_loss"].transform("min")).astype(int)
     return trials
 
 
@@ -86,7 +91,7 @@ def summarise(trials: pd.DataFrame, rates_in_use: dict[str, float]) -> dict:
     """
     found = [
         {"model": name, "arch": arch} | summarise_model(name, rows.sort_values("learning_rate"), rates_in_use[arch])
-        for (name, arch), rows in trials.groupby(["model", "arch"], sort=False)
+        for (name, arch, _), rows in trials.groupby(["model", "arch", "tokens"], sort=False)
     ]
     models = pd.DataFrame(found)
     archs = {arch: summarise_arch(rows, rates_in_use[arch]) for arch, rows in models.groupby("arch")}
@@ -94,51 +99,87 @@ def summarise(trials: pd.DataFrame, rates_in_use: dict[str, float]) -> dict:
 
 
 def summarise_model(name: str, rows: pd.DataFrame, rate_in_use: float) -> dict:
-    """What the trials of one model say, in ascending order of their rates.
+    """What the trials of one model at one horizon say, in ascending order of their rates.
 
     Raises:
         InputError: all diverged.
     """
     rates, losses = rows["learning_rate"].to_numpy(), rows["val_loss"].to_numpy()
-    if not np.isfinite(losses).any():
-        raise InputError(f"every trial of {name} diverged: try rates lower than {rates[0]:g}")
-    rate, bracketed = optimum(rates, losses)
+    best = best_of(name, rates, losses)
     in_use = losses[np.isclose(rates, rate_in_use) & np.isfinite(losses)]
     return {
         "n_layer": int(rows["n_layer"].iloc[0]),
         "n_embd": int(rows["n_embd"].iloc[0]),
-        "trials": len(rows),
+        "tokens": int(rows["tokens"].iloc[0]),
+        **best,
+        "lost_at_rate_in_use": float(in_use[0] - losses.min()) if in_use.size else None,
+    }
+
+
+def best_of(name: str, rates: np.ndarray, losses: np.ndarray) -> dict:
+    """The best of the trials of what is called so, and where its optimum is; see `optimum`.
+
+    Raises:
+        InputError: all diverged.
+    """
+    if not np.isfinite(losses).any():
+        raise InputError(f"every trial of {name} diverged: try rates lower than {rates[0]:g}")
+    rate, bracketed = optimum(rates, losses)
+    return {
+        "trials": len(rates),
         "diverged": int(np.isinf(losses).sum()),
         "best_trial": float(rates[losses.argmin()]),
         "best_loss": float(losses.min()),
         "optimum": rate,
         "bracketed": bracketed,
-        "lost_at_rate_in_use": float(in_use[0] - losses.min()) if in_use.size else None,
     }
 
 
 def summarise_arch(models: pd.DataFrame, rate_in_use: float) -> dict:
-    """What an architecture's models say: how much the rate in use loses at most, and how far the optimum moves."""
+    """What an architecture's models say: how much the rate in use loses at most, and how far the optimum moves.
+
+    Args:
+        models: a row a model and horizon, as from `summarise_model`.
+    """
     lost = models["lost_at_rate_in_use"].dropna()
     summary: dict[str, object] = {
         "rate_in_use": rate_in_use,
         "most_lost_at_rate_in_use": float(lost.max()) if len(lost) == len(models) else None,
         "trials": int(models["trials"].sum()),
     }
-    for what, varied, fixed in (("width", "n_embd", "n_layer"), ("depth", "n_layer", "n_embd")):
-        line = models_along(models, varied, fixed)
+    for what, (varied, fixed) in DIRECTIONS.items():
+        line = models_along(models if what == "horizon" else at_one_horizon(models), varied, fixed)
         if len(line) > 1:
-            summary[what] = {
+            moves: dict[str, object] = {
                 "models": line["model"].tolist(),
+                "tokens": line["tokens"].tolist(),
                 "from": int(line[varied].iloc[0]),
                 "to": int(line[varied].iloc[-1]),
                 "optimum_moves_by_factor": float(line["optimum"].iloc[-1] / line["optimum"].iloc[0]),
                 "all_bracketed": bool(line["bracketed"].all()),
             }
+            if what == "horizon":
+                losses = line["lost_at_rate_in_use"].astype(float)  # empty if the rate was not tried, as None is
+                moves["exponent"] = exponent(line[line["bracketed"]])
+                moves["lost_at_rate_in_use"] = [None if np.isnan(loss) else loss for loss in losses.tolist()]
+            summary[what] = moves
     return summary
+
+
+def at_one_horizon(models: pd.DataFrame) -> pd.DataFrame:
+    """Models at the horizon that most of them share, the longest of several such."""
+    shared = models.groupby("tokens")["model"].nunique()
+    return models[models["tokens"] == shared.index[shared == shared.max()].max()]
 
 
 def models_along(models: pd.DataFrame, varied: str, fixed: str) -> pd.DataFrame:
     """The models that differ in ``varied`` alone: of those that share a value of ``fixed``, the most numerous."""
     value = models.groupby(fixed)[varied].nunique().idxmax()
     return models[models[fixed] == value].sort_values(varied)
+
+
+def exponent(line: pd.DataFrame) -> float | None:
+    """By what power of the number of tokens the optimum goes, by least squares in logs; None of fewer than two."""
+    if len(line) < 2:
+        return None
+    return float(np.polyfit(np.log(line["tokens"]), np.log(line["optimum"]), 1)[0])

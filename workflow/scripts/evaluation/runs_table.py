@@ -8,6 +8,7 @@ from workflow.scripts.base import measures
 from workflow.scripts.base.errors import InputError
 from workflow.scripts.base.files import read_json
 from workflow.scripts.base.tables import read_csv
+from workflow.scripts.models import kind_of
 
 # What runs.csv has of writing.csv: rates with their intervals, and other figures.
 RATES = (*measures.JUDGED, *measures.BARS, measures.ENDED, measures.COPIED)
@@ -63,7 +64,7 @@ def read_run(folder: Path) -> dict:
         "arch": model["arch"],
         "n_layer": model["n_layer"],
         "n_embd": model["n_embd"],
-        "n_head": model["n_head"] if model["arch"] != "lstm" else None,
+        "n_head": model["n_head"] if kind_of(model["arch"]) != "lstm" else None,
         "block_size": model["block_size"],
         "params": training["params"],
         "params_non_embedding": training["params_non_embedding"],

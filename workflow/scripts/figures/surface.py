@@ -54,6 +54,15 @@ NO_SURFACE = "No law of N and D: it needs 3 sizes and 3 budgets of tokens."
 ASKED_KEY = {"predictions": "thin diamonds: predictions, with 95% for one more run",
              "best_for": "open stars: best sizes asked for, with 95% of N and of loss"}  # fmt: skip
 
+LATER_KEY = " Stars: runs that the laws were not fitted to; the thin line at each: the law at its tokens."
+STAR: dict = {
+    "marker": "*",
+    "color": "#E69F00",
+    "markeredgecolor": "black",
+    "markeredgewidth": 0.6,
+    "linestyle": "none",
+}
+
 Colour = tuple[float, float, float, float]
 
 
@@ -128,13 +137,21 @@ def surfaces(fit: dict) -> list[str]:
     return [name for name in sorted(fit["groups"]) if fit["groups"][name].get("chinchilla")]
 
 
-def surface(table: pd.DataFrame, fit: dict, by: str = "arch", loss: str = LOSS, width: float = MEDIUM) -> Figure:
+def surface(
+    table: pd.DataFrame,
+    fit: dict,
+    by: str = "arch",
+    loss: str = LOSS,
+    width: float = MEDIUM,
+    later: pd.DataFrame | None = None,
+) -> Figure:
     """L(N, D) of each group: runs coloured by their tokens, slices of equal FLOP, and the best N for each FLOP.
 
     Args:
         by: the column of the table that has the groups' names.
         loss: label of the y axis.
         width: of the figure, in inches.
+        later: runs that the laws were not fitted to, such as those of a forecast.
 
     Raises:
         InputError: it is too narrow or too wide for that; see `page`.
@@ -148,15 +165,17 @@ def surface(table: pd.DataFrame, fit: dict, by: str = "arch", loss: str = LOSS, 
         amounts = amounts_of(chosen, "tokens")
         fig, axes, each = grid_of(len(names), width, scale, titles=2)
         asked = [one for name in names for one in answers(fit["groups"][name], *ASKED_KEY)]
-        seen = [*chosen["loss"], *(one["loss"] for one in asked)]
+        later = (chosen[:0] if later is None else later).pipe(lambda runs: runs[runs[by].isin(names)])
+        seen = [*chosen["loss"], *later["loss"], *(one["loss"] for one in asked)]
         slices, unread = [], []
         for ax, name in zip(axes, names, strict=True):
             law, rows = fit["groups"][name]["chinchilla"], chosen[chosen[by] == name]
-            log_axis(ax, pd.concat([chosen["params"], sizes_of(asked)]), PARAMS)
+            log_axis(ax, pd.concat([chosen["params"], later["params"], sizes_of(asked)]), PARAMS)
             ax.set_ylim(loss_limits(seen, [0.95 * min(seen), max(seen)]))
             loss_axis(ax, loss)
             drawn, read = draw_surface(ax, rows, law, amounts)
             draw_answers(ax, fit["groups"][name], amounts)
+            draw_later(ax, rows, later[later[by] == name], law)
             slices.append(drawn)
             unread += [] if read else [name.upper()]
             title_panel(ax, name, each - 0.8 * scale, [growth(law["compute_optimal"])])
@@ -165,8 +184,8 @@ def surface(table: pd.DataFrame, fit: dict, by: str = "arch", loss: str = LOSS, 
         notes += SURFACE_KEY.format(marks="means over seeds" if amounts.level is not None else "runs")
         if unread:
             notes += " " + UNREAD.format(of="of each" if len(unread) == len(names) else f"of {', '.join(unread)}")
-        notes += answers_key([fit["groups"][name] for name in names], *ASKED_KEY)
-        under_figure(fig, [notes], TITLE, handles=surface_key(amounts))
+        notes += answers_key([fit["groups"][name] for name in names], *ASKED_KEY) + LATER_KEY * bool(len(later))
+        under_figure(fig, [notes], TITLE, handles=surface_key(amounts, bool(len(later))))
         for ax, drawn in zip(axes, slices, strict=True):
             label_slices(ax, drawn)
     return fig
@@ -184,7 +203,7 @@ def title_panel(ax: Axes, name: str, room: float, lines: list[str]) -> None:
     ax.set_title("\n".join([shortened(name.upper(), room, size), *lines]), loc="left", fontsize=size)
 
 
-def surface_key(amounts: Amounts) -> list[Line2D]:
+def surface_key(amounts: Amounts, later: bool) -> list[Line2D]:
     """Entries of the legend."""
     return [
         *amounts.handles(),
@@ -192,6 +211,7 @@ def surface_key(amounts: Amounts) -> list[Line2D]:
         Line2D([], [], color="black", label="best size for its FLOP", **thin(1, 1.6)),
         Line2D([], [], color="black", linestyle=(0, (1, 1)), label="the same, with more tokens than any run",
                **thin(1, 1.6)),
+        *([Line2D([], [], **STAR, label="run beyond the fit", **thin(8))] if later else []),
     ]  # fmt: skip
 
 
@@ -221,6 +241,16 @@ def draw_surface(ax: Axes, rows: pd.DataFrame, law: dict, amounts: Amounts) -> t
     ax.plot(*frontier[:, :2].T, color="black", linestyle=(0, (1, 1)), zorder=4, **thin(0, 1.6))
     ax.plot(*frontier[read, :2].T, color="black", zorder=4, **thin(0, 1.6))
     return slices, bool(read.any())
+
+
+def draw_later(ax: Axes, rows: pd.DataFrame, later: pd.DataFrame, law: dict) -> None:
+    """Runs that a law was not fitted to, and the law at their tokens, from the largest size of ``rows`` on."""
+    for (params, tokens), loss in later.groupby(["params", "tokens"])["loss"].mean().items():
+        n = np.geomspace(min(rows["params"].max(), params), 1.2 * params, 100)
+        ax.plot(n, predicted(law, n, tokens), color=GREY, zorder=1, **thin(0, 0.8))
+        ax.plot(params, loss, zorder=6, **STAR, **thin(9))
+        ax.annotate(f"D = {short(tokens)}", (params, loss), (0, 6), textcoords="offset points", ha="center", zorder=6,
+                    fontsize=SMALL / 9 * plt.rcParams["font.size"], color=GREY, path_effects=HALO)  # fmt: skip
 
 
 def draw_marks(ax: Axes, rows: pd.DataFrame, amounts: Amounts) -> None:

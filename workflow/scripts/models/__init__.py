@@ -17,6 +17,8 @@ if TYPE_CHECKING:  # a study is planned from the names alone, without the second
     from torch import Tensor
 
 PARAMETRIZATIONS = ("mup", "standard")
+ALL_PARTS = "all"
+KIN = {"modern": "gpt", "lstm_muon": "lstm"}  # an architecture -> the one whose shape it has
 SHARED = ("language_model", "layers", "stored")  # what is in this folder and is no architecture
 
 
@@ -26,7 +28,7 @@ class ModelConfig:
 
     With ``parametrization`` "mup" one learning rate serves every width and depth (Yang 2022, Tensor
     Programs V); with "standard" the best rate falls as a model grows. They are one at the base shape
-    that each architecture names.
+    that each architecture names. ``parts`` is modern's alone: which of its parts it has, with commas between.
     """
 
     arch: str
@@ -36,6 +38,7 @@ class ModelConfig:
     n_embd: int
     n_head: int
     parametrization: str = "mup"
+    parts: str = ALL_PARTS
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,7 @@ class ParamGroup:
     """Parameters that one rule updates, and what multiplies the optimiser's own rate, decay and epsilon.
 
     As in AdamW, a step shrinks a weight by rate x decay: ``decay_scale`` 1 / ``lr_scale`` keeps that product.
+    Each parameter is so many matrices of one size, ``stacked`` one below the other: Muon's rule is of one matrix.
     """
 
     params: "Sequence[Tensor]"
@@ -50,11 +54,17 @@ class ParamGroup:
     decay_scale: float = 1.0
     eps_scale: float = 1.0
     rule: str = "adamw"  # or "muon", for matrices
+    stacked: int = 1
 
 
 def names() -> list[str]:
     """Names of the architectures: the modules here, but for those that all of them share."""
     return sorted(module.name for module in pkgutil.iter_modules(__path__) if module.name not in SHARED)
+
+
+def kind_of(arch: str) -> str:
+    """The architecture whose shape it has: another one, or itself."""
+    return KIN.get(arch, arch)
 
 
 def check(arch: str) -> None:

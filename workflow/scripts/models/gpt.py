@@ -46,20 +46,25 @@ class Block(nn.Module):
     Args:
         logit_scale: what a product of a query and a key is multiplied by.
         branch_scale: what each branch is multiplied by before it is added to the residual stream.
-
-    Attributes:
         activation: nonlinearity of the perceptron, as `rows.activate` knows it.
         normed_heads: whether queries and keys are made of one size before they are compared.
     """
 
-    activation = "gelu"
-    normed_heads = False
-
-    def __init__(self, n_embd: int, n_head: int, logit_scale: float, branch_scale: float):
+    def __init__(
+        self,
+        n_embd: int,
+        n_head: int,
+        logit_scale: float,
+        branch_scale: float,
+        activation: str = "gelu",
+        normed_heads: bool = False,
+    ):
         super().__init__()
         self.n_head = n_head
         self.logit_scale = logit_scale
         self.branch_scale = branch_scale
+        self.activation = activation
+        self.normed_heads = normed_heads
         self.qkv = nn.Linear(n_embd, 3 * n_embd, bias=False)
         self.attn_out = nn.Linear(n_embd, n_embd, bias=False)
         self.mlp_in = nn.Linear(n_embd, 4 * n_embd, bias=False)
@@ -95,7 +100,6 @@ class Model(LanguageModel):
     """
 
     carries_state = False  # a training window starts with no memory of the one before it
-    block = Block
     cos: Tensor
     sin: Tensor
 
@@ -110,7 +114,7 @@ class Model(LanguageModel):
         self.depth = L / BASE_DEPTH if mup else 1.0
         logit_scale = BASE_HEAD**0.5 / (C // H) if mup else (C // H) ** -0.5
         self.wte = nn.Embedding(config.vocab_size, C)
-        blocks = [self.block(C, H, logit_scale, 1 / self.depth) for _ in range(L)]
+        blocks = [self.block(logit_scale, 1 / self.depth) for _ in range(L)]
         self.blocks = nn.ModuleList(blocks)
         half = C // H // 2
         angles = torch.outer(torch.arange(T), 10000.0 ** (-torch.arange(half) / half))
@@ -123,6 +127,10 @@ class Model(LanguageModel):
                 nn.init.normal_(linear.weight, std=linear.in_features**-0.5)
             for linear in (block.attn_out, block.mlp_out):  # 2L of these add up in the residual stream
                 nn.init.normal_(linear.weight, std=(2 * L / self.depth * linear.in_features) ** -0.5)
+
+    def block(self, logit_scale: float, branch_scale: float) -> Block:
+        """One layer, before its weights are drawn."""
+        return Block(self.config.n_embd, self.config.n_head, logit_scale, branch_scale)
 
     def param_groups(self) -> list[ParamGroup]:
         """Rates, decay and epsilon by width and depth (Dey 2025, table 1, alpha = 1)."""

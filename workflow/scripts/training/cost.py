@@ -6,7 +6,7 @@ Needs no torch: the Snakefile asks here, too, for what a plan found (`read_plan`
 import heapq
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,7 @@ import numpy as np
 from workflow.scripts.base import schema
 from workflow.scripts.base.errors import InputError
 from workflow.scripts.base.files import read_json
+from workflow.scripts.models import ALL_PARTS
 from workflow.scripts.training.schedule import Schedule
 
 MB = 1 << 20
@@ -103,17 +104,37 @@ class Rate:
 
 
 @dataclass(frozen=True)
+class Kind:
+    """What the speed of a model depends on beside its size.
+
+    Attributes:
+        windows: that one device reads in a step.
+    """
+
+    arch: str
+    precision: str = "float32"
+    parts: str = ALL_PARTS
+    block_size: int = 0
+    windows: int = 0
+
+    def shared(self, other: "Kind") -> int:
+        """How many settings two kinds share."""
+        return sum(mine == its for mine, its in zip(astuple(self), astuple(other), strict=True))
+
+
+@dataclass(frozen=True)
 class Timing:
     """What a probe found of one model.
 
     Attributes:
         flops_per_token: of training.
+        rate: of whole steps, the optimiser's part in them too.
         part: of the tokens of a step that were in the timed one: less than 1 where a whole step would take too long.
         busy: how many times as long as it computed a step took by the clock, as the CPU did something else, too.
         once: seconds that the first step took longer than others: code is loaded or compiled.
     """
 
-    arch: str
+    kind: Kind
     flops_per_token: int
     rate: Rate
     part: float = 1.0
@@ -121,18 +142,21 @@ class Timing:
     once: float = 0.0
 
 
-def rate_at(timings: Iterable[Timing], arch: str, flops_per_token: int) -> tuple[Rate, str]:
+def rate_at(timings: Iterable[Timing], kind: Kind, flops_per_token: int) -> tuple[Rate, str]:
     """The rate of a model, and how it is known: "measured", "between" two measured ones, or "beyond" all of them.
 
-    It is interpolated over the logarithm of FLOP a token, within the architecture; where nothing was measured of that,
-    over all. Beyond the largest measured model its rate is taken, and beyond the smallest that one's.
+    It is interpolated over the logarithm of FLOP a token, within the kind; where nothing was measured of that, over
+    those of the architecture that share most of its settings, or over all that do, and the rate is known as "akin".
+    Beyond the largest measured model its rate is taken, and beyond the smallest that one's.
 
     Raises:
         InputError: nothing was measured.
     """
     timings = list(timings)
+    near = [timing for timing in timings if timing.kind.arch == kind.arch] or timings
+    most = max((timing.kind.shared(kind) for timing in near), default=0)
     known = sorted(
-        [t for t in timings if t.arch == arch] or timings,
+        (timing for timing in near if timing.kind.shared(kind) == most),
         key=lambda timing: (timing.flops_per_token, timing.rate.train),
     )
     if not known:
@@ -145,9 +169,11 @@ def rate_at(timings: Iterable[Timing], arch: str, flops_per_token: int) -> tuple
             for values in zip(*((t.rate.train, t.rate.score) for t in known), strict=True)
         )
     )
-    if flops_per_token in sizes and known[0].arch == arch:
+    if known[0].kind != kind:
+        return rate, "akin"
+    if flops_per_token in sizes:
         return rate, "measured"
-    return rate, "between" if sizes[0] < flops_per_token < sizes[-1] and known[0].arch == arch else "beyond"
+    return rate, "between" if sizes[0] < flops_per_token < sizes[-1] else "beyond"
 
 
 def seconds_of(
@@ -171,19 +197,36 @@ def disk_mb(params: int, runs: int, unfinished: bool = False) -> int:
     return math.ceil(params * (STATE * STATES_AT_ONCE if unfinished else WEIGHTS * runs) / MB)
 
 
-def for_slurm(plan: dict[str, dict], name: str, kind: str, attempt: int) -> dict[str, int]:
+def for_slurm(
+    plan: dict[str, dict], name: str, kind: str, attempt: int, tokens: int | str | None = None
+) -> dict[str, int]:
     """What a job asks SLURM for: ``runtime`` in minutes, and ``mem_mb`` of the host, which SLURM counts as we do.
 
     Args:
         plan: what `read_plan` gave. A model that is not in it gets as much as any that is.
         name: of the model.
-        kind: "train" or "trial".
+        kind: "train" for a job of the suite; "trial" or "target" for a run that is trained by itself.
         attempt: 1 for the first; each later one gets as much again.
+        tokens: of a run that is trained by itself; without them it gets what the longest one does.
     """
     jobs = [plan[name]] if name in plan else list(plan.values())
-    minutes = MORE_MINUTES + max(math.ceil(job[f"{kind}_seconds"] / 60 * margin(job["rate"])) for job in jobs)
+    minutes = MORE_MINUTES + max(
+        math.ceil(seconds_by_plan(job, kind, tokens) / 60 * margin(job["rate"])) for job in jobs
+    )
     memory_mb = max(100 * math.ceil(job["host_mb"] * MEMORY_MARGIN / 100) for job in jobs)
     return {"runtime": attempt * minutes, "mem_mb": attempt * memory_mb}
+
+
+def seconds_by_plan(job: dict, kind: str, tokens: int | str | None) -> float:
+    """Seconds of a job of a planned model; more tokens than any planned run has take as many times as long."""
+    if kind == "train":
+        return job["train_seconds"]
+    alone = {int(budget): seconds for budget, seconds in job.get("alone_seconds", {}).items()}
+    if not alone:
+        return job["trial_seconds"]
+    wanted, largest = int(tokens or 0), max(alone)
+    enough = [budget for budget in alone if budget >= wanted] if wanted else [largest]
+    return alone[min(enough)] if enough else alone[largest] * wanted / largest
 
 
 def margin(known: str) -> float:

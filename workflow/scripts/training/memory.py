@@ -3,7 +3,7 @@
 import math
 
 from workflow.scripts.machine.options import CONTEXT_MB
-from workflow.scripts.models import ModelConfig, module_for
+from workflow.scripts.models import ModelConfig, kind_of, module_for
 
 MB = 1 << 20  # as nvidia-smi counts
 # Bytes of activations that wait for the backward pass, for each token, layer and unit of n_embd, by
@@ -40,8 +40,8 @@ def vram_mb(
     _, params = module_for(arch).count_params(
         ModelConfig(arch=arch, vocab_size=vocab_size, block_size=block_size, n_layer=n_layer, n_embd=n_embd, n_head=1)
     )
-    full, half = ACTIVATIONS.get(arch, ACTIVATIONS["gpt"])
-    weights = params * (16 if exact else 16 + COPIES.get(arch, COPIES["gpt"]))
+    full, half = ACTIVATIONS.get(kind_of(arch), ACTIVATIONS["gpt"])
+    weights = params * (16 if exact else 16 + COPIES.get(kind_of(arch), COPIES["gpt"]))
     activations = (n_layer + 1) * n_embd * (full if exact else half)
     logits = vocab_size * (4 + 4 + 4 if exact else 2 + 4 + 4)  # as they come, their log-softmax, its gradient
     total = weights + micro_batch * block_size * (activations + logits)
@@ -75,8 +75,8 @@ def host_mb(config: ModelConfig, micro_batch: int, precision: str, tokens: int, 
     held = 3 * tokens * (1 if config.vocab_size <= 256 else 2)
     if on_gpu:
         return 10 * math.ceil(((2 * STATE * params + held) / MB + GPU_PROCESS_MB) / 10)
-    each, once = ON_CPU.get(config.arch, ON_CPU["gpt"])[0 if precision == "float32" else 1]
+    each, once = ON_CPU.get(kind_of(config.arch), ON_CPU["gpt"])[0 if precision == "float32" else 1]
     a_token = config.n_embd * (config.n_layer * each + once) + 12 * config.vocab_size
-    windows = 1 if precision == "float32" and config.arch != "lstm" else micro_batch
+    windows = 1 if precision == "float32" and kind_of(config.arch) != "lstm" else micro_batch
     step = (4 + LAID_OUT) * params + windows * config.block_size * a_token
     return 10 * math.ceil(((STATE * params + max(step, STATE * params) + held) / MB + CPU_PROCESS_MB) / 10)

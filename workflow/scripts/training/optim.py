@@ -17,12 +17,12 @@ ROUNDS = 5
 class Optimizer:
     """Updates each group of parameters by its own rule, with the rate, decay and epsilon times the group's."""
 
-    def __init__(self, groups: list[ParamGroup], weight_decay: float, beta1: float = 0.9):
-        """``weight_decay`` is each group's to scale, and ``beta1`` is AdamW's alone."""
+    def __init__(self, groups: list[ParamGroup], weight_decay: float, beta1: float = 0.9, precision: str = "float32"):
+        """``weight_decay`` is each group's to scale, ``beta1`` AdamW's alone, ``precision`` that of Muon's products."""
         self.rules: list[AdamW | Muon] = []
         for group in groups:
             decay = weight_decay * group.decay_scale
-            self.rules.append(Muon(group, decay) if group.rule == "muon" else AdamW(group, decay, beta1))
+            self.rules.append(Muon(group, decay, precision) if group.rule == "muon" else AdamW(group, decay, beta1))
 
     @torch.no_grad()
     def step(self, learning_rate: float) -> None:
@@ -97,17 +97,19 @@ class Muon:
     """Muon (Jordan 2024): Nesterov momentum, made orthogonal, times (rows / cols)^1/2 where a matrix is tall.
 
     An orthogonal update changes what a matrix does by the same amount at any width, so that its rate
-    needs no scale by width (Yang 2023, A spectral condition for feature learning).
+    needs no scale by width (Yang 2023, A spectral condition for feature learning). That holds of each
+    matrix that a parameter is stacked of, such as queries, keys and values, so that each has its own.
     """
 
-    def __init__(self, group: ParamGroup, weight_decay: float):
+    def __init__(self, group: ParamGroup, weight_decay: float, precision: str):
         self.group = group
+        self.precision = torch.bfloat16 if precision == "bfloat16" else torch.float32
         self.params = list(group.params)
         self.weight_decay = weight_decay
         self.state = [torch.zeros_like(p) for p in group.params]
         self.by_shape: dict[tuple[int, ...], list[int]] = {}
         for i, p in enumerate(group.params):
-            self.by_shape.setdefault(tuple(p.shape), []).append(i)
+            self.by_shape.setdefault((len(p) // group.stacked, p.shape[1]), []).append(i)
 
     def step(self, learning_rate: float) -> None:
         """Update the group's matrices."""
@@ -117,21 +119,22 @@ class Muon:
         multiply_each_(self.params, 1 - learning_rate * self.weight_decay)
         for (rows, cols), of_shape in self.by_shape.items():  # equal shapes in one product of batches
             stretch = max(1.0, rows / cols) ** 0.5
-            for i, update in zip(of_shape, orthogonal(torch.stack([updates[i] for i in of_shape])), strict=True):
+            matrices = torch.cat([updates[i] for i in of_shape]).view(-1, rows, cols).to(self.precision)
+            made = orthogonal(matrices).reshape(len(of_shape), -1, cols)
+            for i, update in zip(of_shape, made, strict=True):
                 self.params[i].add_(update, alpha=-learning_rate * stretch)
 
 
 def orthogonal(x: Tensor) -> Tensor:
-    """Nearly U V^T of each matrix U S V^T in x (..., rows, cols), by Newton-Schulz iteration (Jordan 2024).
+    """Nearly U V^T of each matrix U S V^T in x (k, rows, cols), by Newton-Schulz iteration (Jordan 2024).
 
-    In bfloat16 on a GPU, as there: its rounding is small beside what the iteration leaves.
+    Its products may be in bfloat16, as there: that rounding is small beside what the iteration leaves.
     """
-    x = x.bfloat16() if x.is_cuda else x
     tall = x.shape[-2] > x.shape[-1]
     x = x.mT if tall else x
     x = x / x.norm(dim=(-2, -1), keepdim=True).clamp(min=1e-12)
     a, b, c = QUINTIC
     for _ in range(ROUNDS):
-        gram = x @ x.mT
-        x = a * x + (b * gram + c * gram @ gram) @ x
+        gram = torch.bmm(x, x.mT)
+        x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
     return x.mT if tall else x

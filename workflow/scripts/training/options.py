@@ -47,6 +47,10 @@ class TrainingOptions:
         "mup", "mup: one learning rate for all sizes", identity=True, group="model", study="config",
         parse={"choices": models.PARAMETRIZATIONS},
     )  # fmt: skip
+    parts: str = trained(
+        models.ALL_PARTS, "of modern, with commas between: qk_norm, squared_relu, muon", identity=True, group="model",
+        study="shape",
+    )  # fmt: skip
     context_size: int = trained(
         256, "training window, in tokens", cli.positive_int, identity=True, group="model", also=("--block_size",)
     )

@@ -1,6 +1,7 @@
 """Where a study is to train: this machine, to be timed, or a device whose speed is assumed. Needs torch."""
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,15 +23,16 @@ class Place:
     Attributes:
         name: for people.
         device: of this machine, or None where rates are assumed.
+        precision: of the study; a model may have its own.
         memory_mb: that one job can have: of a GPU; of a CPU's machine, all that is free.
-        flops: FLOP a second that training gets, where that is assumed.
+        flops: FLOP a second that training gets in each precision, where that is assumed.
     """
 
     name: str
     device: torch.device | None
     precision: str
     memory_mb: int | None
-    flops: float | None = None
+    flops: Mapping[str, float] | None = None
 
     @property
     def on_gpu(self) -> bool:
@@ -40,6 +42,12 @@ class Place:
     def is_assumed(self) -> bool:
         """Whether nothing can be measured."""
         return self.device is None
+
+    def precision_of(self, asked: str) -> str:
+        """What a precision by a model's options is here."""
+        if self.device is None:
+            return "float32" if asked == "float32" else "bfloat16"
+        return pick_precision(asked, self.device)
 
 
 @dataclass(frozen=True)
@@ -75,13 +83,15 @@ def place_of(config: dict, asked: Asked) -> tuple[Place, list[str]]:
             raise InputError("--utilisation and --device_memory_gb go with a named --device, or --device_tflops")
         return place_here(config, name, must_be=asked.device is not None)
     known = named_device(name) if name else None
+    by_precision = {each: asked.tflops or (known.tflops[each] if known else 0.0) for each in ("float32", "bfloat16")}
     precision = "float32" if config["precision"] == "float32" else "bfloat16"
-    tflops = asked.tflops or (known.tflops[precision] if known else 0.0)
     memory_gb = asked.memory_gb or (known.memory_gb if known else None)
     share = UTILISATION if asked.utilisation is None else asked.utilisation
-    label = f"{name or 'a device'} of {tflops:g} TFLOP/s in {precision}, of which training gets {share:.0%}"
+    speed = f"{by_precision[precision]:g} TFLOP/s in {precision}"
+    label = f"{name or 'a device'} of {speed}, of which training gets {share:.0%}"
     memory_mb = int(memory_gb * 1024 * MARGIN) if memory_gb else None
-    return Place(label, None, precision, memory_mb, tflops * 1e12 * share), []
+    flops = {each: tflops * 1e12 * share for each, tflops in by_precision.items()}
+    return Place(label, None, precision, memory_mb, flops), []
 
 
 def place_here(config: dict, name: str, must_be: bool) -> tuple[Place, list[str]]:

@@ -24,7 +24,7 @@ from workflow.scripts.evaluation.scoring import score_tunes
 from workflow.scripts.machine.device import set_up_cpu
 from workflow.scripts.models import ModelConfig
 from workflow.scripts.training.batches import Batches
-from workflow.scripts.training.cost import SCORING, Rate, Timing
+from workflow.scripts.training.cost import SCORING, Kind, Rate, Timing
 from workflow.scripts.training.optim import Optimizer
 from workflow.scripts.training.stepper import Stepper, divisor
 
@@ -36,7 +36,8 @@ FEWEST = 3  # timed steps of which a mean is taken; 1 where a step takes long
 COMPILED = 2.0  # seconds that a first step takes longer if code is compiled for it; to load what is kept takes less
 LONG = 0.5  # seconds of a step
 AT_FIRST = {"cpu": 5e9, "cuda": 1e13}  # FLOP a second, by which the first model's steps are counted
-FOR_ONE = 0.3  # most of the time that one model may have
+FOR_ONE = 0.3  # most of the time that one model may have for two windows, if that is more than its share
+FOR_TARGETS = 0.5  # of the time that targets may have for whole steps, each by its FLOP
 LEAST = 0.5  # seconds for a model, before its step is cut
 FOR_STEPS = 0.8  # of a model's time; the rest is for scoring
 
@@ -48,12 +49,23 @@ class Probed:
     Attributes:
         windows: of a step, on one device.
         micro_batch: windows in one forward pass, for which there must be memory here.
+        is_target: whether it counts more than others: a whole step of it is timed, if there is time for one.
+        is_extra: whether it counts less, and waits until the others are timed.
     """
 
     name: str
     config: ModelConfig
+    precision: str
     windows: int
     micro_batch: int
+    is_target: bool = False
+    is_extra: bool = False
+
+    @property
+    def kind(self) -> Kind:
+        """What its speed depends on beside its size."""
+        config = self.config
+        return Kind(config.arch, self.precision, config.parts, config.block_size, self.windows)
 
     @property
     def flops_per_token(self) -> int:
@@ -72,7 +84,6 @@ class Settings:
     """
 
     device: str
-    precision: str
     compile: str
     threads: int
     eval_tokens: int
@@ -138,20 +149,25 @@ def middle(timings: list[Timing]) -> Timing:
     """One timing of a model from those of several processes: the mean time of a FLOP."""
     rates = [1 / np.mean([1 / getattr(t.rate, part) for t in timings]) for part in ("train", "score")]
     first, (busy, once) = timings[0], (max(getattr(t, name) for t in timings) for name in ("busy", "once"))
-    return Timing(first.arch, first.flops_per_token, Rate(*map(float, rates)), first.part, busy, once)
+    return Timing(first.kind, first.flops_per_token, Rate(*map(float, rates)), first.part, busy, once)
 
 
 def in_order(wanted: Sequence[Probed], device: str) -> list[Probed]:
-    """The smallest of each architecture, then the others from the largest: what lies between them can do without.
+    """The smallest of each kind, then the others from the largest: what lies between them can do without.
 
-    On a GPU, where each is compiled for up to a minute, only the smallest and the largest of each.
+    On a GPU, where each is compiled for up to a minute, only the smallest and the largest of each, and targets. What is
+    extra comes last, in the same order.
     """
-    by_size = sorted(wanted, key=lambda model: model.flops_per_token)
-    first = {model.config.arch: model for model in reversed(by_size)}
-    smallest = [model for model in by_size if first[model.config.arch] is model]
-    last = {model.config.arch: model for model in by_size}
-    others = [model for model in reversed(by_size) if model not in smallest]
-    return smallest + [model for model in others if device != "cuda" or last[model.config.arch] is model]
+    found: list[Probed] = []
+    for is_extra in (False, True):
+        by_size = sorted((m for m in wanted if m.is_extra == is_extra), key=lambda model: model.flops_per_token)
+        first = {model.kind: model for model in reversed(by_size)}
+        last = {model.kind: model for model in by_size}
+        smallest = [model for model in by_size if first[model.kind] is model]
+        others = [model for model in reversed(by_size) if model not in smallest]
+        found += smallest
+        found += [m for m in others if device != "cuda" or m.is_target or last[m.kind] is m]
+    return found
 
 
 def work(pipe: Connection, wanted: list[Probed], settings: Settings, begun: float) -> None:
@@ -164,18 +180,26 @@ def work(pipe: Connection, wanted: list[Probed], settings: Settings, begun: floa
     left = settings.seconds
     timings: list[Timing] = []
     waiting = in_order(wanted, device.type)
+    for_targets = sum(model.flops_per_token for model in waiting if model.is_target)
     while waiting and left > 0:
         model = waiting.pop(0)
-        known = [t for t in timings if t.arch == model.config.arch] or timings
+        known = [t for t in timings if t.kind.arch == model.config.arch] or timings
         near = min(known, key=lambda t: abs(t.flops_per_token - model.flops_per_token), default=None)
         rate = near.rate.train if near else AT_FIRST.get(device.type, AT_FIRST["cpu"]) * settings.threads
-        share = left / (len(waiting) + 1)
+        busy = near.busy if near else 1.0  # what is left is by the wall, and what a step takes by our clock
+        share = left / busy / (len(waiting) + 1)
         a_window = model.config.block_size * model.flops_per_token / rate
-        if timings and 2 * a_window > min(left, max(share, FOR_ONE * settings.seconds)):
+        if timings and 2 * a_window > min(left, max(share * busy, FOR_ONE * settings.seconds)) / busy:
             continue
+        a_step = model.windows * a_window
+        seconds = max(share, 2 * a_window)
+        if model.is_target:
+            whole = n_steps(a_step, device.type) * a_step / FOR_STEPS
+            allowed = FOR_TARGETS * settings.seconds * model.flops_per_token / for_targets
+            seconds = max(seconds, min(whole, allowed / busy, left / busy))
         begun = time.monotonic()
         try:
-            found = time_one(model, settings, device, clock, (max(share, 2 * a_window), model.windows * a_window))
+            found = time_one(model, settings, device, clock, (seconds, a_step))
         except InputError as error:
             pipe.send((model.name, error))
             return
@@ -185,13 +209,31 @@ def work(pipe: Connection, wanted: list[Probed], settings: Settings, begun: floa
         pipe.send((model.name, found))
 
 
+def n_steps(seconds: float, device: str) -> int:
+    """Steps that a model is timed by at least, if one takes so long, with those that are not counted."""
+    return UNTIMED.get(device, UNTIMED["cpu"]) + FEWEST if seconds < LONG else 2
+
+
+class TimedOptimizer(Optimizer):
+    """The optimiser, and the seconds that it takes, by a clock if it has one: as many if a step reads fewer tokens."""
+
+    clock: Clock | None = None
+    seconds = 0.0
+
+    def step(self, learning_rate: float) -> None:
+        """Update every parameter."""
+        begun = self.clock() if self.clock else 0.0
+        super().step(learning_rate)
+        self.seconds += (self.clock() - begun) if self.clock else 0.0
+
+
 def time_one(
     model: Probed, settings: Settings, device: torch.device, clock: Clock, expected: tuple[float, float]
 ) -> Timing:
     """Time one model.
 
     A step that would take too long is cut: to fewer windows, or to shorter ones where a model reads token by token, of
-    all windows at once.
+    all windows at once. What the optimiser takes is counted as often as in whole steps.
 
     Args:
         clock: to time it by.
@@ -201,19 +243,18 @@ def time_one(
         InputError: there is no such model, or not even a part of its step has memory.
     """
     seconds, a_step = expected
-    config, untimed = model.config, UNTIMED.get(device.type, UNTIMED["cpu"])
+    config = model.config
     torch.manual_seed(0)
     network = models.module_for(config.arch).Model(config).to(device)
-    n_steps = untimed + FEWEST if a_step < LONG else 2
-    part = min(1.0, FOR_STEPS * max(seconds, LEAST) / a_step / n_steps)
+    part = min(1.0, FOR_STEPS * max(seconds, LEAST) / a_step / n_steps(a_step, device.type))
     windows = model.windows if network.carries_state else divisor(model.windows, int(part * model.windows))
     length = divisor(config.block_size, int(part * config.block_size)) if network.carries_state else config.block_size
     data = np.random.default_rng(0).integers(2, config.vocab_size, windows * (STEPS * length + 1))
     data = data.astype(np.uint8 if config.vocab_size <= 256 else np.uint16)
+    optimizer = TimedOptimizer(network.param_groups(), 0.1, precision=model.precision)
     stepper = Stepper(
-        network, Optimizer(network.param_groups(), 0.1),
-        Batches(Split(data, np.array([0, len(data)])), 0, windows, length, device, 0, STEPS),
-        divisor(windows, model.micro_batch), device, settings.precision, compile=settings.compile,
+        network, optimizer, Batches(Split(data, np.array([0, len(data)])), 0, windows, length, device, 0, STEPS),
+        divisor(windows, model.micro_batch), device, model.precision, compile=settings.compile,
     )  # fmt: skip
     steps = itertools.cycle(range(STEPS))
 
@@ -223,25 +264,35 @@ def time_one(
     tokens = windows * length
     first = timed(step, clock)
     is_short = first < LONG or device.type == "cuda"
-    for _ in range(untimed - 1 if is_short else 0):
+    for _ in range(UNTIMED.get(device.type, UNTIMED["cpu"]) - 1 if is_short else 0):
         step()
+    optimizer.clock = clock if device.type == "cpu" else None  # a GPU computes while we go on
     begun = time.perf_counter()
-    train, n_steps = mean_of(step, clock, FOR_STEPS * seconds, FEWEST if is_short else 1)
-    busy = (time.perf_counter() - begun) / (train * n_steps)
+    train, taken = mean_of(step, clock, FOR_STEPS * seconds, FEWEST if is_short else 1)
+    busy = (time.perf_counter() - begun) / (train * taken)
 
     affordable = int((1 - FOR_STEPS) * seconds * tokens / train)  # to train on: to score as many takes a third of it
     tune = min(settings.tune, max(1, affordable))
     tunes = [np.resize(data, tune + 1).astype(np.int64)] * max(1, min(settings.eval_tokens, affordable) // tune)
 
     def score() -> None:
-        score_tunes(network, tunes, device, settings.precision)
+        score_tunes(network, tunes, device, model.precision)
 
     if is_short:
         score()
     scored, _ = mean_of(score, clock, (1 - FOR_STEPS) * seconds / 2, 1)
-    rate = Rate(tokens * model.flops_per_token / train, SCORING * model.flops_per_token * tune * len(tunes) / scored)
     part = tokens / (model.windows * config.block_size)
-    return Timing(config.arch, model.flops_per_token, rate, part, busy, max(0.0, first - train))
+    whole = whole_step(train, min(optimizer.seconds / taken, train), part)
+    rate = Rate(
+        model.windows * config.block_size * model.flops_per_token / whole,
+        SCORING * model.flops_per_token * tune * len(tunes) / scored,
+    )
+    return Timing(model.kind, model.flops_per_token, rate, part, busy, max(0.0, first - train))
+
+
+def whole_step(seconds: float, update: float, part: float) -> float:
+    """Seconds of a step, from those of one with part of its tokens and of the optimiser's update in it."""
+    return (seconds - update) / part + update
 
 
 def timed(task: Callable[[], None], clock: Clock) -> float:

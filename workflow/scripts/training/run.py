@@ -88,7 +88,7 @@ class Training:
         self.arch = architectures.module_for(options.arch)
         self.config = ModelConfig(
             options.arch, self.corpus.tokenizer.vocab_size, options.context_size, options.n_layer,
-            options.n_embd, options.n_head, options.parametrization,
+            options.n_embd, options.n_head, options.parametrization, options.parts,
         )  # fmt: skip
         self.identity = {
             "options": options.identity(),
@@ -132,7 +132,7 @@ class Training:
         self.mine = self.ranks.share_of(options.windows_per_step)
         torch.manual_seed(options.seed)
         self.model = self.arch.Model(self.config).to(self.device)
-        self.optimizer = Optimizer(self.model.param_groups(), options.weight_decay, options.beta1)
+        self.optimizer = Optimizer(self.model.param_groups(), options.weight_decay, options.beta1, self.precision)
         self.params = self.arch.count_params(self.config)
         self.flops_per_token = self.arch.flops_per_token(self.config)
         sizes = corpus.info["splits"]["train"]

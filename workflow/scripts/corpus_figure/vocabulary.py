@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from workflow.scripts.base.amounts import short
-from workflow.scripts.figures.corpus_panel import BLUE, INK, MARK, few, title
+from workflow.scripts.corpus_figure.panel import BLUE, INK, MARK, few, title
 from workflow.scripts.figures.words import glyphs
 
 MONO = "DejaVu Sans Mono"

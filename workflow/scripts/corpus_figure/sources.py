@@ -8,7 +8,7 @@ from typing import NamedTuple
 from matplotlib.axes import Axes
 
 from workflow.scripts.base.amounts import short
-from workflow.scripts.figures.corpus_panel import (
+from workflow.scripts.corpus_figure.panel import (
     BLUE,
     GREEN,
     GREY,

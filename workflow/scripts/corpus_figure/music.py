@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.axes import Axes
 
-from workflow.scripts.figures.corpus_panel import BLUE, GREY, PALE, beside, percent, plain, rows_axis
+from workflow.scripts.corpus_figure.panel import BLUE, GREY, PALE, beside, percent, plain, rows_axis
 
 TOP = 10  # bars in a panel
 OTHERS = "others"  # in corpus.json, what is beyond the entries of a table

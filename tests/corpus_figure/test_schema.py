@@ -14,7 +14,7 @@ from workflow.scripts.base.files import read_json
 from workflow.scripts.base.schema import SCHEMAS
 from workflow.scripts.corpus.build import build
 from workflow.scripts.corpus.options import Options, Rules, Source
-from workflow.scripts.figures.corpus import check
+from workflow.scripts.corpus_figure.draw import check
 
 SCHEMA = json.loads((SCHEMAS / "corpus.schema.json").read_text(encoding="utf-8"))
 NEAR_ALL = {"val_fraction": 0.2, "test_fraction": 0.2}

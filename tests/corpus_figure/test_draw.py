@@ -12,9 +12,9 @@ from matplotlib.text import Text
 from tests.conftest import command
 from workflow.scripts.base.errors import InputError
 from workflow.scripts.base.uncertainty import wilson
-from workflow.scripts.figures.corpus import LOOK, check, draw
-from workflow.scripts.figures.corpus_panel import percent, plain
-from workflow.scripts.figures.corpus_vocabulary import visible
+from workflow.scripts.corpus_figure.draw import LOOK, check, draw
+from workflow.scripts.corpus_figure.panel import percent, plain
+from workflow.scripts.corpus_figure.vocabulary import visible
 from workflow.scripts.plot_corpus import main
 
 # What the figure needs of corpus.json.

@@ -4,7 +4,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import SubFigure
 
 from workflow.scripts.base.uncertainty import wilson
-from workflow.scripts.figures.corpus_panel import (
+from workflow.scripts.corpus_figure.panel import (
     BLUE,
     GREEN,
     GREY,

@@ -5,7 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
 from workflow.scripts.base.amounts import short
-from workflow.scripts.figures.corpus_panel import BLUE, GREEN, INK, NOTE, ORANGE, beside, few, percent, title
+from workflow.scripts.corpus_figure.panel import BLUE, GREEN, INK, NOTE, ORANGE, beside, few, percent, title
 
 WIDE = 3000  # a longest tune so many times as long as the shortest, from which on only powers of ten are named
 

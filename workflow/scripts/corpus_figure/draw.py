@@ -13,12 +13,12 @@ from matplotlib.typing import RcKeyType
 from workflow.scripts.base import schema
 from workflow.scripts.base.amounts import short
 from workflow.scripts.base.errors import InputError
-from workflow.scripts.figures.corpus_leak import leak, no_leak, schemes
-from workflow.scripts.figures.corpus_music import music_panels, shares
-from workflow.scripts.figures.corpus_panel import INK, plain, title
-from workflow.scripts.figures.corpus_shape import compressibility, lengths
-from workflow.scripts.figures.corpus_sources import conversion, n_rows, sources
-from workflow.scripts.figures.corpus_vocabulary import vocabulary
+from workflow.scripts.corpus_figure.leak import leak, no_leak, schemes
+from workflow.scripts.corpus_figure.music import music_panels, shares
+from workflow.scripts.corpus_figure.panel import INK, plain, title
+from workflow.scripts.corpus_figure.shape import compressibility, lengths
+from workflow.scripts.corpus_figure.sources import conversion, n_rows, sources
+from workflow.scripts.corpus_figure.vocabulary import vocabulary
 from workflow.scripts.figures.look import NOTE_COLOUR, SMALL
 
 WIDTH = 6.6  # inches

@@ -1,0 +1,121 @@
+"""What a study goes through: sources that are away, kills, records in git, forecasts; in a copy of the repository."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+
+import pandas as pd
+import pytest
+
+from tests import forked
+from tests.small_study import MODELS, copy_of
+
+pytestmark = pytest.mark.slow
+
+
+def test_a_source_that_is_away_loses_nothing(study, tmp_path):
+    copy = copy_of(study, tmp_path / "copy")
+    raw, away = copy.folder / "data" / "raw", copy.folder / "data" / "away"
+    raw.rename(away)
+    corpus = copy.folder / "data" / "corpora" / "raw" / "corpus.json"
+    before = corpus.read_bytes()
+    said = copy.run()
+    assert "Nothing to be done" in said
+    assert "warning: data/raw: no such file or folder: data/corpora/raw is used as it was prepared" in said
+    assert copy.planned("--forcerun", "train", "--", "results/models/gpt_a/8192-seed0/config.json") == {"train": 1}
+    done = copy.ask("--config", "min_notes=9")
+    assert done.returncode != 0
+    assert "data/corpora/raw was prepared with other options" in done.stdout + done.stderr
+    raw.mkdir()
+    assert "data/raw holds no .abc, .mid or .midi file" in copy.run()
+    assert corpus.read_bytes() == before
+    raw.rmdir()
+    away.rename(raw)
+    assert copy.planned() == {}
+
+
+def test_a_preparation_that_fails_costs_neither_corpus_nor_weights(study, tmp_path):
+    """It takes the declared files along, as Snakemake has it; the next run puts back what was kept."""
+    copy = copy_of(study, tmp_path / "copy", symlinks=True)
+    before = {path.name: path.read_bytes() for path in (copy.folder / "data/corpora/raw").glob("*.*") if path.is_file()}
+    weights = copy.weights("gpt_a/8192-seed0")
+    assert copy.ask("--config", "min_notes=100000", "--", "data/corpora/raw/corpus.json").returncode != 0
+    assert not (copy.folder / "data" / "corpora" / "raw" / "corpus.json").exists()
+    copy.run("results/models/gpt_a/8192-seed0/config.json")
+    for name in ("corpus.json", "train.bin", "test.idx", "tokenizer.json", "tunes.tsv"):
+        assert (copy.folder / "data" / "corpora" / "raw" / name).read_bytes() == before[name]
+    assert "read, clean and measure" not in (copy.folder / "results/logs/prepare/raw.log").read_text()
+    assert copy.weights("gpt_a/8192-seed0") == weights
+    assert "outside the embedding" not in (copy.folder / "results/logs/train/gpt_a-seed0.log").read_text()
+
+
+def test_snakemake_killed_in_the_middle_loses_nothing(study, tmp_path):
+    """SIGKILL to Snakemake and its jobs on the way to the first cooldown, in it, and after; the next ends the same."""
+    killed = copy_of(study, tmp_path / "copy")
+    shutil.rmtree(killed.folder / "results")
+    text = (killed.folder / "study.yaml").read_text().replace("[4096, 8192]", "[131072, 262144]")
+    (killed.folder / "study.yaml").write_text(text)
+    short, long = (killed.folder / "results" / "models" / "lstm_a" / f"{n}-seed0" for n in (131072, 262144))
+    target = "results/models/lstm_a/262144-seed0/model.safetensors"
+    killed.run(target)
+    reference = [killed.weights(f"lstm_a/{folder.name}") for folder in (short, long)]
+    shutil.rmtree(killed.folder / "results")
+
+    for state in (long / "checkpoint.pt", short / "checkpoint.pt", short / "model.safetensors"):
+        process = forked.Python(
+            killed.command(target), cwd=killed.folder, start_new_session=True, stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        while process.poll() is None and not state.exists():
+            time.sleep(0.01)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        assert state.exists()
+        assert not (long / "model.safetensors").exists()
+    killed.run(target)
+    assert "resuming from step" in (killed.folder / "results/logs/train/lstm_a-seed0.log").read_text()
+    assert [killed.weights(f"lstm_a/{folder.name}") for folder in (short, long)] == reference
+
+
+def test_figures_are_drawn_from_where_a_study_is_recorded(study, tmp_path):
+    copy = copy_of(study, tmp_path / "copy", symlinks=True)
+    results, recorded = copy.folder / "results", copy.folder / "docs" / "mine"
+    copy.run("record", "--config", "recorded=docs/mine")
+    assert {path.name for path in recorded.iterdir()} >= {"runs.csv", "fit.json", "README.md", "corpus.json", "samples"}
+    assert len(list((recorded / "samples").glob("*.abc"))) == MODELS
+    assert not list(recorded.rglob("*.safetensors"))
+    before = (results / "validity.png").read_bytes()
+    shutil.rmtree(results)
+    shutil.rmtree(copy.folder / "data")
+    copy.run("figures", "--config", "recorded=docs/mine")
+    assert (results / "validity.png").read_bytes() == before
+
+
+def test_a_forecast_is_registered_before_its_runs_are_trained(study, tmp_path):
+    copy = copy_of(study, tmp_path / "copy", symlinks=True)
+    text = (copy.folder / "study.yaml").read_text().replace("models:\n", "models:\n  gpt_d: {arch: gpt, n_layer: 1, "
+            "n_embd: 24, n_head: 2, learning_rate: 0.01}\n") + "targets: {gpt_d: [8192]}\n"  # fmt: skip
+    (copy.folder / "study.yaml").write_text(text)
+    refused = copy.ask("--", "results/forecast.json")
+    assert refused.returncode != 0
+    assert "results/registered.json does not exist: a forecast is registered before" in refused.stderr + refused.stdout
+    assert not (copy.folder / "results" / "targets" / "gpt_d").exists()
+    register = ("-m", "workflow.scripts.register", "results", "--study", "study.yaml")
+    assert (done := forked.run(*register, cwd=copy.folder)).returncode == 0, done.stderr
+    registered = (copy.folder / "results" / "registered.json").read_bytes()
+    wanted = ("--", "results/forecast.json")
+    once = ("target", "evaluate_target", "judge", "targets_writing_table", "targets_table", "forecast")
+    assert copy.planned(*wanted) == dict.fromkeys(once, 1)
+    copy.run(*wanted)
+    runs = pd.read_csv(copy.folder / "results" / "targets" / "runs.csv")
+    [target] = json.loads((copy.folder / "results" / "forecast.json").read_text())["registrations"][0]["targets"]
+    assert target["observed"] == pytest.approx(runs["test_loss"].iloc[0])
+    assert target["error"] == pytest.approx(target["loss"] / runs["test_loss"].iloc[0] - 1)
+    assert copy.planned() == {}
+    again = forked.run(*register, "--target", "gpt_d=8192", "--output", "results/another.json", cwd=copy.folder)
+    assert again.returncode != 0
+    assert "it was trained already: a forecast after that is none" in again.stderr
+    assert (copy.folder / "results" / "registered.json").read_bytes() == registered

@@ -1,0 +1,44 @@
+"""Gather the trials of settings that differ from those in use: what each costs or gains at its own best rate.
+
+Each model name is one setting. --base names the settings in use, one of each group: LSTMs are one, Transformers (gpt
+and modern) another. A difference is that of losses over the whole validation split, a setting's less its base's, each
+at the best of its rates, paired tune by tune. Its interval is one of tunes: how far seeds differ is not in it.
+
+  ablations.csv         a row a trial; ``best`` is 1 at the rate that did best for its setting
+  ablations.json        each setting's best rate and loss, its difference to the base, and its FLOP relative to that
+  ablations.pdf, .png   the differences, a panel a group
+
+Example:
+  python -m workflow.scripts.collect_ablations --folders results/ablations/*/* --base gpt_200k lstm_200k
+"""
+
+from pathlib import Path
+
+from workflow.scripts.base import cli
+from workflow.scripts.base.files import write_json, write_text
+from workflow.scripts.evaluation.ablations import ablate
+from workflow.scripts.figures.ablations import draw
+from workflow.scripts.figures.save import save
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = cli.parser(__doc__)
+    parser.add_argument("--folders", required=True, nargs="+", help="folders of the trials")
+    parser.add_argument("--base", required=True, nargs="+", metavar="MODEL", help="the setting in use, of each group")
+    parser.add_argument("--table", default="results/ablations.csv", help="table to write; the rest goes beside it")
+    args = parser.parse_args(argv)
+    trials, summary = ablate(args.folders, args.base)
+    table = Path(args.table)
+    write_text(table, trials.to_csv(index=False, lineterminator="\n"))
+    write_json(table.with_suffix(".json"), summary)
+    save(draw(summary), table.with_suffix(""))
+    for entry in summary["settings"]:
+        edge = "" if entry["bracketed"] else " (at the end of the range)"
+        print(
+            f"{entry['group']:<5} {entry['setting']}: {entry['difference']:+.4f} nats at {entry['best_trial']:g}{edge},"
+            f" loss {entry['best_loss']:.4f}, FLOP ×{entry['flops_relative']:.2f}"
+        )
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,131 @@
+"""What a registered forecast came to, for the figure and the page that show it first: numbers, and one sentence.
+
+Needs what registered.json holds and, once runs of its targets are measured, what forecast.json does.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+NAMES = {"modern": "Transformer", "gpt": "Transformer", "lstm_muon": "LSTM", "lstm": "LSTM"}
+NONE = "No forecast is registered"
+DIGITS = 7  # of a commit, as git shortens it
+
+End = float | None
+
+
+class Told(NamedTuple):
+    """A forecast of one run, and what came of it.
+
+    Attributes:
+        law: that it is by, a key of fit.json.
+        pi95: 95% interval; an end may be open.
+        observed: None before the run is measured; and with it the next two.
+        error: forecast / observed - 1.
+        inside: whether the interval held it.
+    """
+
+    model: str
+    arch: str
+    params: int
+    tokens: int
+    flops: int
+    times_flops: float
+    law: str
+    loss: float
+    pi95: tuple[End, End]
+    observed: float | None
+    error: float | None
+    inside: bool | None
+
+
+class Headline(NamedTuple):
+    """The forecasts that count: of each target the last that was registered before its outcome was known.
+
+    Attributes:
+        targets: ascending in FLOP.
+        made: day of the registrations that they are of, the first and the last if these differ.
+        commit: a few digits of the commit that holds them, or else of the one that they were made at; may be empty.
+        registrations: how many there are in all.
+    """
+
+    targets: list[Told]
+    made: str
+    commit: str
+    registrations: int
+
+
+def headline(registered: Mapping, forecast: Mapping | None) -> Headline:
+    """The forecasts that count, each with its outcome if it is known."""
+    scored = forecast["registrations"] if forecast else []
+    found: dict[tuple[str, int], tuple[str, str, Told]] = {}
+    for i, one in enumerate(registered["registrations"]):
+        outcomes = (
+            {(target["model"], target["tokens"]): target for target in scored[i]["targets"]} if i < len(scored) else {}
+        )
+        for target in one["targets"]:
+            key = target["model"], target["tokens"]
+            if not target["after_outcome"]:
+                found[key] = one["made"][:10], one["commit"], told(target, outcomes.get(key, {}))
+    days = sorted({day for day, *_ in found.values()})
+    commit = (forecast or {}).get("commit") or next((commit for _, commit, _ in reversed(found.values())), "")
+    targets = sorted((target for *_, target in found.values()), key=lambda target: (target.flops, target.arch))
+    made = " and ".join(dict.fromkeys((days[0], days[-1]))) if days else ""
+    return Headline(targets, made, commit[:DIGITS], len(registered["registrations"]))
+
+
+def told(target: Mapping, outcome: Mapping) -> Told:
+    """A target of registered.json beside what forecast.json says of it, if anything."""
+    return Told(
+        target["model"], target["arch"], target["params"], target["tokens"], target["flops"], target["times_flops"],
+        target["told"], target["loss"], tuple(target["pi95"]),
+        outcome.get("observed"), outcome.get("error"), outcome.get("inside"),
+    )  # fmt: skip
+
+
+def names_of(archs: Sequence[str]) -> dict[str, str]:
+    """What architectures are called: by their kind, unless two are of one."""
+    kinds = [NAMES.get(arch, arch.upper()) for arch in archs]
+    return {arch: kind if kinds.count(kind) == 1 else arch.upper() for arch, kind in zip(archs, kinds, strict=True)}
+
+
+def times(factor: float) -> str:
+    """A factor as it is told: 31.6 -> 32, 3.16 -> 3.2."""
+    return f"{factor:.0f}" if factor >= 10 else f"{factor:.2g}"
+
+
+def sentence(head: Headline) -> str:
+    """What happened, in one sentence without its end."""
+    targets, known = head.targets, [target for target in head.targets if target.observed is not None]
+    if not targets:
+        return "No forecast was registered before its runs were trained" if head.registrations else NONE
+    if not known:
+        return f"Forecasts registered {head.made}; the runs come next"
+    most = times(max(target.times_flops for target in known))
+    several = len({target.times_flops for target in known}) > 1
+    said = f"Registered forecasts at {'up to ' if several else ''}{most} times the compute: {errors(known)}"
+    if len(known) < len(targets):
+        said += f"; {len(targets) - len(known)} of {len(targets)} runs are not measured yet"
+    return said
+
+
+def errors(known: Sequence[Told]) -> str:
+    """How far off forecasts were, by architecture, and how many intervals held the outcome."""
+    archs = list(dict.fromkeys(target.arch for target in known))
+    names = names_of(archs)
+    said = []
+    for arch in archs:
+        own = [target.error for target in known if target.arch == arch and target.error is not None]
+        size = f"{own[0]:+.1%}" if len(own) == 1 else f"at most {max(map(abs, own)):.1%}"
+        said.append(f"{size} ({names[arch]})")
+    return f"off by {' and '.join(said)}, {how_many_inside(known)}"
+
+
+def how_many_inside(known: Sequence[Told]) -> str:
+    """How many intervals held the outcome."""
+    held = sum(bool(target.inside) for target in known)
+    if len(known) == 1:
+        return "inside its 95% interval" if held else "outside its 95% interval"
+    everyone = "both" if len(known) == 2 else f"all {len(known)}"
+    if held in (0, len(known)):
+        return f"{everyone} {'inside' if held else 'outside'} their 95% intervals"
+    return f"{held} of {len(known)} inside their 95% intervals"

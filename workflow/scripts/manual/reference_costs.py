@@ -1,0 +1,168 @@
+"""Of the page on a study with a registered forecast: what is known and not, what a GPU would add, hours, the corpus."""
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from workflow.scripts.base.amounts import short
+from workflow.scripts.base.tables import table
+from workflow.scripts.figures.summary import corpus_table, leak_sentence, seconds_spent
+from workflow.scripts.findings.headline import Told, errors, times
+from workflow.scripts.manual.record import Record
+from workflow.scripts.training.cost import DEVICES
+
+HOUR = 3600.0
+GPUS, PRECISION = ("rtx3090", "h100"), "bfloat16"
+UTILISATION = 0.35  # share of a card's FLOP that a well-fed training step reaches; assumed, not measured here
+TOKENS_A_PARAMETER = 20  # about what Hoffmann et al. 2022 find best for text
+DECADE = 10.0
+STAGES = {
+    "suite": "runs of the fit",
+    "targets": "forecast runs",
+    "settings": "other settings",
+    "trials": "learning rates",
+}
+
+
+def known(record: Record, original: pd.DataFrame | None) -> list[str]:
+    """What is known now and what is not, and hours of cards for what would come next.
+
+    Args:
+        original: runs of the original study, with ``params``.
+    """
+    runs, measured = record.runs, [target for target in record.head.targets if target.observed is not None]
+    said = [
+        f"- Known: losses of {len(runs)} runs from {short(runs['params_non_embedding'].min())} to"
+        f" {short(runs['params_non_embedding'].max())} parameters, {short(runs['tokens'].min())} to"
+        f" {short(runs['tokens'].max())} tokens and {runs['seed'].nunique()} seeds.",
+        of_forecast(record, measured),
+        "- Not known: whether any of it holds for another corpus, another notation or another tokenizer. One corpus has"
+        " been trained on here.",
+        not_reached(record),
+    ]
+    return ["\n".join(said), *gpus(record, original)]
+
+
+def of_forecast(record: Record, measured: list[Told]) -> str:
+    """What the forecast has shown so far."""
+    targets = record.head.targets
+    if not targets:
+        return "- Not known: whether the laws forecast larger runs. No forecast is registered."
+    most = times(max(target.times_flops for target in targets))
+    if not measured:
+        return f"- Not known yet: whether the laws hold at {most} times the compute. The forecast is registered."
+    open_ = len(targets) - len(measured)
+    rest = f" {open_} of {len(targets)} runs are still to come." if open_ else ""
+    reach = times(max(target.times_flops for target in measured))
+    return f"- Known: at up to {reach} times the compute the forecasts were {errors(measured)}.{rest}"
+
+
+def not_reached(record: Record) -> str:
+    """How far the largest runs are from the tokens of the corpus, and so from repeating them."""
+    corpus = record.json("corpus.json")
+    runs = record.runs if record.targets is None else pd.concat([record.runs, record.targets])
+    most, largest = runs["tokens"].max(), short(runs["params_non_embedding"].max())
+    if corpus is None:
+        return f"- Not known: anything above {largest} parameters or {short(most)} tokens."
+    train = corpus["splits"]["train"]["tokens"]
+    share = most / train
+    once = f"reads {share:.0%} of the training split once, so what reading tunes again does to the laws is not measured"
+    again = f"reads the training split {share:.1f} times"
+    return (
+        f"- Not known: anything above {largest} parameters or {short(most)} tokens. The longest run"
+        f" {once if share <= 1 else again}."
+    )
+
+
+def gpus(record: Record, original: pd.DataFrame | None) -> list[str]:
+    """Hours of cards, computed from FLOP of 6 N D, data sheets, and a share that is assumed."""
+    runs = record.runs if record.targets is None else pd.concat([record.runs, record.targets])
+    speed = runs["flops"].sum() / runs["seconds"].sum()  # both with the trunk of each run
+    plans = {}
+    if original is not None:
+        n = float(original["params"].max())
+        d = TOKENS_A_PARAMETER * n
+        plans[f"the original study's largest, {short(n)} parameters, on {short(d)} tokens"] = 6 * n * d
+    largest = max([*runs["flops"], *(target.flops for target in record.head.targets)])
+    plans[f"one run of {DECADE:g} times the FLOP of the largest here"] = DECADE * largest
+    plans[f"all runs here again, with {DECADE:g} times the FLOP"] = DECADE * runs["flops"].sum()
+    rows = []
+    for what, flops in plans.items():
+        hours = [flops / (DEVICES[name].tflops[PRECISION] * 1e12 * UTILISATION) / HOUR for name in GPUS]
+        rows.append([what, f"{flops:.2g}", *map(duration, hours), duration(flops / speed / HOUR)])
+    devices = ", ".join(sorted(runs["device"].dropna().unique())) if "device" in runs else "this machine"
+    return [
+        f"A GPU would add decades of compute. Of one card at {UTILISATION:.0%} of the {PRECISION} FLOP of its data"
+        f" sheet (assumed; small models reach less), and at the {speed:.2g} FLOP a second that the runs here had on"
+        f" {devices}:",
+        table(["run", "FLOP", *GPUS, "as here"], rows),
+    ]
+
+
+def duration(hours: float) -> str:
+    """Hours as they are told."""
+    if hours < 1:
+        return f"{hours * 60:.2g} minutes"
+    return f"{hours:.3g} hours" if hours < 100 else f"{hours / 24:,.0f} days"
+
+
+def hours(record: Record) -> list[str]:
+    """Hours of training by kind, each trunk once, beside what was planned."""
+    plan = record.json("plan.json")
+    spent: dict[str, tuple[int, float] | None] = {
+        "suite": (len(record.runs), seconds_spent(record.runs)),
+        "targets": None if record.targets is None else (len(record.targets), seconds_spent(record.targets)),
+        "settings": seconds_in(record.csv("ablations.csv")),
+        "trials": seconds_in(record.csv("lr_transfer.csv")),
+    }
+    rows = []
+    for stage, what in STAGES.items():
+        found = spent[stage]
+        cells = ["", "not recorded"] if found is None else [f"{found[0]:,}", f"{found[1] / HOUR:.2f}"]
+        rows.append([what, *cells, planned(plan, stage)])
+    known_ = [found for found in spent.values() if found]
+    total = [f"{sum(count for count, _ in known_):,}", f"{sum(seconds for _, seconds in known_) / HOUR:.2f}"]
+    rows.append(["**together**", *total, ""])
+    header = ["what", "runs", "hours of training", "hours planned"]
+    return [
+        "Runs that branch off one trunk share its hours, which are counted once. Planned: of jobs one after the other,"
+        " with their start and their validations" + ("." if plan else "; no plan.json is recorded."),
+        table(header, rows),
+    ]
+
+
+def seconds_in(rows: pd.DataFrame | None) -> tuple[int, float] | None:
+    """Trials and their seconds, if a table has them."""
+    if rows is None or "seconds" not in rows:
+        return None
+    return len(rows), float(rows["seconds"].sum())
+
+
+def planned(plan: Mapping | None, stage: str) -> str:
+    """Hours of a stage by the plan; of an older one the suite and the trials alone are known."""
+    if not plan:
+        return ""
+    sums = plan.get("stages", {}).get(stage)
+    older = {"suite": "job_seconds", "trials": "trial_seconds"}
+    seconds = sums["job_seconds"] if sums else plan["total"].get(older.get(stage, ""))
+    return "" if seconds is None else f"{seconds / HOUR:.2f}"
+
+
+def corpus(record: Record) -> list[str]:
+    """What the models learnt from."""
+    found = record.json("corpus.json")
+    if not found:
+        return ["`corpus.json` is not recorded yet."]
+    dropped = ", ".join(f"{count:,} {reason}" for reason, count in found["rejected"].items()) or "nothing"
+    licences = sorted({source["licence"] for source in found["sources"] if source.get("licence")})
+    terms = f"Licence, as `corpus.json` has it: {'; '.join(licences)}. " if licences else ""
+    figure = ["![What the corpus is made of](corpus.png)"] if record.has("corpus.png") else []
+    return [
+        f"`{found['input']}`: {found['tunes']:,} tunes of {found['files']:,} files kept, {found['chars']:,} characters,"
+        f" {found['distinct_chars']} of them distinct; dropped: {dropped}. {terms}"
+        "[data/README.md](../../data/README.md)"
+        f" has its terms and how to get it. Its content has the SHA-256 `{found['content_sha256']}`.",
+        corpus_table(found),
+        *leak_sentence(found["leakage"]),
+        *figure,
+    ]

@@ -1,0 +1,175 @@
+"""Of the page on a study with a registered forecast: learning rates, other settings, and what the models write."""
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from workflow.scripts.base import measures
+from workflow.scripts.base.amounts import short
+from workflow.scripts.base.tables import table
+from workflow.scripts.base.uncertainty import wilson
+from workflow.scripts.evaluation.ablations import BEATS, MARGIN, MOST_FLOPS, as_markdown
+from workflow.scripts.figures.writing import pooled, unprompted
+from workflow.scripts.findings.headline import NAMES
+from workflow.scripts.manual.record import Record
+
+PRECISION, SMALL_CHANGE = "bfloat16", 0.003  # nats: less than that is no change that matters here
+RATES = {
+    "grammar kept": measures.SYNTAX,
+    "abc2midi finds no error": measures.TOOLS,
+    "every bar right": measures.RHYTHM,
+    "ended by its writer": measures.ENDED,
+    "copied": measures.COPIED,
+}
+WHAT = {"width": "units of width", "depth": "layers", "horizon": "tokens"}
+
+
+def learning_rates(record: Record) -> list[str]:
+    """How far the best rate moves, in words, and the figure."""
+    found = record.json("lr_transfer.json")
+    if not found:
+        return ["No trials of learning rates are recorded yet."]
+    trials = record.csv("lr_transfer.csv", "model", "tokens", "learning_rate", "seed")
+    counts = (
+        sorted(set(trials.groupby(["model", "tokens", "learning_rate"])["seed"].nunique()))
+        if trials is not None
+        else []
+    )
+    seeds = f"{counts[0]} seed{'s' if counts[0] > 1 else ''} at each rate" if len(counts) == 1 else "some seeds at each"
+    said = [
+        f"- {record.names.get(arch, arch.upper())}: {move_words(moves[kind], kind)}"
+        for arch, moves in found["archs"].items()
+        for kind in WHAT
+        if kind in moves
+    ]
+    for arch, moves in found["archs"].items():
+        lost, name = moves["most_lost_at_rate_in_use"], record.names.get(arch, arch.upper())
+        if lost is not None:
+            said.append(f"- {name}: the rate in use, {moves['rate_in_use']:g}, loses at most {lost:.4f} nats to the"
+                        f" best one tried, of {moves['trials']} trials.")  # fmt: skip
+    figure = ["![Validation loss against learning rate](lr_transfer.png)"] if record.has("lr_transfer.png") else []
+    note = f"Optima are vertices of parabolas through three trials, {seeds}; they have no intervals."
+    return [note, "\n".join(said), *figure]
+
+
+def move_words(line: Mapping, kind: str) -> str:
+    """By how much the best rate moves along one direction."""
+    shown = short if kind == "horizon" else str
+    said = (
+        f"from {shown(line['from'])} to {shown(line['to'])} {WHAT[kind]} the best"
+        f" rate moves by a factor of {line['optimum_moves_by_factor']:.2f}"
+    )
+    if line.get("exponent") is not None:
+        said += f" (tokens to the power {round(line['exponent'], 2) + 0.0:.2f})"
+    ends = "" if line["all_bracketed"] else "; not every optimum is between two trials, so that may be more"
+    return f"{said}{ends}."
+
+
+def settings(record: Record) -> list[str]:
+    """What other settings cost or gain, as tables and in words."""
+    found = record.json("ablations.json")
+    if not found:
+        return ["No trials of other settings are recorded yet."]
+    parts = [
+        "Each setting at its own best rate, beside the one in use. Difference: validation loss in nats a character,"
+        " with 95% over tunes, paired tune by tune; how far seeds differ is not in it."
+    ]
+    for group, base in found["bases"].items():
+        own = [entry for entry in found["settings"] if entry["group"] == group]
+        parts += [f"### {NAMES.get(group, group.upper())}: beside {base}", as_markdown(found, group)]
+        parts.append("\n".join(f"- {one}" for one in (better_words(own), *map(precision_words, precisions(own)))))
+    if record.has("ablations.png"):
+        parts.append("![What each setting loses or gains beside the one in use](ablations.png)")
+    return parts
+
+
+def better_words(entries: list[dict]) -> str:
+    """Which settings beat the one in use by the margin, at a cost that is about equal."""
+    better = [entry for entry in entries if entry[BEATS]]
+    bound = f"by more than {MARGIN:g} nats at no more than {MOST_FLOPS:g} times the FLOP"
+    if not better:
+        return f"No setting tried beats the one in use {bound}."
+    sure = [entry for entry in better if entry["difference_ci95"][1] < -MARGIN]
+    told = ", ".join(f"{entry['setting']} ({difference(entry)})" for entry in better)
+    held = "the whole interval is beyond that" if len(better) == 1 else "whole intervals are beyond that"
+    surely = f"; {held}" if len(sure) == len(better) else f"; of {len(sure)} of {len(better)} {held}"
+    return f"Better {bound}: {told}{surely}."
+
+
+def precisions(entries: list[dict]) -> list[dict]:
+    """The settings that differ from the one in use in the precision alone."""
+    return [entry for entry in entries if entry["setting"] == PRECISION and entry["difference_ci95"]]
+
+
+def precision_words(entry: dict) -> str:
+    """Whether another precision changes the loss."""
+    low, high = entry["difference_ci95"]
+    if low > -SMALL_CHANGE and high < SMALL_CHANGE:
+        what = f"changes the loss by less than {SMALL_CHANGE:g}"
+    elif low > SMALL_CHANGE or high < -SMALL_CHANGE:
+        what = f"changes the loss by more than {SMALL_CHANGE:g}"
+    else:
+        what = f"may change the loss by more than {SMALL_CHANGE:g} or less, which these tunes do not decide"
+    return f"{PRECISION} {what}: {difference(entry)}."
+
+
+def difference(entry: dict) -> str:
+    """A difference with its interval."""
+    low, high = entry["difference_ci95"]
+    return f"{entry['difference']:+.4f} [{low:+.4f}, {high:+.4f}]"
+
+
+def written(record: Record) -> list[str]:
+    """Rates of what the models of each size write, and which of them change with size."""
+    tables = [
+        rows for name in ("writing.csv", "targets/writing.csv") if (rows := record.csv(name, "writer")) is not None
+    ]
+    if not tables:
+        return ["Nothing that the models write is recorded yet."]
+    rows = unprompted(pd.concat(tables, ignore_index=True))
+    lines, said = [], []
+    for arch in record.archs:
+        own = rows[rows["arch"] == arch]
+        by_size = {name: pooled(own, rate) for name, rate in RATES.items()}
+        drawn = own.groupby("params_non_embedding")["samples"].sum()
+        for size in drawn.index:
+            cells = [rate_text(found.loc[size]) if size in found.index else "" for found in by_size.values()]
+            lines.append([record.names[arch], short(size), f"{drawn[size]:,.0f}", *cells])
+        said.append(f"- {record.names[arch]}: {changes(by_size)}")
+    real = rows[rows["writer"] == "real"]
+    if len(real):
+        cells = [real_text(real, rate) for rate in RATES.values()]
+        lines.append(["real tunes", "", f"{real['samples'].sum():,.0f}", *cells])
+    missing = [] if record.has("targets/writing.csv") else ["What the forecast runs write is not recorded yet."]
+    return [
+        "Shares of tunes, seeds of a size together, with 95% (Wilson).",
+        table(["writer", "N", "tunes", *RATES], lines),
+        "Between the smallest and the largest size, by whether the intervals of the two are apart:",
+        "\n".join(said),
+        *missing,
+    ]
+
+
+def rate_text(found: pd.Series) -> str:
+    """A rate with its interval, in per cent."""
+    return f"{found['rate']:.0%} [{found['low']:.0%}, {found['high']:.0%}]"
+
+
+def real_text(real: pd.DataFrame, rate: measures.Rate) -> str:
+    """The rate of real tunes; they are one writer, so it is a row."""
+    row = real.iloc[0]
+    if pd.isna(row[rate.rate]) or not row[rate.n]:
+        return ""
+    low, high = wilson(round(row[rate.rate] * row[rate.n]), int(row[rate.n]))
+    return rate_text(pd.Series({"rate": row[rate.rate], "low": low, "high": high}))
+
+
+def changes(by_size: Mapping[str, pd.DataFrame]) -> str:
+    """Which rates rise, which fall, and which cannot be told apart, from the smallest size to the largest."""
+    told: dict[str, list[str]] = {"rises": [], "falls": [], "cannot be told apart": []}
+    for name, found in by_size.items():
+        if len(found) > 1:
+            small, large = found.iloc[0], found.iloc[-1]
+            way = "rises" if large["low"] > small["high"] else "falls" if large["high"] < small["low"] else ""
+            told[way or "cannot be told apart"].append(f"*{name}*")
+    return "; ".join(f"{way}: {', '.join(names)}" for way, names in told.items() if names) + "."
