@@ -1,6 +1,7 @@
 # Needs the merged config; makes the names and helpers that the rules share.
 import functools
 import os
+import re
 import sys
 
 sys.path.insert(0, workflow.basedir)  # wherever Snakemake was started
@@ -49,6 +50,10 @@ FIGURES = [
 ]
 BUDGETS = sorted(config["tokens"])
 RUN = "<results>/models/{model}/{tokens}-seed{seed}"
+# Names of models: any, those of which each run is trained by itself, and all others.
+ANY = "[A-Za-z0-9_.-]+"
+ALONE = "|".join(map(re.escape, study.without_trunk(config))) or "(?!)"
+TOGETHER = f"(?!(?:{ALONE})/){ANY}"
 LONGEST_RUN = f"<results>/models/{{model}}/{max(BUDGETS)}-seed{{seed}}"
 TRIAL = "<results>/{trials}/{model}/{tokens}-seed{seed}-lr{rate}"
 TARGET = "<results>/targets/{model}/{tokens}-seed{seed}"
@@ -88,7 +93,7 @@ if workflow.is_main_process:
 
 
 wildcard_constraints:
-    model="[A-Za-z0-9_.-]+",
+    model=ANY,
     tokens=r"\d+",
     seed=r"\d+",
     rate=r"[0-9][0-9.e-]*",
@@ -116,11 +121,6 @@ def each_budget(file):
     return expand(f"{RUN}/{file}", tokens=BUDGETS, allow_missing=True)
 
 
-def trained_together(file):
-    """A file of the runs that one job trains: at every budget, if they share a trunk."""
-    return each_budget(file) if study.shares_trunks(config) else f"{RUN}/{file}"
-
-
 def tables_of_tunes(run):
     """The tables of what a run wrote, by itself and after each prompt."""
     folders = ["samples", *(f"prompted/{prompt}" for prompt in config["prompts"])]
@@ -141,7 +141,7 @@ def budgets_of_runs(wildcards, output):
 
 
 def budget_of(wildcards):
-    """The budget of a run that is trained by itself; None of one that shares a trunk."""
+    """The budget of a run that is trained by itself; None of those that share a trunk."""
     return int(wildcards.tokens) if "tokens" in wildcards.keys() else None
 
 
@@ -184,7 +184,7 @@ def tables_of(wildcards):
 
 def transfer_flags(wildcards):
     """The learning rates in use, which the trials are held against."""
-    return f"--rates {' '.join(f'{arch}={rate}' for arch, rate in config['learning_rates'].items())}"
+    return f"--rates {' '.join(f'{arch}={study.rate_in_use(config, arch)}' for arch in config['learning_rates'])}"
 
 
 def lost_results(wildcards):

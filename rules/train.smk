@@ -8,13 +8,13 @@ rule train:
         corpus=f"{CORPUS}/corpus.json",
     output:
         # Finished runs are kept as hard links, too: what is deleted before a job starts is not trained twice.
-        weights=trained_together("model.safetensors"),
-        config=trained_together("config.json"),
-        history=trained_together("history.csv"),
+        weights=each_budget("model.safetensors"),
+        config=each_budget("config.json"),
+        history=each_budget("history.csv"),
     log:
-        "<results>/logs/train/{model}-seed{seed}.log"
-        if study.shares_trunks(config)
-        else "<results>/logs/train/{model}-{tokens}-seed{seed}.log",
+        "<results>/logs/train/{model}-seed{seed}.log",
+    wildcard_constraints:
+        model=TOGETHER,
     conda:
         "../envs/environment.yaml"
     threads: config["threads_per_job"]
@@ -51,6 +51,18 @@ rule train:
         """
 
 
+# Where the learning rate falls with the tokens of a run, each is trained by itself.
+use rule train as train_alone with:
+    output:
+        weights=f"{RUN}/model.safetensors",
+        config=f"{RUN}/config.json",
+        history=f"{RUN}/history.csv",
+    log:
+        "<results>/logs/train/{model}-{tokens}-seed{seed}.log",
+    wildcard_constraints:
+        model=ALONE,
+
+
 # A trial, of a learning rate or of another setting, is trained by itself.
 use rule train as trial with:
     output:
@@ -59,6 +71,8 @@ use rule train as trial with:
         history=f"{TRIAL}/history.csv",
     log:
         "<results>/logs/{trials}/{model}-{tokens}-seed{seed}-lr{rate}.log",
+    wildcard_constraints:
+        model=ANY,
 
 
 # A run that was forecast is trained by itself, and not before its forecast is registered.
@@ -72,3 +86,5 @@ use rule train as target with:
         history=f"{TARGET}/history.csv",
     log:
         "<results>/logs/targets/{model}-{tokens}-seed{seed}.log",
+    wildcard_constraints:
+        model=ANY,

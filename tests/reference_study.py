@@ -9,6 +9,7 @@ import pandas as pd
 
 from tests.conftest import ROOT
 from workflow.scripts.base.files import read_json, write_json, write_text
+from workflow.scripts.base.rates import Rate
 from workflow.scripts.evaluation.learning_rates import summarise
 from workflow.scripts.findings.outcome import outcomes, read_measured
 from workflow.scripts.forecasts.registered import Target, read_runs, registration
@@ -100,7 +101,7 @@ def rates(folder: Path) -> None:
     short["val_loss"] += 0.1
     trials = pd.concat([trials, short]).assign(seconds=60.0)
     trials.to_csv(folder / "lr_transfer.csv", index=False)
-    write_json(folder / "lr_transfer.json", summarise(trials, {"modern": 0.008, "lstm_muon": 0.016}))
+    write_json(folder / "lr_transfer.json", summarise(trials, {"modern": Rate(0.008), "lstm_muon": Rate(0.016)}))
     (folder / "lr_transfer.png").touch()
 
 
@@ -120,9 +121,9 @@ def ablations(folder: Path) -> None:
     used: dict = {"difference_se": None, "difference_ci95": None}
     settings = [
         setting("gpt", "modern_context512", "context 512", -0.03),
-        setting("gpt", "modern_200k", "as used", 0.0, **used),
+        setting("gpt", "modern_200k", "the base", 0.0, **used),
         setting("gpt", "modern_bfloat16", "bfloat16", 0.0001, 0.0005),
-        setting("lstm", "lstm_muon_200k", "as used", 0.0, **used),
+        setting("lstm", "lstm_muon_200k", "the base", 0.0, **used),
         setting("lstm", "lstm_muon_bfloat16", "bfloat16", 0.006),
         setting("lstm", "lstm_muon_layers2", "2 layers of 112", -0.04, flops_relative=1.3),
     ]

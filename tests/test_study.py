@@ -71,18 +71,17 @@ def test_trials_of_shapes_and_horizons_and_settings_and_targets(config):
 
 
 def test_a_rate_falls_with_tokens_where_the_study_says_so(config):
-    assert study.shares_trunks(config)
-    assert study.learning_rate(config, "gpt", 4 << 20) == config["learning_rates"]["gpt"]
+    assert study.without_trunk(config) == []
+    assert study.rate_in_use(config, "gpt").at(4 << 20) == config["learning_rates"]["gpt"] == 0.008
     config |= {"learning_rate_exponents": {"gpt": 0.5}, "learning_rate_tokens": 1 << 20}
-    assert not study.shares_trunks(config)
-    assert study.shares_trunks(config | {"suite": ["lstm_tiny"]})
-    assert study.learning_rate(config, "gpt", 4 << 20) == pytest.approx(config["learning_rates"]["gpt"] / 2)
-    assert study.learning_rate(config, "gpt", 3 << 20) == pytest.approx(config["learning_rates"]["gpt"] / 3**0.5, 5e-3)
-    assert study.learning_rate(config, "lstm", 4 << 20) == config["learning_rates"]["lstm"]
+    assert {config["models"][name]["arch"] for name in study.without_trunk(config)} == {"gpt"}
+    assert study.rate_in_use(config, "gpt").at(3 << 20) == 0.00462  # of 0.008 / sqrt(3)
+    assert study.rate_in_use(config, "lstm").at(4 << 20) == config["learning_rates"]["lstm"]
     assert "--learning_rate 0.004 " in study.train_flags(config, "gpt_tiny", 4 << 20)
     assert "--learning_rate 0.008 " in study.train_flags(config, "gpt_tiny")
     config["models"]["gpt_tiny"]["learning_rate"] = 0.5
     assert "--learning_rate 0.5 " in study.train_flags(config, "gpt_tiny", 4 << 20)
+    assert "gpt_tiny" not in study.without_trunk(config)
 
 
 def test_what_results_lack_is_taken_from_where_the_study_is_recorded(config, tmp_path):

@@ -165,9 +165,13 @@ def test_a_budget_less_trains_nothing_and_one_more_trains_itself_alone(study, tm
 
 
 def test_runs_of_different_rates_share_no_trunk(study):
-    (study.folder / "falling.yaml").write_text("learning_rate_exponents: {lstm: 0.5}\nlearning_rate_tokens: 8192\n")
+    (study.folder / "falling.yaml").write_text(
+        "learning_rate_exponents: {lstm: 0.5}\n"
+        "models: {lstm_b: {arch: lstm, n_layer: 1, n_embd: 10}}\n"
+        "suite: [gpt_a, gpt_b, gpt_c, lstm_b]\n"
+    )
     planned = study.planned("--configfile", "study.yaml", "falling.yaml")
-    assert planned == {"train": 2 * MODELS, "evaluate": MODELS, "judge": MODELS} | TABLES
+    assert planned == {"train_alone": 2, "evaluate": 1, "judge": 1} | TABLES
 
 
 def test_a_deleted_result_is_made_again(study):

@@ -136,7 +136,7 @@ def test_settings_are_told_as_their_intervals_allow(finished):
     text = part(finished[1], "Settings")
     assert "Better by more than 0.02 nats at no more than 1.1 times the FLOP: context 512 (-0.0300 [-0.0320," in text
     assert "; the whole interval is beyond that." in text
-    assert "No setting tried beats the one in use by more than 0.02 nats" in text
+    assert "No setting tried beats the base by more than 0.02 nats" in text
     assert "bfloat16 changes the loss by less than 0.003: +0.0001 [-0.0004, +0.0006]." in text
     assert "bfloat16 changes the loss by more than 0.003: +0.0060 [+0.0040, +0.0080]." in text
     assert "### Transformer: beside modern_200k" in text

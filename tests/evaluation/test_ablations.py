@@ -101,8 +101,8 @@ def test_what_differs_is_told_in_words():
         return in_words(setting_of(config_of("a", **other)), setting_of(config_of("b", **(base or {}))))
 
     lstm = {"arch": "lstm", "n_layer": 1, "n_embd": 160}
-    assert words() == "as used"
-    assert words(seed=7, learning_rate=0.1, params_non_embedding=5, flops=1) == "as used"
+    assert words() == "the base"
+    assert words(seed=7, learning_rate=0.1, params_non_embedding=5, flops=1) == "the base"
     assert words(block_size=128, windows_per_step=32) == "context 128"
     assert words(block_size=128) == "context 128, 2,048 tokens a step"
     assert words(windows_per_step=4) == "1,024 tokens a step"
@@ -120,7 +120,7 @@ def test_what_differs_is_told_in_words():
     assert words(tokens=2**22) == "4,194,304 tokens in all"
     assert words(lstm, **lstm | {"n_layer": 2, "n_embd": 112}) == "2 layers of 112"
     assert words(lstm, **lstm | {"n_embd": 80}) == "1 layer of 80"
-    assert words(lstm, **lstm | {"n_head": 8}) == "as used"  # it has no heads
+    assert words(lstm, **lstm | {"n_head": 8}) == "the base"  # it has no heads
     assert words(lstm, **lstm | {"arch": "lstm_muon"}) == "Muon"
 
 
@@ -130,7 +130,7 @@ def test_what_has_no_words_yet_is_told_by_its_name():
     assert in_words(setting_of(new), setting_of(config_of("b"))) == "label smoothing 0.1"
     old = config_of("c")
     del old["model"]["parts"], old["training"]["options"]["parts"]
-    assert in_words(setting_of(old), setting_of(config_of("b"))) == "as used"
+    assert in_words(setting_of(old), setting_of(config_of("b"))) == "the base"
 
 
 def test_seeds_are_averaged_before_rates_are_compared(tmp_path):
@@ -201,6 +201,6 @@ def test_from_folders_to_files(folders, tmp_path, capsys):
     gpt, lstm = (as_markdown(summary, group).splitlines() for group in ("gpt", "lstm"))
     assert gpt[0] == "| setting | N | best rate | loss | difference [95%] | FLOP relative |"
     assert gpt[3].startswith("| all three parts of modern | 197k | 0.016 (end of range) | 1.")
-    assert gpt[4] == f"| as used | 197k | 0.008 | {LOSS:.4f} | 0 | 1.00 |"
+    assert gpt[4] == f"| the base | 197k | 0.008 | {LOSS:.4f} | 0 | 1.00 |"
     assert gpt[5].startswith(f"| context 128 | 197k | 0.008 | {LOSS + 0.2:.4f} | +0.2000 [+0.2000, +0.2000] | 0.90")
     assert (len(gpt), len(lstm)) == (6, 4)

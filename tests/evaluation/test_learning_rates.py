@@ -1,5 +1,7 @@
 """Optima that are known beforehand are found, and the words about them hold."""
 
+import argparse
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,6 +9,7 @@ import pytest
 from tests.conftest import ROOT
 from workflow.scripts.base.errors import InputError
 from workflow.scripts.base.files import read_json, write_json
+from workflow.scripts.base.rates import Rate
 from workflow.scripts.collect_transfer import main
 from workflow.scripts.evaluation.learning_rates import optimum, read_trials, summarise
 
@@ -43,7 +46,7 @@ def test_how_far_it_moves_with_width_and_with_depth():
         ("gpt", 2, 24): 0.006, ("gpt", 2, 48): 0.004, ("gpt", 2, 96): 0.003, ("gpt", 4, 48): 0.004,
         ("lstm", 1, 40): 0.004, ("lstm", 1, 80): 0.004, ("lstm", 2, 80): 0.002, ("lstm", 3, 80): 0.0025,
     }  # fmt: skip
-    found = summarise(trials_of(optima), {"gpt": 0.004, "lstm": 0.008})["archs"]
+    found = summarise(trials_of(optima), {"gpt": Rate(0.004), "lstm": Rate(0.008)})["archs"]
     assert found["gpt"]["width"]["optimum_moves_by_factor"] == pytest.approx(0.5)
     assert found["gpt"]["width"]["models"] == ["gpt2x24", "gpt2x48", "gpt2x96"]
     assert (found["lstm"]["depth"]["from"], found["lstm"]["depth"]["to"]) == (1, 3)
@@ -58,7 +61,7 @@ def test_how_far_it_moves_with_the_horizon():
     """By the power of the number of tokens that it was made with; widths and depths are those of the shared horizon."""
     shared = trials_of({("gpt", 2, 24): 0.006, ("gpt", 2, 48): 0.004, ("gpt", 4, 48): 0.004})
     longer = [trials_of({("gpt", 2, 48): 0.004 * ratio**-0.25}, ratio * 2**20) for ratio in (16, 4)]
-    found = summarise(pd.concat([longer[0], shared, longer[1]]), {"gpt": 0.008})
+    found = summarise(pd.concat([longer[0], shared, longer[1]]), {"gpt": Rate(0.008)})
     moves = found["archs"]["gpt"]
     assert moves["horizon"]["models"] == ["gpt2x48"] * 3
     assert moves["horizon"]["tokens"] == [2**20, 2**22, 2**24]
@@ -74,24 +77,24 @@ def test_how_far_it_moves_with_the_horizon():
     assert moves["width"]["tokens"] == moves["depth"]["tokens"] == [2**20] * 2
     assert len(found["models"]) == 5
     assert {(model["model"], model["tokens"]) for model in found["models"]} > {("gpt2x48", 2**24), ("gpt4x48", 2**20)}
-    assert "horizon" not in summarise(shared, {"gpt": 0.008})["archs"]["gpt"]
+    assert "horizon" not in summarise(shared, {"gpt": Rate(0.008)})["archs"]["gpt"]
 
 
 def test_an_optimum_that_is_not_bracketed_has_no_say_in_the_exponent():
     at = {
         ratio: trials_of({("gpt", 2, 48): best}, ratio * 2**20) for ratio, best in ((1, 0.008), (4, 0.004), (16, 1e-4))
     }
-    horizon = summarise(pd.concat(at.values()), {"gpt": 0.3})["archs"]["gpt"]["horizon"]
+    horizon = summarise(pd.concat(at.values()), {"gpt": Rate(0.3)})["archs"]["gpt"]["horizon"]
     assert horizon["exponent"] == pytest.approx(-0.5)
     assert not horizon["all_bracketed"]
     assert horizon["lost_at_rate_in_use"] == [None] * 3
-    assert summarise(pd.concat([at[1], at[16]]), {"gpt": 0.3})["archs"]["gpt"]["horizon"]["exponent"] is None
+    assert summarise(pd.concat([at[1], at[16]]), {"gpt": Rate(0.3)})["archs"]["gpt"]["horizon"]["exponent"] is None
 
 
 def test_the_recorded_trials_say_what_they_said():
     """A table without several horizons is summarised as before horizons, but for what was not said then."""
     said = read_json(STUDY / "lr_transfer.json")
-    rates = {arch: moves["rate_in_use"] for arch, moves in said["archs"].items()}
+    rates = {arch: Rate(moves["rate_in_use"]) for arch, moves in said["archs"].items()}
     found = summarise(pd.read_csv(STUDY / "lr_transfer.csv"), rates)
     assert [model | old for model, old in zip(found["models"], said["models"], strict=True)] == found["models"]
     for arch, moves in said["archs"].items():
@@ -101,23 +104,53 @@ def test_the_recorded_trials_say_what_they_said():
             assert (now[name] | value if isinstance(value, dict) else value) == now[name]
 
 
-def test_a_rate_that_was_not_tried_costs_nobody_knows_what():
-    found = summarise(trials_of({("gpt", 2, 24): 0.004, ("gpt", 2, 48): 0.004}), {"gpt": 0.003})
-    assert found["archs"]["gpt"]["most_lost_at_rate_in_use"] is None
+def test_a_rate_that_was_not_tried_costs_what_the_parabola_says_and_beyond_them_nobody_knows():
+    trials = trials_of({("gpt", 2, 24): 0.004, ("gpt", 2, 48): 0.004})
+    at = trials.set_index(["n_embd", "learning_rate"])["val_loss"]
+    found = summarise(trials, {"gpt": Rate(0.006)})["models"]
+    for model in found:
+        losses = at.loc[model["n_embd"]]
+        coefficients = np.polyfit(np.log(losses.index.to_numpy()), losses.to_numpy(), 2)
+        expected = np.polyval(coefficients, np.log(0.006)) - losses.min()
+        assert model["lost_at_rate_in_use"] == pytest.approx(expected, abs=1e-9)
+    beyond = summarise(trials, {"gpt": Rate(1e-6)})
+    assert beyond["archs"]["gpt"]["most_lost_at_rate_in_use"] is None
+
+
+def test_a_rate_in_use_that_falls_with_tokens_is_held_against_the_trials_of_each_budget():
+    budgets = {1 << 20: 0.016, 1 << 24: 0.004}
+    trials = pd.concat(trials_of({("lstm", 1, 40): best}, tokens) for tokens, best in budgets.items())
+    falls = Rate(0.016, 0.5, 1 << 20)
+    found = summarise(trials, {"lstm": falls})
+    assert [model["rate_in_use"] for model in found["models"]] == [0.016, 0.004]
+    assert found["archs"]["lstm"]["most_lost_at_rate_in_use"] == pytest.approx(0, abs=1e-9)
+    assert found["archs"]["lstm"]["exponent_in_use"] == -0.5
+    stays = summarise(trials, {"lstm": Rate(0.016)})["archs"]["lstm"]["most_lost_at_rate_in_use"]
+    assert stays > 0.01
+
+
+def test_a_rate_is_said_in_a_word_and_read_again():
+    for rate in (Rate(0.004), Rate(0.024, 0.4, 1 << 20)):
+        assert Rate.of(str(rate)) == rate
+    assert Rate.of("0.02:0.5:100").at(400) == 0.01
+    assert str(Rate(0.004, 0.0, 1 << 20)) == "0.004"
+    for wrong in ("0", "x", "0.1:0.2", "0.1:0.2:x", "0.1:-1:5"):
+        with pytest.raises((argparse.ArgumentTypeError, ValueError)):
+            Rate.of(wrong)
 
 
 def test_a_rate_that_diverged_bounds_the_optimum_and_has_no_loss():
     diverged_from = 0.008
     trials = trials_of({("gpt", 2, 24): 0.004, ("gpt", 2, 48): 0.004})
     trials.loc[(trials["n_embd"] == 24) & (trials["learning_rate"] >= diverged_from), "val_loss"] = np.inf
-    found = summarise(trials, {"gpt": diverged_from})
+    found = summarise(trials, {"gpt": Rate(diverged_from)})
     narrow, wide = found["models"]
     assert (narrow["optimum"], narrow["bracketed"], narrow["diverged"]) == (0.004, True, 2)
     assert narrow["lost_at_rate_in_use"] is None
     assert wide["diverged"] == 0
     assert found["archs"]["gpt"]["most_lost_at_rate_in_use"] is None
     with pytest.raises(InputError, match="every trial of gpt2x24 diverged: try rates lower than"):
-        summarise(trials.assign(val_loss=np.inf), {"gpt": 0.004})
+        summarise(trials.assign(val_loss=np.inf), {"gpt": Rate(0.004)})
 
 
 def test_from_folders_to_files(tmp_path):
@@ -130,7 +163,7 @@ def test_from_folders_to_files(tmp_path):
         folders.append(str(tmp_path / f"trial{i}"))
         training = {
             "model_name": row.model, "params_non_embedding": row.n_embd, "tokens": row.tokens,
-            "options": {"seed": 2, "learning_rate": row.learning_rate},
+            "options": {"seed": 2, "learning_rate": row.learning_rate}, "train_seconds": 1.5,
         }  # fmt: skip
         model = {"arch": row.arch, "n_layer": row.n_layer, "n_embd": row.n_embd}
         write_json(f"{folders[-1]}/config.json", {"model": model, "training": training})
@@ -147,6 +180,7 @@ def test_from_folders_to_files(tmp_path):
         ("gpt2x48", 2**22): 0.002,
     }
     assert np.isinf(written["val_loss"]).sum() == 4
+    assert (written["seconds"] == 1.5).all()
     assert read_json(tmp_path / "lr_transfer.json")["archs"]["gpt"]["horizon"]["to"] == 2**22
     for suffix in ("json", "pdf", "png"):
         assert (tmp_path / f"lr_transfer.{suffix}").stat().st_size > 100
@@ -158,7 +192,7 @@ def test_from_folders_to_files(tmp_path):
 
 def test_a_trial_of_the_test_split_is_refused(tmp_path):
     options = {"seed": 2, "learning_rate": 0.004}
-    training = {"model_name": "gpt", "params_non_embedding": 1, "tokens": 1, "options": options}
+    training = {"model_name": "gpt", "params_non_embedding": 1, "tokens": 1, "options": options, "train_seconds": 1.0}
     write_json(tmp_path / "config.json", {"model": {"arch": "gpt", "n_layer": 2, "n_embd": 24}, "training": training})
     write_json(tmp_path / "perplexity_val.json", {"split": "test", "loss": 2.0, "loss_se": 0.01})
     with pytest.raises(InputError, match="trials must not see the test"):

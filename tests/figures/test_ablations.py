@@ -11,8 +11,8 @@ LONG = "all three parts of modern, 12 layers of 512, heads of 128, context 1,024
 
 
 def entry(group: str, setting: str, difference: float, **other: object) -> dict:
-    ends = None if setting == "as used" else [difference - 0.01, difference + 0.02]
-    name = f"{group}_base" if setting == "as used" else setting
+    ends = None if setting == "the base" else [difference - 0.01, difference + 0.02]
+    name = f"{group}_base" if setting == "the base" else setting
     return {"group": group, "model": name, "setting": setting, "difference": difference, "difference_ci95": ends,
             "best_loss": 1.2 + difference, "bracketed": True, "flops_relative": 1.0, **other}  # fmt: skip
 
@@ -22,9 +22,9 @@ def summary() -> dict:
     settings = [
         entry("gpt", "context 512", -0.03, flops_relative=1.25),
         entry("gpt", "Muon", -0.01, bracketed=False, flops_relative=1.05),
-        entry("gpt", "as used", 0.0),
+        entry("gpt", "the base", 0.0),
         entry("gpt", LONG, 0.4),
-        entry("lstm", "as used", 0.0),
+        entry("lstm", "the base", 0.0),
     ]
     bound = {"difference_below": -0.02, "flops_relative_at_most": 1.1}
     return {"bases": {"gpt": "gpt_base", "lstm": "lstm_base"}, "better": bound, "settings": settings}
@@ -43,7 +43,7 @@ def test_settings_are_from_the_lowest_loss_down_with_their_intervals(summary):
     np.testing.assert_allclose([bar.get_xdata() for bar in bars], [[-0.04, -0.01], [-0.02, 0.01], [0.39, 0.42]])
     assert [(line.get_xdata()[0], line.get_linestyle()) for line in gpt.lines[:2]] == [(0, "-"), (-0.02, ":")]
     assert len(marks(lstm)) == 1
-    assert gpt.get_title(loc="left") == "GPT: gpt_base as used, loss 1.200"
+    assert gpt.get_title(loc="left") == "GPT: base gpt_base, loss 1.200"
 
 
 def test_a_mark_is_open_where_the_optimum_was_not_bracketed(summary):
@@ -54,7 +54,7 @@ def test_a_mark_is_open_where_the_optimum_was_not_bracketed(summary):
 def test_a_label_names_flop_that_are_not_those_of_the_base(summary):
     gpt, _ = draw(summary).axes
     labels = [label.get_text() for label in gpt.get_yticklabels()]
-    assert labels[:3] == ["context 512 (FLOP ×1.25)", "Muon", "as used"]
+    assert labels[:3] == ["context 512 (FLOP ×1.25)", "Muon", "the base"]
     assert labels[3].endswith("…")
     assert labels[3].count("\n") == 1
 

@@ -8,11 +8,12 @@ from matplotlib.figure import Figure
 
 from tests.conftest import ROOT
 from workflow.scripts.base.files import read_json
+from workflow.scripts.base.rates import Rate
 from workflow.scripts.evaluation.learning_rates import summarise
 from workflow.scripts.figures.transfer import draw
 
 STUDY = ROOT / "docs" / "default-study"
-RATES = {arch: moves["rate_in_use"] for arch, moves in read_json(STUDY / "lr_transfer.json")["archs"].items()}
+RATES = {arch: Rate(moves["rate_in_use"]) for arch, moves in read_json(STUDY / "lr_transfer.json")["archs"].items()}
 
 
 @pytest.fixture

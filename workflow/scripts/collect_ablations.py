@@ -1,8 +1,9 @@
-"""Gather the trials of settings that differ from those in use: what each costs or gains at its own best rate.
+"""Gather the trials of settings that differ from a base: what each costs or gains at its own best rate.
 
-Each model name is one setting. --base names the settings in use, one of each group: LSTMs are one, Transformers (gpt
-and modern) another. A difference is that of losses over the whole validation split, a setting's less its base's, each
-at the best of its rates, paired tune by tune. Its interval is one of tunes: how far seeds differ is not in it.
+Each model name is one setting. --base names those that others are compared with, one of each group: LSTMs are one,
+Transformers (gpt and modern) another. A difference is that of losses over the whole validation split, a setting's less
+its base's, each at the best of its rates, paired tune by tune. Its interval is one of tunes: how far seeds differ
+is not in it.
 
   ablations.csv         a row a trial; ``best`` is 1 at the rate that did best for its setting
   ablations.json        each setting's best rate and loss, its difference to the base, and its FLOP relative to that
@@ -24,7 +25,7 @@ from workflow.scripts.figures.save import save
 def main(argv: list[str] | None = None) -> None:
     parser = cli.parser(__doc__)
     parser.add_argument("--folders", required=True, nargs="+", help="folders of the trials")
-    parser.add_argument("--base", required=True, nargs="+", metavar="MODEL", help="the setting in use, of each group")
+    parser.add_argument("--base", required=True, nargs="+", metavar="MODEL", help="one of each group, to compare with")
     parser.add_argument("--table", default="results/ablations.csv", help="table to write; the rest goes beside it")
     args = parser.parse_args(argv)
     trials, summary = ablate(args.folders, args.base)

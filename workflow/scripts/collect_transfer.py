@@ -18,21 +18,23 @@ from workflow.scripts.base import cli
 from workflow.scripts.base.amounts import short
 from workflow.scripts.base.errors import InputError
 from workflow.scripts.base.files import write_json, write_text
+from workflow.scripts.base.rates import Rate
 from workflow.scripts.evaluation.learning_rates import DIRECTIONS, read_trials, summarise
 from workflow.scripts.figures.save import save
 from workflow.scripts.figures.transfer import draw
 
 
-def rate_of(text: str) -> tuple[str, float]:
-    """An architecture and its rate, of ARCH=RATE."""
+def rate_of(text: str) -> tuple[str, Rate]:
+    """An architecture and its rate, of ARCH=RATE or ARCH=RATE:EXPONENT:TOKENS."""
     arch, _, rate = text.partition("=")
-    return arch, cli.positive_float(rate)
+    return arch, Rate.of(rate)
 
 
 def main(argv: list[str] | None = None) -> None:
     parser = cli.parser(__doc__)
     parser.add_argument("--folders", required=True, nargs="+", help="folders of the trials")
-    parser.add_argument("--rates", required=True, nargs="+", type=rate_of, metavar="ARCH=RATE", help="rates in use")
+    parser.add_argument("--rates", required=True, nargs="+", type=rate_of, metavar="ARCH=RATE",
+                        help="rates in use; RATE:EXPONENT:TOKENS is one at TOKENS that falls with them")  # fmt: skip
     parser.add_argument("--table", default="results/lr_transfer.csv", help="table to write; the rest goes beside it")
     args = parser.parse_args(argv)
     trials, rates_in_use = read_trials(args.folders), dict(args.rates)

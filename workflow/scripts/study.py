@@ -10,6 +10,7 @@ from pathlib import Path
 from workflow.scripts.base.errors import InputError
 from workflow.scripts.base.files import lock
 from workflow.scripts.base.options import to_flags
+from workflow.scripts.base.rates import Rate
 from workflow.scripts.corpus import options as corpus_options
 from workflow.scripts.reading import contents
 from workflow.scripts.reading.inputs import MUSIC21, list_files, require_files
@@ -19,7 +20,6 @@ from workflow.scripts.training import options as training_options
 from workflow.scripts.writing import options as writing_options
 
 SCRIPTS = Path(__file__).parent
-RATE_DIGITS = 3
 MANY_FILES = 2000  # of a source; for more Snakemake takes long to look into each
 
 
@@ -206,25 +206,21 @@ def train_flags(config: dict, name: str, tokens: int | None = None, **override: 
         tokens: the budget, which the learning rate may depend on; None: that which the study's rates are of.
     """
     model = model_of(config, name)
-    merged = {**config, "learning_rate": learning_rate(config, model["arch"], tokens), **model, **override}
+    rate = rate_in_use(config, model["arch"])
+    merged = {**config, "learning_rate": rate and rate.at(tokens or rate.tokens), **model, **override}
     merged["context_size"] = merged["block_size"]
     shape = [name for name in training_options.SHAPE_OPTIONS if name in model]
     return to_flags([*shape, "context_size", *training_options.CONFIG_OPTIONS], merged)
 
 
-def learning_rate(config: dict, arch: str, tokens: int | None) -> float | None:
-    """An architecture's rate at a budget of tokens: of `RATE_DIGITS`, where it falls with them."""
-    rate, exponent = config["learning_rates"].get(arch), config["learning_rate_exponents"].get(arch, 0)
-    if not (rate and exponent and tokens):
-        return rate
-    return float(f"{rate * (tokens / config['learning_rate_tokens']) ** -exponent:.{RATE_DIGITS}g}")
+def rate_in_use(config: dict, arch: str) -> Rate | None:
+    """An architecture's learning rate, and how it falls with the tokens of a run."""
+    if not (rate := config["learning_rates"].get(arch)):
+        return None
+    return Rate(rate, config["learning_rate_exponents"].get(arch, 0), config["learning_rate_tokens"])
 
 
-def shares_trunks(config: dict) -> bool:
-    """Whether runs of several budgets branch off one: they must have one learning rate."""
-    return not any(config["learning_rate_exponents"].get(arch) for arch in archs(config))
-
-
-def archs(config: dict) -> set[str]:
-    """The architectures of the suite."""
-    return {model_of(config, name)["arch"] for name in config["suite"]}
+def without_trunk(config: dict) -> list[str]:
+    """The models whose runs share no trunk, as those of each budget have a learning rate of their own."""
+    falls = [arch for arch, exponent in config["learning_rate_exponents"].items() if exponent]
+    return [name for name, model in config["models"].items() if model["arch"] in falls and "learning_rate" not in model]

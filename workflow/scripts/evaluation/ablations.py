@@ -1,4 +1,4 @@
-"""Trials of settings that differ from those in use -> what each setting costs or gains at its own best rate.
+"""Trials of settings that differ from a base -> what each setting costs or gains at its own best rate.
 
 A trial is the folder of a run: it needs its config.json, perplexity_val.json and perplexity_val_tunes.csv. Each model
 name is one setting, tried at several learning rates and perhaps several seeds. A setting is compared with the base of
@@ -23,7 +23,7 @@ from workflow.scripts.models import kind_of
 VARIED = ("learning_rate", "seed")  # options that trials of one setting differ in
 MARGIN, MOST_FLOPS = 0.02, 1.1  # nats that a better setting must gain, at so many times the base's FLOP at most
 BEATS = f"beats_by_more_than_{MARGIN:g}"
-USED = "as used"
+BASE = "the base"
 ARCHS = {"gpt": "no part of modern", "lstm_muon": "Muon", "lstm": "no Muon"}  # told beside another one of their kind
 PARTS = {"qk_norm": "normed queries and keys", "squared_relu": "squared ReLU", "muon": "Muon"}
 # An option -> how another value of it is told; what is not named here is told by its own name.
@@ -54,7 +54,7 @@ def ablate(folders: Iterable[str], bases: list[str]) -> tuple[pd.DataFrame, dict
 
     Args:
         folders: of the trials.
-        bases: the settings in use, one of each group.
+        bases: the settings that others are compared with, one of each group.
 
     Raises:
         InputError: a folder is no trial, or the trials cannot be compared.
@@ -87,7 +87,7 @@ def read(folder: Path) -> Trial:
     config = read_json(folder / "config.json")
     try:
         row, training = read_trial(folder), config["training"]
-        row |= {"flops": training["flops"], "seconds": training["train_seconds"]}
+        row |= {"flops": training["flops"]}
         return Trial(folder, row, setting_of(config))
     except (KeyError, TypeError) as error:
         raise InputError(f"{folder} is not a finished trial: its results lack {error}") from error
@@ -109,7 +109,7 @@ def bases_of(settings: dict[str, list[Trial]], bases: list[str]) -> dict[str, st
     """
     for name, trials in settings.items():
         if any(trial.setting != trials[0].setting for trial in trials):
-            said = {in_words(trial.setting, trials[0].setting) for trial in trials} - {USED}
+            said = {in_words(trial.setting, trials[0].setting) for trial in trials} - {BASE}
             what = min(said, default="another config.json")
             raise InputError(f"{name} is the name of several settings: a trial of it has {what}, unlike its first one")
     found: dict[str, str] = {}
@@ -140,11 +140,11 @@ def compare(group: str, name: str, trials: list[Trial], base: list[Trial]) -> tu
     difference, se, ci95 = difference_between(best_trials(trials), best_trials(base))
     is_base = trials is base
     flops, base_flops = rows["flops"].iloc[0], base[0].row["flops"]
-    words = USED if is_base else in_words(trials[0].setting, base[0].setting)
+    words = BASE if is_base else in_words(trials[0].setting, base[0].setting)
     entry = {
         "group": group,
         "model": name,
-        "setting": f"{name}: no difference in config.json" if words == USED and not is_base else words,
+        "setting": f"{name}: no difference in config.json" if words == BASE and not is_base else words,
         "params_non_embedding": int(rows["params_non_embedding"].iloc[0]),
         "tokens": int(rows["tokens"].iloc[0]),
         "flops": int(flops),
@@ -204,7 +204,7 @@ def in_words(setting: dict, base: dict) -> str:
     for name in sorted(setting.keys() | base.keys()):
         if name not in TOLD and (value := setting.get(name)) != base.get(name):
             phrases.append(PHRASES.get(name, f"{name.replace('_', ' ')} {{}}").format(value))
-    return ", ".join(phrase for phrase in phrases if phrase) or USED
+    return ", ".join(phrase for phrase in phrases if phrase) or BASE
 
 
 # What these tell of is not told once more by its name.

@@ -7,7 +7,7 @@ nats a character.
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,7 @@ import pandas as pd
 
 from workflow.scripts.base.errors import InputError
 from workflow.scripts.base.files import read_json
+from workflow.scripts.base.rates import Rate
 
 ORDER = ["arch", "n_layer", "params_non_embedding", "tokens", "learning_rate"]
 TRIED = ["model", "tokens"]  # what trials at different rates share
@@ -56,6 +57,7 @@ def read_trial(folder: Path) -> dict:
         "learning_rate": training["options"]["learning_rate"],
         "val_loss": math.inf if perplexity["loss"] is None else perplexity["loss"],
         "val_loss_se": perplexity["loss_se"],
+        "seconds": training["train_seconds"],
     }
 
 
@@ -79,7 +81,21 @@ def optimum(rates: np.ndarray, losses: np.ndarray) -> tuple[float, bool]:
     return float(rates[i] * np.exp(-slope / (2 * curvature))), True
 
 
-def summarise(trials: pd.DataFrame, rates_in_use: dict[str, float]) -> dict:
+def loss_at(rate: float, rates: np.ndarray, losses: np.ndarray) -> float | None:
+    """The loss that a rate would have had: that of its trial, else by the parabola through the three nearest trials.
+
+    None outside the range, and where one of the three diverged. Arguments as of `optimum`.
+    """
+    if (tried := np.isclose(rates, rate)).any():
+        loss = float(losses[tried][0])
+        return loss if np.isfinite(loss) else None
+    nearest = np.abs(np.log(rates / rate)).argsort()[:3]
+    if len(nearest) < 3 or not rates[0] < rate < rates[-1] or not np.isfinite(losses[nearest]).all():
+        return None
+    return float(np.polyval(np.polyfit(np.log(rates[nearest] / rate), losses[nearest], 2), 0.0))
+
+
+def summarise(trials: pd.DataFrame, rates_in_use: Mapping[str, Rate]) -> dict:
     """The content of lr_transfer.json.
 
     Args:
@@ -98,7 +114,7 @@ def summarise(trials: pd.DataFrame, rates_in_use: dict[str, float]) -> dict:
     return {"archs": archs, "models": found}
 
 
-def summarise_model(name: str, rows: pd.DataFrame, rate_in_use: float) -> dict:
+def summarise_model(name: str, rows: pd.DataFrame, in_use: Rate) -> dict:
     """What the trials of one model at one horizon say, in ascending order of their rates.
 
     Raises:
@@ -106,13 +122,16 @@ def summarise_model(name: str, rows: pd.DataFrame, rate_in_use: float) -> dict:
     """
     rates, losses = rows["learning_rate"].to_numpy(), rows["val_loss"].to_numpy()
     best = best_of(name, rates, losses)
-    in_use = losses[np.isclose(rates, rate_in_use) & np.isfinite(losses)]
+    tokens = int(rows["tokens"].iloc[0])
+    rate_in_use = in_use.at(tokens)
+    loss = loss_at(rate_in_use, rates, losses)
     return {
         "n_layer": int(rows["n_layer"].iloc[0]),
         "n_embd": int(rows["n_embd"].iloc[0]),
-        "tokens": int(rows["tokens"].iloc[0]),
+        "tokens": tokens,
         **best,
-        "lost_at_rate_in_use": float(in_use[0] - losses.min()) if in_use.size else None,
+        "rate_in_use": rate_in_use,
+        "lost_at_rate_in_use": None if loss is None else max(loss - best["best_loss"], 0.0),
     }
 
 
@@ -135,7 +154,7 @@ def best_of(name: str, rates: np.ndarray, losses: np.ndarray) -> dict:
     }
 
 
-def summarise_arch(models: pd.DataFrame, rate_in_use: float) -> dict:
+def summarise_arch(models: pd.DataFrame, in_use: Rate) -> dict:
     """What an architecture's models say: how much the rate in use loses at most, and how far the optimum moves.
 
     Args:
@@ -143,7 +162,8 @@ def summarise_arch(models: pd.DataFrame, rate_in_use: float) -> dict:
     """
     lost = models["lost_at_rate_in_use"].dropna()
     summary: dict[str, object] = {
-        "rate_in_use": rate_in_use,
+        "rate_in_use": in_use.rate,
+        **({"exponent_in_use": -in_use.exponent, "tokens_in_use": in_use.tokens} if in_use.exponent else {}),
         "most_lost_at_rate_in_use": float(lost.max()) if len(lost) == len(models) else None,
         "trials": int(models["trials"].sum()),
     }

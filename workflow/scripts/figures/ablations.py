@@ -1,4 +1,4 @@
-"""The figure of the ablations: what each setting loses or gains beside the one in use.
+"""The figure of the ablations: what each setting loses or gains beside the base.
 
 Needs the summary of the trials as collect_ablations writes it to ablations.json.
 """
@@ -15,7 +15,7 @@ from workflow.scripts.figures.words import shortened, under_figure
 WIDTH, LABELS = 7.2, 2.8  # inches: of the figure, and of the words beside an axis
 ROW, AROUND = 0.36, 0.75  # inches: of a setting, and of what each panel has above and below
 NOTE = (
-    "Validation loss of each setting at its own best rate, less that of the setting in use. Bars: 95% over tunes,"
+    "Validation loss of each setting at its own best rate, less that of the base. Bars: 95% over tunes,"
     " paired tune by tune; how far seeds differ is not in them."
 )
 
@@ -34,10 +34,8 @@ def draw(summary: dict) -> Figure:
     for ax, (group, rows) in zip(axes[:, 0], groups.items(), strict=True):
         panel(ax, rows, style_of(group, list(groups)), margin, most_flops)
         (base,) = (row for row in rows if row["model"] == summary["bases"][group])
-        ax.set_title(
-            f"{group.upper()}: {base['model']} as used, loss {base['best_loss']:.3f}", loc="left", fontsize=9.5
-        )
-    axes[-1, 0].set_xlabel("Difference to the setting in use (nats a character)")
+        ax.set_title(f"{group.upper()}: base {base['model']}, loss {base['best_loss']:.3f}", loc="left", fontsize=9.5)
+    axes[-1, 0].set_xlabel("Difference to the base (nats a character)")
     handles = [
         Line2D([], [], color="#555555", marker="o", linestyle="none", label="best rate between two others"),
         Line2D([], [], color="#555555", marker="o", linestyle="none", markerfacecolor="white",

@@ -13,6 +13,7 @@ from workflow.scripts.base.amounts import short
 from workflow.scripts.figures.look import SMALL, loss_axis, shades
 
 KINDS = ("width", "depth", "horizon")  # what a row of panels varies, with all else the same
+LEGEND_ROOM = 0.45  # above the curves, as a share of the axis
 
 
 def draw(trials: pd.DataFrame, summary: dict) -> Figure:
@@ -37,6 +38,8 @@ def draw(trials: pd.DataFrame, summary: dict) -> Figure:
             first = first or ax
         assert first  # as `kinds` are
         loss_axis(first)
+        low, high = first.get_ylim()
+        first.set_ylim(low, high * (high / low) ** LEGEND_ROOM)
         first.set_ylabel("Validation loss (nats a character)")  # whatever column it is in
         first.tick_params(axis="y", labelleft=True)
     if kinds[:2] == ["width", "depth"]:
@@ -50,7 +53,7 @@ def draw(trials: pd.DataFrame, summary: dict) -> Figure:
 def panel(ax: Axes, trials: pd.DataFrame, summary: dict, arch: str, kind: str) -> None:
     """The models of one architecture that differ in ``kind`` alone, each a line with its optimum circled.
 
-    A cross at the upper edge is a trial that diverged; the dotted line is at the rate that the study uses.
+    A cross at the upper edge is a trial that diverged; dotted lines are at the rates that the study uses.
     """
     moves = summary["archs"][arch]
     line_of = moves[kind]
@@ -66,7 +69,8 @@ def panel(ax: Axes, trials: pd.DataFrame, summary: dict, arch: str, kind: str) -
             top = np.ones(len(diverged))
             ax.plot(diverged, top, "x", color=shade, transform=ax.get_xaxis_transform(), clip_on=False)
         ax.plot(found[key]["optimum"], found[key]["best_loss"], "o", color=shade, markersize=7, fillstyle="none")
-    ax.axvline(moves["rate_in_use"], color="#999999", linewidth=0.8, linestyle=":")
+    for rate in {found[key]["rate_in_use"] for key in tried}:
+        ax.axvline(rate, color="#999999", linewidth=0.8, linestyle=":")
     ax.set_xscale("log")
     rates = sorted(trials["learning_rate"].unique())
     ax.set_xticks(rates, labels=[f"{rate:g}" for rate in rates], fontsize=7)
@@ -77,7 +81,7 @@ def panel(ax: Axes, trials: pd.DataFrame, summary: dict, arch: str, kind: str) -
     legend = f"tokens, at {shape(found[tried[0]])}" if kind == "horizon" else "layers × width"
     if kind != "horizon" and trials["tokens"].nunique() > 1:
         legend += f"\nat {short(tried[0][1])} tokens"
-    ax.legend(title=legend, fontsize=SMALL, title_fontsize=SMALL)
+    ax.legend(title=legend, fontsize=SMALL, title_fontsize=SMALL, loc="upper right")
 
 
 def shape(model: dict) -> str:

@@ -45,11 +45,19 @@ def learning_rates(record: Record) -> list[str]:
     for arch, moves in found["archs"].items():
         lost, name = moves["most_lost_at_rate_in_use"], record.names.get(arch, arch.upper())
         if lost is not None:
-            said.append(f"- {name}: the rate in use, {moves['rate_in_use']:g}, loses at most {lost:.4f} nats to the"
-                        f" best one tried, of {moves['trials']} trials.")  # fmt: skip
+            said.append(f"- {name}: the rate in use, {rate_words(moves)}, loses at most {lost:.4f} nats to the best one"
+                        f" tried, of {moves['trials']} trials.")  # fmt: skip
     figure = ["![Validation loss against learning rate](lr_transfer.png)"] if record.has("lr_transfer.png") else []
     note = f"Optima are vertices of parabolas through three trials, {seeds}; they have no intervals."
     return [note, "\n".join(said), *figure]
+
+
+def rate_words(moves: Mapping) -> str:
+    """The rate in use, and how it falls with tokens."""
+    if "exponent_in_use" not in moves:
+        return f"{moves['rate_in_use']:g}"
+    tokens = short(moves["tokens_in_use"])
+    return f"{moves['rate_in_use']:g} at {tokens} tokens and otherwise as their power {moves['exponent_in_use']:g}"
 
 
 def move_words(line: Mapping, kind: str) -> str:
@@ -71,7 +79,7 @@ def settings(record: Record) -> list[str]:
     if not found:
         return ["No trials of other settings are recorded yet."]
     parts = [
-        "Each setting at its own best rate, beside the one in use. Difference: validation loss in nats a character,"
+        "Each setting at its own best rate, beside the base. Difference: validation loss in nats a character,"
         " with 95% over tunes, paired tune by tune; how far seeds differ is not in it."
     ]
     for group, base in found["bases"].items():
@@ -79,16 +87,16 @@ def settings(record: Record) -> list[str]:
         parts += [f"### {NAMES.get(group, group.upper())}: beside {base}", as_markdown(found, group)]
         parts.append("\n".join(f"- {one}" for one in (better_words(own), *map(precision_words, precisions(own)))))
     if record.has("ablations.png"):
-        parts.append("![What each setting loses or gains beside the one in use](ablations.png)")
+        parts.append("![What each setting loses or gains beside the base](ablations.png)")
     return parts
 
 
 def better_words(entries: list[dict]) -> str:
-    """Which settings beat the one in use by the margin, at a cost that is about equal."""
+    """Which settings beat the base by the margin, at a cost that is about equal."""
     better = [entry for entry in entries if entry[BEATS]]
     bound = f"by more than {MARGIN:g} nats at no more than {MOST_FLOPS:g} times the FLOP"
     if not better:
-        return f"No setting tried beats the one in use {bound}."
+        return f"No setting tried beats the base {bound}."
     sure = [entry for entry in better if entry["difference_ci95"][1] < -MARGIN]
     told = ", ".join(f"{entry['setting']} ({difference(entry)})" for entry in better)
     held = "the whole interval is beyond that" if len(better) == 1 else "whole intervals are beyond that"
@@ -97,7 +105,7 @@ def better_words(entries: list[dict]) -> str:
 
 
 def precisions(entries: list[dict]) -> list[dict]:
-    """The settings that differ from the one in use in the precision alone."""
+    """The settings that differ from the base in the precision alone."""
     return [entry for entry in entries if entry["setting"] == PRECISION and entry["difference_ci95"]]
 
 
