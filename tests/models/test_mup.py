@@ -90,7 +90,8 @@ def test_ten_steps_change_as_much_at_every_width(arch):
             assert max(scales) < 2 * min(scales), (name, scales)
 
 
-@pytest.mark.parametrize("arch", models.names())
+# Muon moves a matrix as much at any width, and an LSTM's output is bounded: there it shows in neither parametrization.
+@pytest.mark.parametrize("arch", [name for name in models.names() if name != "lstm_muon"])
 def test_in_the_standard_parametrization_changes_grow_with_width(arch):
     by_width = [moved(arch, "standard", width) for width in (32, 96, 288)]  # nine times as wide is enough to show it
     for name in {"logits", "scores"} & set(by_width[0]):
