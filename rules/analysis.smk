@@ -345,6 +345,6 @@ rule record:
         python -m workflow.scripts.record \
             --results {params.results:q} \
             --corpus {params.corpus:q} \
-            --output {params.folder:q} \
+            --output={params.folder:q} \
             >{log} 2>&1
         """

@@ -83,6 +83,10 @@ def test_snakemake_killed_in_the_middle_loses_nothing(study, tmp_path):
 def test_figures_are_drawn_from_where_a_study_is_recorded(study, tmp_path):
     copy = copy_of(study, tmp_path / "copy", symlinks=True)
     results, recorded = copy.folder / "results", copy.folder / "docs" / "mine"
+    refused = copy.ask("record")
+    assert refused.returncode != 0
+    assert "the study's config names none as recorded" in refused.stdout + refused.stderr
+    assert not (copy.folder / "README.md").exists()
     copy.run("record", "--config", "recorded=docs/mine")
     assert {path.name for path in recorded.iterdir()} >= {"runs.csv", "fit.json", "README.md", "corpus.json", "samples"}
     assert len(list((recorded / "samples").glob("*.abc"))) == MODELS

@@ -60,6 +60,8 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--corpus", required=True, help="folder of its prepared corpus")
     parser.add_argument("--output", required=True, help="folder to copy into")
     args = parser.parse_args(argv)
+    if not args.output:
+        raise InputError("no folder to copy into: the study's config names none as recorded")
     results, output = Path(args.results), Path(args.output)
     found = files_of(results, Path(args.corpus))
     for name, path in found.items():
