@@ -32,7 +32,6 @@ from workflow.scripts.base import cli
 from workflow.scripts.base.errors import InputError
 from workflow.scripts.base.files import read_json, write_json
 from workflow.scripts.machine.gpus import visible_gpus
-from workflow.scripts.models import ModelConfig
 from workflow.scripts.training import cost
 from workflow.scripts.training.bill import Corpus, Jobs, Model, Rates, Row, Totals, in_all, rates_of, rows_of, totals_of
 from workflow.scripts.training.memory import host_mb, micro_batch_for, vram_mb
@@ -105,10 +104,7 @@ def models_of(config: dict, corpus: Corpus, place: Place, gpus: int) -> list[Mod
         entry, jobs = study_config.settings_of(config, name), jobs_of(config, name)
         arch = models.module_for(entry["arch"])
         precision = place.precision_of(entry["precision"])
-        shape = ModelConfig(
-            entry["arch"], corpus.vocab_size, entry["block_size"], entry["n_layer"], entry["n_embd"],
-            entry.get("n_head", 1), entry["parametrization"], entry.get("parts", models.ALL_PARTS),
-        )  # fmt: skip
+        shape = study_config.shape_of(config, name, corpus.vocab_size)
         windows = max(1, entry["batch_size"] * entry["grad_accum"] // gpus)
         micro_batch = min(entry["batch_size"], windows)
         if place.on_gpu:

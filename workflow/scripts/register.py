@@ -25,7 +25,6 @@ from workflow.scripts.findings.words import LAWS, with_interval
 from workflow.scripts.forecasts.registered import Runs, Target, read_runs, refuse, registration, was_trained
 from workflow.scripts.laws.estimate import Settings
 from workflow.scripts.models import ModelConfig
-from workflow.scripts.training.schedule import Schedule
 
 SCHEMA = "registered.schema.json"
 
@@ -63,18 +62,13 @@ def targets_of(config: dict, asked: Sequence[tuple[str, Sequence[int]]], vocab_s
     """
     found = {}
     for model, budgets in asked:
-        entry = {**config, **study_config.model_of(config, model)}
-        arch = models.module_for(entry["arch"])
-        shape = ModelConfig(
-            entry["arch"], vocab_size, entry["block_size"], entry["n_layer"], entry["n_embd"],
-            entry.get("n_head", 1), entry["parametrization"],
-        )  # fmt: skip
-        step = study_config.tokens_per_step(config, model)
+        entry, shape = study_config.settings_of(config, model), study_config.shape_of(config, model, vocab_size)
+        arch, step = models.module_for(entry["arch"]), study_config.tokens_per_step(config, model)
+        schedules = study_config.schedules_of(config, model, budgets)
         for budget in budgets:
-            schedule = Schedule.of_budget(budget, step, entry["warmup_steps"], entry["cooldown_fraction"])
-            if not schedule.steps:
+            if not schedules[budget].steps:
                 raise InputError(f"{model}: {budget} tokens are less than a step, which reads {step}")
-            tokens = schedule.steps * step
+            tokens = schedules[budget].steps * step
             found[model, tokens] = Target(
                 model, entry["arch"], entry["n_layer"], entry["n_embd"], entry.get("n_head"),
                 arch.count_params(shape)[0], tokens, tokens * arch.flops_per_token(shape),

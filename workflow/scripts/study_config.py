@@ -231,3 +231,12 @@ def settings_of(config: dict, name: str) -> dict:
         InputError: there is no such model; names the closest.
     """
     return {**config, **model_of(config, name)}
+
+
+def shape_of(config: dict, name: str, vocab_size: int) -> models.ModelConfig:
+    """A model of the study as it is built."""
+    entry = settings_of(config, name)
+    return models.ModelConfig(
+        entry["arch"], vocab_size, entry["block_size"], entry["n_layer"], entry["n_embd"], entry.get("n_head", 1),
+        entry["parametrization"], entry.get("parts", models.ALL_PARTS),
+    )  # fmt: skip

@@ -248,15 +248,17 @@ def as_markdown(summary: dict, group: str) -> str:
 
 
 def line(entry: dict) -> list[str]:
-    difference = "0"
-    if entry["difference_ci95"]:
-        low, high = entry["difference_ci95"]
-        difference = f"{entry['difference']:+.4f} [{low:+.4f}, {high:+.4f}]"
     return [
         entry["setting"],
         short(entry["params_non_embedding"]),
         f"{entry['best_trial']:g}{'' if entry['bracketed'] else ' (end of range)'}",
         f"{entry['best_loss']:.4f}",
-        difference,
+        difference_in_words(entry) if entry["difference_ci95"] else "0",
         f"{entry['flops_relative']:.2f}",
     ]
+
+
+def difference_in_words(entry: dict) -> str:
+    """The difference of a setting that is not the base, with its interval."""
+    low, high = entry["difference_ci95"]
+    return f"{entry['difference']:+.4f} [{low:+.4f}, {high:+.4f}]"

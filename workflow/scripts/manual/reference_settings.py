@@ -8,7 +8,7 @@ from workflow.scripts.base import measures
 from workflow.scripts.base.amounts import short
 from workflow.scripts.base.tables import table
 from workflow.scripts.base.uncertainty import wilson
-from workflow.scripts.evaluation.ablations import BEATS, MARGIN, MOST_FLOPS, as_markdown
+from workflow.scripts.evaluation.ablations import BEATS, MARGIN, MOST_FLOPS, as_markdown, difference_in_words
 from workflow.scripts.figures.writing import pooled, unprompted
 from workflow.scripts.findings.headline import NAMES
 from workflow.scripts.manual.record import Record
@@ -98,7 +98,7 @@ def better_words(entries: list[dict]) -> str:
     if not better:
         return f"No setting tried beats the base {bound}."
     sure = [entry for entry in better if entry["difference_ci95"][1] < -MARGIN]
-    told = ", ".join(f"{entry['setting']} ({difference(entry)})" for entry in better)
+    told = ", ".join(f"{entry['setting']} ({difference_in_words(entry)})" for entry in better)
     held = "the whole interval is beyond that" if len(better) == 1 else "whole intervals are beyond that"
     surely = f"; {held}" if len(sure) == len(better) else f"; of {len(sure)} of {len(better)} {held}"
     return f"Better {bound}: {told}{surely}."
@@ -118,13 +118,7 @@ def precision_words(entry: dict) -> str:
         what = f"changes the loss by more than {SMALL_CHANGE:g}"
     else:
         what = f"may change the loss by more than {SMALL_CHANGE:g} or less, which these tunes do not decide"
-    return f"{PRECISION} {what}: {difference(entry)}."
-
-
-def difference(entry: dict) -> str:
-    """A difference with its interval."""
-    low, high = entry["difference_ci95"]
-    return f"{entry['difference']:+.4f} [{low:+.4f}, {high:+.4f}]"
+    return f"{PRECISION} {what}: {difference_in_words(entry)}."
 
 
 def written(record: Record) -> list[str]:
