@@ -149,6 +149,8 @@ def test_gpus_are_whole_unless_they_are_to_be_shared(config):
     assert study.vram_mb(config, "gpt_tiny") == 0
     shared = config | {"share_gpus": True}
     assert 600 < study.vram_mb(shared, "gpt_tiny") < 1500 < study.vram_mb(shared | {"block_size": 65536}, "gpt_xl")
+    config["models"]["long"] = config["models"]["gpt_xl"] | {"block_size": 65536}
+    assert study.vram_mb(shared, "long") == study.vram_mb(shared | {"block_size": 65536}, "gpt_xl")
 
 
 def test_code_of_a_job_is_what_it_imports_and_no_more():

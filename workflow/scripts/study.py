@@ -194,8 +194,8 @@ def vram_mb(config: dict, name: str) -> int:
     model = {**config, **model_of(config, name)}
     vocab_size = 128 if config["tokenizer"] == "char" else config["vocab_size"]
     return memory.vram_mb(
-        model["arch"], model["n_layer"], model["n_embd"], vocab_size, config["block_size"], model["batch_size"],
-        config["precision"],
+        model["arch"], model["n_layer"], model["n_embd"], vocab_size, model["block_size"], model["batch_size"],
+        model["precision"],
     )  # fmt: skip
 
 
