@@ -51,17 +51,19 @@ def tile(vectors: int, pairs: bool, rows: int = ROWS, lanes: int = LANES, across
         across: a is the other way round, (k, rows): its columns are what the rows of c are made of.
     """
     columns = lanes * vectors
-    if columns > 8 and not has_long_vectors():  # 16 registers hold no more than 8 rows of 8
-        lanes = 8
+    at_once, step = rows, columns
+    if columns > 8 and not has_long_vectors():  # 16 registers: 4 rows of 16, a line of the cache, need fewest loads
+        lanes, at_once, step = 8, min(rows, 4), 16
 
     @intrinsic
     def multiply(_typing, c, c_stride, a, a_stride, b, b_stride, k, add):
         signature = types.void(*[types.intp] * 7, types.boolean)
 
         def generate(_context, builder, _signature, args):
-            step = columns if has_long_vectors() else lanes
             for first in range(0, columns, step):
-                _tile(builder, args, pairs, rows, lanes, range(first, first + step, lanes), across)
+                for row in range(0, rows, at_once):
+                    sides = range(row, row + at_once), range(first, first + step, lanes)
+                    _tile(builder, args, pairs, lanes, *sides, across)
             return ir.Constant(ir.IntType(8).as_pointer(), None)
 
         return signature, generate
@@ -70,12 +72,12 @@ def tile(vectors: int, pairs: bool, rows: int = ROWS, lanes: int = LANES, across
 
 
 def _tile(
-    builder: ir.IRBuilder, args: list[ir.Value], pairs: bool, rows: int, lanes: int, columns: range, across: bool
+    builder: ir.IRBuilder, args: list[ir.Value], pairs: bool, lanes: int, rows: range, columns: range, across: bool
 ) -> None:
-    """Write the code of a tile whose vectors begin at these columns; the other arguments are those of `tile`."""
+    """Write the code of a tile of these rows, whose vectors begin at these columns; the rest is that of `tile`."""
     c, c_stride, a, a_stride, b, b_stride, k, add = args
     floats, ints = ir.VectorType(FLOAT, lanes), ir.VectorType(INT, lanes)
-    cells = [(row, column) for row in range(rows) for column in columns]
+    cells = [(row, column) for row in rows for column in columns]
     zero = ir.Constant(floats, [0.0] * lanes)
 
     def place(base, row, stride, column, kind):
@@ -106,7 +108,7 @@ def _tile(
     builder.position_at_end(body)
     one, many, product = (INT, ints, add_product_of_pairs) if pairs else (FLOAT, floats, add_product)
     right = {column: builder.load(place(b, at, b_stride, LONG(column), many), align=4) for column in columns}
-    for row in range(rows):
+    for row in rows:
         where = (at, a_stride, LONG(row)) if across else (LONG(row), a_stride, at)
         number = builder.load(place(a, *where, one), align=4)
         left = builder.insert_element(ir.Constant(many, ir.Undefined), number, INT(0))

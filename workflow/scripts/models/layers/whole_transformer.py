@@ -10,6 +10,7 @@ from torch import Tensor
 
 from workflow.scripts.kernels.compiled import STEP, array
 from workflow.scripts.kernels.transformer import forward, loss_and_gradients, room, turn
+from workflow.scripts.machine.device import cache_bytes
 from workflow.scripts.models.layers.rows import runs_compiled
 
 
@@ -28,10 +29,13 @@ class Shape(NamedTuple):
 
 
 def fits(weight: Tensor, length: int, n_embd: int) -> bool:
-    """Whether the kernels take windows of a length and weights like this one, of a model of this width."""
+    """Whether the kernels take windows of a length and weights like this one, of a model of this width.
+
+    They read all of a layer's weights for each window: where these outgrow the cache, a library's products are faster.
+    """
     sides = not (length % STEP or n_embd % STEP)
     precise = weight.dtype is torch.float32 and not torch.is_autocast_enabled("cpu")
-    return sides and precise and runs_compiled(weight)
+    return sides and precise and 12 * n_embd**2 * 4 <= cache_bytes() and runs_compiled(weight)
 
 
 def check_ids(ids: Tensor, shape: Shape) -> None:
