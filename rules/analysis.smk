@@ -17,9 +17,10 @@ rule writing_table:
     params:
         code=code("collect_writing"),
         folders=lambda wildcards, input: folders_of(input.validity),
+        kept=kept_flags,
     shell:
         """
-        python -m workflow.scripts.collect_writing \
+        python -m workflow.scripts.collect_writing {params.kept} \
             --folders {params.folders:q} \
             --output {output:q} \
             >{log} 2>&1
@@ -43,9 +44,10 @@ rule runs_table:
     params:
         code=code("collect_runs"),
         folders=lambda wildcards, input: folders_of(input.config),
+        kept=kept_flags,
     shell:
         """
-        python -m workflow.scripts.collect_runs \
+        python -m workflow.scripts.collect_runs {params.kept} \
             --folders {params.folders:q} \
             --writing {input.writing:q} \
             --runs {output.runs:q} \

@@ -2,6 +2,7 @@
 import functools
 import os
 import re
+import shlex
 import sys
 
 sys.path.insert(0, workflow.basedir)  # wherever Snakemake was started
@@ -65,7 +66,9 @@ BASELINE_DIRS = [
 ]
 TRIAL_DIRS = [f"<results>/lr_transfer/{run}" for run in study.trials(config)]
 ABLATION_DIRS = [f"<results>/ablations/{run}" for run in study.ablations(config)]
-TARGET_DIRS = [f"<results>/targets/{run}" for run in study.targets(config)]
+# Without those that another machine trained: their rows are on record, and go on into the tables.
+TRAINED_ELSEWHERE, HAS_KEPT = ask(study.elsewhere, config, RESULTS)
+TARGET_DIRS = [f"<results>/targets/{run}" for run in study.targets(config) if run not in TRAINED_ELSEWHERE]
 TABLES = os.path.dirname(study.stored(config, RESULTS, "runs.csv"))
 REGISTERED = study.stored(config, RESULTS, "registered.json")
 # The GPUs that a training job asks for; other jobs ask for one.
@@ -203,6 +206,12 @@ def lost_results(wildcards):
     )
     wanted = CORPUS_FILES + [path.replace("<results>", RESULTS) for path in wanted]
     return [path for path in wanted if not Path(path).exists()]
+
+
+def kept_flags(wildcards, output):
+    """Where rows stand of targets that another machine trained, for the tables of targets."""
+    of_targets = Path(output[0]).parent.name == "targets"
+    return shlex.join(["--kept", f"{config['recorded']}/targets"]) if of_targets and HAS_KEPT else ""
 
 
 def registered(wildcards):

@@ -1,5 +1,6 @@
 # Needs a registered forecast (workflow.scripts.register); after its runs are trained, sets it beside what came of them.
-# They have tables of their own: no law is fitted to them before it was tried on them.
+# They have tables of their own: no law is fitted to them before it was tried on them. These tables grow over machines:
+# what is on record and not in the results is taken from there.
 
 
 use rule writing_table as targets_writing_table with:
@@ -32,7 +33,7 @@ use rule runs_table as targets_table with:
 rule forecast:
     input:
         registered=registered,
-        runs="<results>/targets/runs.csv",
+        runs="<results>/targets/runs.csv" if TARGET_DIRS else f"{config['recorded']}/targets/runs.csv",
     output:
         "<results>/forecast.json",
     log:

@@ -4,6 +4,8 @@ import pandas as pd
 import pytest
 
 from workflow.scripts import calc_perplexity
+from workflow.scripts.base.errors import InputError
+from workflow.scripts.base.tables import with_kept
 from workflow.scripts.corpus.dataset import Corpus
 from workflow.scripts.evaluation.runs_table import FIGURES, RATES, read_curve, read_run, read_strata, with_writing
 
@@ -48,3 +50,17 @@ def test_a_run_has_what_its_own_tunes_are_like_and_one_that_wrote_none_has_nothi
     assert joined["test_loss"].tolist() == [3.0, 2.0, 1.0]
     assert joined["copied_rate"].isna().tolist() == [True, False, False]
     assert joined["copied_rate"].iloc[2] == 0.75
+
+
+def test_rows_of_other_runs_are_kept_as_they_were_written(tmp_path):
+    """Numbers keep their digits, and a run that is there again has its new row alone."""
+    earlier = "model,tokens,seed,test_loss,note\na,8,0,1.10,\nb,8,0,0.9000000000000001,x\n"
+    (tmp_path / "runs.csv").write_text(earlier)
+    new = pd.DataFrame({"model": ["b", "c"], "tokens": [8, 8], "seed": [0, 0], "test_loss": [0.5, 0.1 + 0.2]})
+    joined = with_kept(new, tmp_path / "runs.csv", ["model", "tokens", "seed"])
+    assert joined.to_csv(index=False).splitlines() == [
+        "model,tokens,seed,test_loss,note", "a,8,0,1.10,", "b,8,0,0.5,", "c,8,0,0.30000000000000004,",
+    ]  # fmt: skip
+    (tmp_path / "runs.csv").write_text("model,tokens\na,8\n")
+    with pytest.raises(InputError, match="has no column 'seed'"):
+        with_kept(new, tmp_path / "runs.csv", ["model", "tokens", "seed"])

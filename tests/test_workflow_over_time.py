@@ -123,3 +123,17 @@ def test_a_forecast_is_registered_before_its_runs_are_trained(study, tmp_path):
     assert again.returncode != 0
     assert "it was trained already: a forecast after that is none" in again.stderr
     assert (copy.folder / "results" / "registered.json").read_bytes() == registered
+    # Another machine has what is in git: it trains the targets that are not on record, and keeps the rest.
+    copy.run("record", "--config", "recorded=docs/mine")
+    assert copy.planned("--config", "recorded=docs/mine") == {}
+    shutil.rmtree(copy.folder / "results")
+    assert copy.planned("--config", "recorded=docs/mine", "--", "results/forecast.json") == {"forecast": 1}
+    text = text.replace("{gpt_d: [8192]}", "{gpt_d: [8192, 12288]}")
+    (copy.folder / "study.yaml").write_text(text)
+    assert copy.planned("--config", "recorded=docs/mine", *wanted)["target"] == 1
+    copy.run("--config", "recorded=docs/mine", *wanted)
+    both = pd.read_csv(copy.folder / "results" / "targets" / "runs.csv")
+    assert both["tokens"].tolist() == [8192, 12288]
+    assert both["test_loss"].iloc[0] == runs["test_loss"].iloc[0]
+    copy.run("record", "--config", "recorded=docs/mine")
+    assert copy.planned("--config", "recorded=docs/mine", *wanted) == {}

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from workflow.scripts.base import cli
 from workflow.scripts.base.files import write_text
-from workflow.scripts.base.tables import read_csv
+from workflow.scripts.base.tables import read_csv, with_kept
 from workflow.scripts.evaluation.runs_table import runs_tables
 
 
@@ -24,11 +24,15 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--runs", default="results/runs.csv", help="table of runs to write")
     parser.add_argument("--curves", default="results/curves.csv", help="table of loss curves to write")
     parser.add_argument("--strata", default="results/strata.csv", help="table of losses by kind and place to write")
+    parser.add_argument("--kept", type=Path, help="folder of such tables, whose other runs these tables keep")
     args = parser.parse_args(argv)
     writing = read_csv(args.writing, "writer", "arch", "tokens", "seed", "prompt", "samples")
-    runs, curves, strata = runs_tables(list(map(Path, args.folders)), writing)
-    for path, table in ((args.runs, runs), (args.curves, curves), (args.strata, strata)):
-        write_text(path, table.to_csv(index=False, lineterminator="\n"))
+    tables = runs_tables(list(map(Path, args.folders)), writing)
+    runs, of_run = tables[0], ["model", "budget", "seed"]
+    keys = {"runs.csv": ["model", "tokens", "seed"], "curves.csv": of_run, "strata.csv": of_run}
+    for (name, key), path, table in zip(keys.items(), (args.runs, args.curves, args.strata), tables, strict=True):
+        whole = with_kept(table, args.kept / name, key) if args.kept else table
+        write_text(path, whole.to_csv(index=False, lineterminator="\n"))
     print(f"wrote {len(runs)} runs to {args.runs}")
 
 

@@ -26,19 +26,20 @@ OF_CORPUS = ("corpus.json", "corpus.png")
 TUNES = 3  # of each model, as they were drawn: the first ones
 
 
-def files_of(results: Path, corpus: Path) -> dict[str, Path]:
+def files_of(results: Path, corpus: Path, record: Path) -> dict[str, Path]:
     """What is copied, by its name in the record.
 
     Raises:
-        InputError: the study is not finished.
+        InputError: the study is not finished, here or on record: targets may be trained on another machine than it was.
     """
     for name in NEEDED:
-        if not (results / name).exists():
+        if not (results / name).exists() and not (record / name).exists():
             raise InputError(f"{results / name} does not exist: finish the study first")
     wanted = {name: results / name for name in (*NEEDED, *TABLES)}
     wanted |= {path.name: path for path in sorted(results.glob("*.png"))}
     wanted |= {name: corpus / name for name in OF_CORPUS}
-    wanted["summary.md" if (results / "registered.json").exists() else "README.md"] = results / "summary.md"
+    is_registered = any((folder / "registered.json").exists() for folder in (results, record))
+    wanted["summary.md" if is_registered else "README.md"] = results / "summary.md"
     return {name: path for name, path in wanted.items() if path.exists()}
 
 
@@ -63,7 +64,7 @@ def main(argv: list[str] | None = None) -> None:
     if not args.output:
         raise InputError("no folder to copy into: the study's config names none as recorded")
     results, output = Path(args.results), Path(args.output)
-    found = files_of(results, Path(args.corpus))
+    found = files_of(results, Path(args.corpus), output)
     for name, path in found.items():
         target = output / name
         target.parent.mkdir(parents=True, exist_ok=True)

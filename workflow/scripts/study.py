@@ -1,7 +1,9 @@
 """What the Snakefile asks of a study: which runs it holds, the flags of each job, and whether its corpus is at hand."""
 
 import contextlib
+import csv
 import json
+import math
 import os
 import shlex
 import sys
@@ -14,7 +16,7 @@ from workflow.scripts.base.rates import Rate
 from workflow.scripts.corpus import options as corpus_options
 from workflow.scripts.reading import contents
 from workflow.scripts.reading.inputs import MUSIC21, list_files, require_files
-from workflow.scripts.study_config import corpus_sources, model_of
+from workflow.scripts.study_config import corpus_sources, model_of, schedules_of, settings_of, tokens_per_step
 from workflow.scripts.training import memory
 from workflow.scripts.training import options as training_options
 from workflow.scripts.writing import options as writing_options
@@ -181,6 +183,45 @@ def targets(config: dict) -> list[str]:
     ]
 
 
+def elsewhere(config: dict, results: str) -> tuple[list[str], bool]:
+    """The targets that another machine trained, which need no training here; and whether its rows are to be kept.
+
+    They are on record by the rate that the study gives them, and the results have no run of them. Kept are rows of
+    any target that the results have no run of.
+
+    Raises:
+        InputError: the record is no table of runs.
+    """
+    path = Path(config["recorded"], "targets", "runs.csv")
+    if not config["recorded"] or not path.exists():
+        return [], False
+    try:
+        with path.open(newline="", encoding="utf-8") as lines:
+            rates = {
+                (row["model"], int(row["tokens"]), int(row["seed"])): float(row["learning_rate"])
+                for row in csv.DictReader(lines)
+            }
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{path} is no table of runs ({error!r})") from error
+    done = []
+    for run in targets(config):
+        name, tokens, seed = run_of(run)
+        steps = schedules_of(config, name, [tokens])[tokens].steps
+        key = name, steps * tokens_per_step(config, name), seed
+        if Path(results, "targets", run, "config.json").exists():
+            rates.pop(key, None)
+        elif key in rates and math.isclose(rates[key], settings_for(config, name, tokens)["learning_rate"]):
+            done.append(run)
+    return done, bool(rates)
+
+
+def run_of(folder: str) -> tuple[str, int, int]:
+    """Model, tokens and seed of ``<model>/<tokens>-seed<k>``."""
+    name, _, run = folder.partition("/")
+    tokens, _, seed = run.partition("-seed")
+    return name, int(tokens), int(seed)
+
+
 def stored(config: dict, results: str, file: str) -> str:
     """A file of the results; where they have none and the study was recorded, the recorded one."""
     own, recorded = Path(results, file), Path(config["recorded"], file)
@@ -191,7 +232,7 @@ def vram_mb(config: dict, name: str) -> int:
     """Share of a GPU that a model's jobs declare; 0, a whole one, unless they are to share."""
     if not config["share_gpus"]:
         return 0
-    model = {**config, **model_of(config, name)}
+    model = settings_of(config, name)
     vocab_size = 128 if config["tokenizer"] == "char" else config["vocab_size"]
     return memory.vram_mb(
         model["arch"], model["n_layer"], model["n_embd"], vocab_size, model["block_size"], model["batch_size"],
@@ -205,12 +246,16 @@ def train_flags(config: dict, name: str, tokens: int | None = None, **override: 
     Args:
         tokens: the budget, which the learning rate may depend on; None: that which the study's rates are of.
     """
-    model = model_of(config, name)
-    rate = rate_in_use(config, model["arch"])
-    merged = {**config, "learning_rate": rate and rate.at(tokens or rate.tokens), **model, **override}
+    merged = {**settings_for(config, name, tokens), **override}
     merged["context_size"] = merged["block_size"]
-    shape = [name for name in training_options.SHAPE_OPTIONS if name in model]
+    shape = [option for option in training_options.SHAPE_OPTIONS if option in model_of(config, name)]
     return to_flags([*shape, "context_size", *training_options.CONFIG_OPTIONS], merged)
+
+
+def settings_for(config: dict, name: str, tokens: int | None = None) -> dict:
+    """What holds for a model's run of so many tokens: its settings, with the learning rate."""
+    rate = rate_in_use(config, model_of(config, name)["arch"])
+    return settings_of({**config, "learning_rate": rate and rate.at(tokens or rate.tokens)}, name)
 
 
 def rate_in_use(config: dict, arch: str) -> Rate | None:

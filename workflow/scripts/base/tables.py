@@ -25,6 +25,19 @@ def read_csv(path: str | Path, *columns: str) -> pd.DataFrame:
     return table
 
 
+def with_kept(rows: pd.DataFrame, path: Path, key: list[str]) -> pd.DataFrame:
+    """Rows, after those of an earlier table in which ``key`` has other values: these are kept as they were written.
+
+    Raises:
+        InputError: the earlier table is no CSV, or lacks a column of the key.
+    """
+    read_csv(path, *key)
+    kept = pd.read_csv(path, dtype=str)
+    new = set(map(tuple, rows[key].astype(str).to_numpy()))
+    others = [tuple(row) not in new for row in kept[key].to_numpy()]
+    return pd.concat([kept[others], rows.astype(object)], ignore_index=True)
+
+
 def table(header: list[str], rows: list[list[str]]) -> str:
     """A table in Markdown, without a line end after its last row."""
     lines = [header, ["---"] * len(header), *rows]
