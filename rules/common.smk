@@ -58,17 +58,18 @@ TOGETHER = f"(?!(?:{ALONE})/){ANY}"
 LONGEST_RUN = f"<results>/models/{{model}}/{max(BUDGETS)}-seed{{seed}}"
 TRIAL = "<results>/{trials}/{model}/{tokens}-seed{seed}-lr{rate}"
 TARGET = "<results>/targets/{model}/{tokens}-seed{seed}"
-RUN_DIRS = [f"<results>/models/{run}" for run in study.runs(config)]
+# What another machine trained, and whether rows of such runs go on into the tables.
+ELSEWHERE = {kind: ask(study.elsewhere, config, RESULTS, kind) for kind in ("models", "targets")}
+RUNS = [run for run in study.runs(config) if run not in ELSEWHERE["models"][0]]
+RUN_DIRS = [f"<results>/models/{run}" for run in RUNS]
 # Tunes are drawn from the runs at the largest budget alone: judging them takes longer than a short cooldown.
-SAMPLED_DIRS = [f"<results>/models/{run}" for run in study.runs(config, [max(BUDGETS)])]
+SAMPLED_DIRS = [f"<results>/models/{run}" for run in study.runs(config, [max(BUDGETS)]) if run in RUNS]
 BASELINE_DIRS = [
     f"<results>/baselines/{name}" for name in ("real", *(f"ngram{order}" for order in config["ngram_orders"]))
 ]
 TRIAL_DIRS = [f"<results>/lr_transfer/{run}" for run in study.trials(config)]
 ABLATION_DIRS = [f"<results>/ablations/{run}" for run in study.ablations(config)]
-# Without those that another machine trained: their rows are on record, and go on into the tables.
-TRAINED_ELSEWHERE, HAS_KEPT = ask(study.elsewhere, config, RESULTS)
-TARGET_DIRS = [f"<results>/targets/{run}" for run in study.targets(config) if run not in TRAINED_ELSEWHERE]
+TARGET_DIRS = [f"<results>/targets/{run}" for run in study.targets(config) if run not in ELSEWHERE["targets"][0]]
 TABLES = os.path.dirname(study.stored(config, RESULTS, "runs.csv"))
 REGISTERED = study.stored(config, RESULTS, "registered.json")
 # The GPUs that a training job asks for; other jobs ask for one.
@@ -209,9 +210,10 @@ def lost_results(wildcards):
 
 
 def kept_flags(wildcards, output):
-    """Where rows stand of targets that another machine trained, for the tables of targets."""
-    of_targets = Path(output[0]).parent.name == "targets"
-    return shlex.join(["--kept", f"{config['recorded']}/targets"]) if of_targets and HAS_KEPT else ""
+    """Where rows stand of runs that another machine trained."""
+    kind = "targets" if Path(output[0]).parent.name == "targets" else "models"
+    folder = Path(config["recorded"], "targets" if kind == "targets" else "")
+    return shlex.join(["--kept", str(folder)]) if ELSEWHERE[kind][1] else ""
 
 
 def registered(wildcards):

@@ -123,17 +123,23 @@ def test_a_forecast_is_registered_before_its_runs_are_trained(study, tmp_path):
     assert again.returncode != 0
     assert "it was trained already: a forecast after that is none" in again.stderr
     assert (copy.folder / "results" / "registered.json").read_bytes() == registered
-    # Another machine has what is in git: it trains the targets that are not on record, and keeps the rest.
+    # Another machine has what is in git: it trains what is not on record, and keeps the rest.
     copy.run("record", "--config", "recorded=docs/mine")
-    assert copy.planned("--config", "recorded=docs/mine") == {}
+    recorded = ("--config", "recorded=docs/mine", "keep_recorded=true")
+    assert copy.planned(*recorded) == {}
     shutil.rmtree(copy.folder / "results")
-    assert copy.planned("--config", "recorded=docs/mine", "--", "results/forecast.json") == {"forecast": 1}
-    text = text.replace("{gpt_d: [8192]}", "{gpt_d: [8192, 12288]}")
-    (copy.folder / "study.yaml").write_text(text)
-    assert copy.planned("--config", "recorded=docs/mine", *wanted)["target"] == 1
-    copy.run("--config", "recorded=docs/mine", *wanted)
+    (copy.folder / "study.yaml").write_text(text.replace("{gpt_d: [8192]}", "{gpt_d: [8192, 12288]}"))
+    assert copy.planned(*recorded, *wanted)["target"] == 1
+    copy.run(*recorded, *wanted)
     both = pd.read_csv(copy.folder / "results" / "targets" / "runs.csv")
     assert both["tokens"].tolist() == [8192, 12288]
     assert both["test_loss"].iloc[0] == runs["test_loss"].iloc[0]
     copy.run("record", "--config", "recorded=docs/mine")
-    assert copy.planned("--config", "recorded=docs/mine", *wanted) == {}
+    assert copy.planned(*recorded, *wanted) == {}
+    assert {"train", "evaluate", "target"}.isdisjoint(copy.planned(*recorded, "--", "results/runs.csv"))
+    copy.run(*recorded, "--", "results/runs.csv")
+    kept = copy.folder / "docs" / "mine" / "runs.csv"
+    assert (copy.folder / "results" / "runs.csv").read_bytes() == kept.read_bytes()
+    lines = kept.read_text().splitlines()
+    kept.write_text("\n".join([line for line in lines if not line.startswith("lstm_a,")]) + "\n")
+    assert copy.planned(*recorded, "--", "results/runs.csv")["train"] == 1

@@ -11,6 +11,8 @@ These, writing.csv and fit.json are all that the figures read, so they can be re
 
 from pathlib import Path
 
+import pandas as pd
+
 from workflow.scripts.base import cli
 from workflow.scripts.base.files import write_text
 from workflow.scripts.base.tables import read_csv, with_kept
@@ -19,7 +21,7 @@ from workflow.scripts.evaluation.runs_table import runs_tables
 
 def main(argv: list[str] | None = None) -> None:
     parser = cli.parser(__doc__)
-    parser.add_argument("--folders", required=True, nargs="+", help="folders of the runs")
+    parser.add_argument("--folders", nargs="*", default=[], help="folders of the runs")
     parser.add_argument("--writing", required=True, help="table that collect_writing wrote")
     parser.add_argument("--runs", default="results/runs.csv", help="table of runs to write")
     parser.add_argument("--curves", default="results/curves.csv", help="table of loss curves to write")
@@ -27,13 +29,18 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--kept", type=Path, help="folder of such tables, whose other runs these tables keep")
     args = parser.parse_args(argv)
     writing = read_csv(args.writing, "writer", "arch", "tokens", "seed", "prompt", "samples")
-    tables = runs_tables(list(map(Path, args.folders)), writing)
-    runs, of_run = tables[0], ["model", "budget", "seed"]
+    of_run = ["model", "budget", "seed"]
     keys = {"runs.csv": ["model", "tokens", "seed"], "curves.csv": of_run, "strata.csv": of_run}
+    if args.folders:
+        tables = runs_tables(list(map(Path, args.folders)), writing)
+    elif args.kept:
+        tables = [pd.DataFrame(columns=key) for key in keys.values()]
+    else:
+        parser.error("give --folders, or --kept")
     for (name, key), path, table in zip(keys.items(), (args.runs, args.curves, args.strata), tables, strict=True):
         whole = with_kept(table, args.kept / name, key) if args.kept else table
         write_text(path, whole.to_csv(index=False, lineterminator="\n"))
-    print(f"wrote {len(runs)} runs to {args.runs}")
+        print(f"wrote {len(whole)} rows to {path}")
 
 
 if __name__ == "__main__":

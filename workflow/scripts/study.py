@@ -22,6 +22,7 @@ from workflow.scripts.training import options as training_options
 from workflow.scripts.writing import options as writing_options
 
 SCRIPTS = Path(__file__).parent
+SAME_RUN = ("n_layer", "n_embd", "block_size", "learning_rate")  # what a run on record must have as the study has it
 MANY_FILES = 2000  # of a source; for more Snakemake takes long to look into each
 
 
@@ -183,36 +184,41 @@ def targets(config: dict) -> list[str]:
     ]
 
 
-def elsewhere(config: dict, results: str) -> tuple[list[str], bool]:
-    """The targets that another machine trained, which need no training here; and whether its rows are to be kept.
+def elsewhere(config: dict, results: str, kind: str) -> tuple[list[str], bool]:
+    """The runs that another machine trained, if ``keep_recorded``: they need no training, and their rows are kept.
 
-    They are on record by the rate that the study gives them, and the results have no run of them. Kept are rows of
-    any target that the results have no run of.
+    They are on record with the shape and the rate that the study gives them, and the results have no run of them.
+
+    Args:
+        kind: "models", the runs of the fit, or "targets".
+
+    Returns:
+        These runs, and whether the record has any row of a run that is not in the results.
 
     Raises:
         InputError: the record is no table of runs.
     """
-    path = Path(config["recorded"], "targets", "runs.csv")
-    if not config["recorded"] or not path.exists():
+    path = Path(config["recorded"], "targets" if kind == "targets" else "", "runs.csv")
+    if not config["keep_recorded"] or not config["recorded"] or not path.exists():
         return [], False
     try:
         with path.open(newline="", encoding="utf-8") as lines:
-            rates = {
-                (row["model"], int(row["tokens"]), int(row["seed"])): float(row["learning_rate"])
+            rows = {
+                (row["model"], int(row["tokens"]), int(row["seed"])): [float(row[name]) for name in SAME_RUN]
                 for row in csv.DictReader(lines)
             }
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{path} is no table of runs ({error!r})") from error
     done = []
-    for run in targets(config):
+    for run in targets(config) if kind == "targets" else runs(config):
         name, tokens, seed = run_of(run)
         steps = schedules_of(config, name, [tokens])[tokens].steps
-        key = name, steps * tokens_per_step(config, name), seed
-        if Path(results, "targets", run, "config.json").exists():
-            rates.pop(key, None)
-        elif key in rates and math.isclose(rates[key], settings_for(config, name, tokens)["learning_rate"]):
+        key, wanted = (name, steps * tokens_per_step(config, name), seed), settings_for(config, name, tokens)
+        if Path(results, kind, run, "config.json").exists():
+            rows.pop(key, None)
+        elif key in rows and all(map(math.isclose, rows[key], (float(wanted[name]) for name in SAME_RUN))):
             done.append(run)
-    return done, bool(rates)
+    return done, bool(rows)
 
 
 def run_of(folder: str) -> tuple[str, int, int]:

@@ -33,8 +33,9 @@ def with_kept(rows: pd.DataFrame, path: Path, key: list[str]) -> pd.DataFrame:
     """
     read_csv(path, *key)
     kept = pd.read_csv(path, dtype=str)
-    new = set(map(tuple, rows[key].astype(str).to_numpy()))
-    others = [tuple(row) not in new for row in kept[key].to_numpy()]
+    new, old = (map(tuple, table[key].astype(object).fillna("").astype(str).to_numpy()) for table in (rows, kept))
+    again = set(new)
+    others = [row not in again for row in old]
     return pd.concat([kept[others], rows.astype(object)], ignore_index=True)
 
 
