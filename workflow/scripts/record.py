@@ -16,9 +16,9 @@ from workflow.scripts.base import cli
 from workflow.scripts.base.errors import InputError
 from workflow.scripts.base.files import atomic_path, write_text
 
-NEEDED = ("runs.csv", "fit.json")
+NEEDED = "runs.csv"
 TABLES = (
-    "curves.csv", "strata.csv", "writing.csv", "registered.json", "forecast.json", "lr_transfer.csv",
+    "fit.json", "curves.csv", "strata.csv", "writing.csv", "registered.json", "forecast.json", "lr_transfer.csv",
     "lr_transfer.json", "ablations.csv", "ablations.json", "plan.json", "targets/runs.csv", "targets/curves.csv",
     "targets/strata.csv", "targets/writing.csv",
 )  # fmt: skip
@@ -30,12 +30,11 @@ def files_of(results: Path, corpus: Path, record: Path) -> dict[str, Path]:
     """What is copied, by its name in the record.
 
     Raises:
-        InputError: the study is not finished, here or on record: targets may be trained on another machine than it was.
+        InputError: there are no runs, here or on record.
     """
-    for name in NEEDED:
-        if not (results / name).exists() and not (record / name).exists():
-            raise InputError(f"{results / name} does not exist: finish the study first")
-    wanted = {name: results / name for name in (*NEEDED, *TABLES)}
+    if not any((folder / NEEDED).exists() for folder in (results, record)):
+        raise InputError(f"{results / NEEDED} does not exist: finish the study first, or some of its runs")
+    wanted = {name: results / name for name in (NEEDED, *TABLES)}
     wanted |= {path.name: path for path in sorted(results.glob("*.png"))}
     wanted |= {name: corpus / name for name in OF_CORPUS}
     is_registered = any((folder / "registered.json").exists() for folder in (results, record))
