@@ -112,8 +112,8 @@ def test_it_runs_again_what_reads_a_key_whatever_its_new_value(study):
     first_job |= dict.fromkeys(writing_options.CONFIG_OPTIONS, "evaluate")
     first_job |= {"corpus_name": "prepare", "baseline_samples": "draw_real"}
     first_job |= dict.fromkeys(("threads_per_job", "device", "checkpoint_seconds", "gpus_per_job", "share_gpus"))
-    unused = ("lr_transfer_seed", "lr_transfer_tokens", "learning_rate_tokens", "ablation_tokens", "recorded")
-    first_job |= dict.fromkeys(unused)
+    unused = ("lr_transfer_seed", "lr_transfer_tokens", "learning_rate_tokens", "ablation_tokens")
+    first_job |= dict.fromkeys((*unused, "recorded", "keep_recorded"))
     first_job |= {"block_size": "train"}
     named = {
         "midi_flags": "-noly", "corpus_name": "other", "device": "cpu", "split_by": "md5", "tokenizer": "bpe",

@@ -197,7 +197,7 @@ def laws_table(targets: list[dict], outcomes: list[dict]) -> str:
             )
             loss, ends = (target["loss"], target["pi95"]) if is_told else (law["loss"], law["pi95"])
             cells = [LAWS.get(name, f"the {name} of laws"), f"{loss:.4f}", span(ends, "{:.4f}".format), *ending(ended)]
-            rows.append([what, *(f"**{cell}**" if is_told else cell for cell in cells), measured])
+            rows.append([what, *(f"**{cell}**" if is_told and cell else cell for cell in cells), measured])
             what, measured = "", ""
     return table(["run", "law", "forecast", "95%", "error", "interval", "outcome"], rows)
 
