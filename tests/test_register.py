@@ -15,6 +15,7 @@ from workflow.scripts import register, score_forecast
 from workflow.scripts.base import schema
 from workflow.scripts.base.errors import InputError
 from workflow.scripts.base.files import read_json
+from workflow.scripts.findings.words import LAWS
 from workflow.scripts.forecasts.predict import Forecaster
 from workflow.scripts.forecasts.registered import read_runs
 from workflow.scripts.laws.estimate import Settings
@@ -109,7 +110,7 @@ def test_a_command_says_what_is_to_be_done(bare):
     low, high = entry["pi95"]
     assert line == (
         f"gpt_short, 4,194,304 tokens, {times:.3g} times the FLOP of the largest run: loss {entry['loss']:.4g}"
-        f" [{low:.4g}, {high:.4g}] by Kaplan's law"
+        f" [{low:.4g}, {high:.4g}] by {LAWS[entry['told']]}"
     )
     assert "--learning_rate 0.002" in entry["options"]
     assert advice.startswith(f"Commit {bare / 'registered.json'} before any of these runs is trained")

@@ -32,7 +32,7 @@ def main(argv: list[str] | None = None) -> None:
     of_run = ["model", "budget", "seed"]
     keys = {"runs.csv": ["model", "tokens", "seed"], "curves.csv": of_run, "strata.csv": of_run}
     if args.folders:
-        tables = runs_tables(list(map(Path, args.folders)), writing)
+        tables = list(runs_tables(list(map(Path, args.folders)), writing))
     elif args.kept:
         tables = [pd.DataFrame(columns=key) for key in keys.values()]
     else:
