@@ -216,6 +216,12 @@ def kept_flags(wildcards, output):
     return shlex.join(["--kept", str(folder)]) if ELSEWHERE[kind][1] else ""
 
 
+def plan_flags(wildcards, output):
+    """What this machine was planned to take, beside what each run that was forecast took."""
+    plan = Path(RESULTS, "plan.json")
+    return shlex.join(["--plan", str(plan)]) if Path(output.runs).parent.name == "targets" and plan.exists() else ""
+
+
 def registered(wildcards):
     """The registered forecast, which stands whatever runs again."""
     if not Path(REGISTERED).exists():

@@ -2,7 +2,9 @@
 
 import copy
 import re
+from pathlib import Path
 
+import pandas as pd
 import pytest
 import torch
 import yaml
@@ -15,6 +17,7 @@ from workflow.scripts import plan, study_config
 from workflow.scripts.base import schema
 from workflow.scripts.base.errors import InputError
 from workflow.scripts.base.files import read_json
+from workflow.scripts.collect_runs import planned_seconds
 from workflow.scripts.models import ModelConfig
 from workflow.scripts.training import bill, cost
 from workflow.scripts.training.bill import Model, Totals, fitting
@@ -163,6 +166,22 @@ def test_a_model_counts_by_settings_of_its_own(capsys, everything):
     assert [models[name]["precision"] for name in ("large", "short")] == ["bfloat16", "float32"]
     ratio = models["large"]["flops_per_second"] / small["flops_per_second"]
     assert ratio == pytest.approx(989 / 67)  # of that card, in these precisions
+
+
+def test_a_target_may_be_left_out(capsys, everything):
+    found, _, _ = planned(capsys, everything, "--config", "targets={large: []}")
+    assert found["stages"]["targets"]["jobs"] == 0
+    assert set(found["models"]) == {"gpt_tiny", "gpt_small", "short", "plain", "narrow"}
+
+
+def test_what_a_run_was_planned_to_take_stands_beside_it(capsys, everything):
+    found, _, _ = planned(capsys, everything)
+    runs = pd.DataFrame({"model": ["large", "gpt_tiny", "unknown"], "tokens": [4194304, 7, 7]})
+    expected = [found["models"]["large"]["alone_seconds"]["4194304"], None, None]
+    assert planned_seconds(runs, Path("plan.json")) == expected
+    Path("plan.json").write_text("{}")
+    with pytest.raises(InputError, match=r"plan\.json: "):
+        planned_seconds(runs, Path("plan.json"))
 
 
 def test_models_are_timed_as_they_are_trained(monkeypatch, everything):

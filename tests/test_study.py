@@ -58,9 +58,9 @@ def test_both_architectures_are_tuned_with_as_many_trials(config):
 def test_trials_of_shapes_and_horizons_and_settings_and_targets(config):
     config |= {
         "lr_transfer_models": ["gpt_tiny", "lstm_tiny"], "lr_transfer_rates": {"gpt": [0.1, 0.2], "lstm": [0.3]},
-        "lr_transfer_tokens": 100, "lr_horizons": {"gpt_tiny": [400, 100], "gpt_xl": [800]},
+        "lr_transfer_tokens": 100, "lr_horizons": {"gpt_tiny": [400, 100], "gpt_xl": [800], "lstm_tiny": []},
         "ablations": {"gpt_tiny": ["gpt_small"]}, "ablation_rates": [0.5], "ablation_tokens": 7,
-        "targets": {"gpt_wide": [900, 1000]}, "target_seeds": [0, 1],
+        "targets": {"gpt_wide": [900, 1000], "gpt_xl": []}, "target_seeds": [0, 1],
     }  # fmt: skip
     assert study.trials(config) == [
         "gpt_tiny/100-seed2-lr0.1", "gpt_tiny/100-seed2-lr0.2", "gpt_tiny/400-seed2-lr0.1", "gpt_tiny/400-seed2-lr0.2",
@@ -101,7 +101,8 @@ def test_what_results_lack_is_taken_from_where_the_study_is_recorded(config, tmp
     ("change", "sentence"),
     [
         ({"targets": {"gpt_huge": [5]}}, "targets names 'gpt_huge', which is not under models"),
-        ({"targets": {"gpt_xl": []}}, "config: targets.gpt_xl is ..: must be a list of different token budgets"),
+        ({"targets": {"gpt_hug": []}}, "targets names 'gpt_hug', which is not under models"),
+        ({"tokens": []}, "config: tokens is ..: must be a list of different token budgets"),
         ({"ablations": {"gpt_xl": ["gpt_y"]}}, "ablations names 'gpt_y', which is not under models"),
         ({"lr_horizons": {"gpt_tny": [5]}}, "lr_horizons names 'gpt_tny', which is not .*mean 'gpt_tiny'"),
         ({"models": {"gpt_wide": {"block_size": 64}}}, "must read the same tokens a step"),

@@ -13,10 +13,22 @@ from pathlib import Path
 
 import pandas as pd
 
-from workflow.scripts.base import cli
-from workflow.scripts.base.files import write_text
+from workflow.scripts.base import cli, schema
+from workflow.scripts.base.files import read_json, write_text
 from workflow.scripts.base.tables import read_csv, with_kept
 from workflow.scripts.evaluation.runs_table import runs_tables
+
+
+def planned_seconds(runs: pd.DataFrame, path: Path) -> list[float | None]:
+    """What a plan says that each run takes by itself, with its start; None of a run that it has not.
+
+    Raises:
+        InputError: it is no plan.
+    """
+    plan = read_json(path)
+    schema.check(plan, "plan.schema.json", str(path))
+    alone = {name: model["alone_seconds"] for name, model in plan["models"].items()}
+    return [alone.get(row.model, {}).get(str(row.tokens)) for row in runs.itertuples()]
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -27,12 +39,14 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--curves", default="results/curves.csv", help="table of loss curves to write")
     parser.add_argument("--strata", default="results/strata.csv", help="table of losses by kind and place to write")
     parser.add_argument("--kept", type=Path, help="folder of such tables, whose other runs these tables keep")
+    parser.add_argument("--plan", type=Path, help="plan.json of this machine, for a column of what it said")
     args = parser.parse_args(argv)
     writing = read_csv(args.writing, "writer", "arch", "tokens", "seed", "prompt", "samples")
     of_run = ["model", "budget", "seed"]
     keys = {"runs.csv": ["model", "tokens", "seed"], "curves.csv": of_run, "strata.csv": of_run}
     if args.folders:
-        tables = list(runs_tables(list(map(Path, args.folders)), writing))
+        runs, *others = runs_tables(list(map(Path, args.folders)), writing)
+        tables = [runs.assign(planned_seconds=planned_seconds(runs, args.plan)) if args.plan else runs, *others]
     elif args.kept:
         tables = [pd.DataFrame(columns=key) for key in keys.values()]
     else:

@@ -1,7 +1,8 @@
 """What a study will cost, before any of it runs: parameters, FLOP, memory, hours and disk, of each model and in all.
 
 Counted is what it trains: trials of learning rates, trials of other settings, the suite, and the targets. By the clock
-each of these begins when the one before is done. KEY=[] and KEY={} leave out what a key of config.yaml names.
+each of these begins when the one before is done. KEY=[] leaves out what a list of config.yaml names, and KEY={NAME: []}
+one model's budgets.
 
 The hours come from 20 seconds of real training steps on this machine, on random tokens, so that no corpus is needed; or
 from a device's FLOP a second and the share of them that training gets (--utilisation). It says what does not fit:
@@ -13,7 +14,7 @@ Exit status: 0 if all fits, 3 if something does not, 1 if the study cannot be pl
 Examples:
   python -m workflow.scripts.plan
   python -m workflow.scripts.plan studies/lakh.yaml --device h100 --utilisation 0.35 --jobs 4 --hours 48
-  python -m workflow.scripts.plan studies/reference.yaml --config lr_transfer_models=[] targets={} --jobs 2
+  python -m workflow.scripts.plan studies/reference.yaml --config 'targets={modern_6m: []}' --jobs 2
 """
 
 import argparse
@@ -102,6 +103,8 @@ def models_of(config: dict, corpus: Corpus, place: Place, gpus: int) -> list[Mod
     found = []
     for name in dict.fromkeys(itertools.chain(*study_config.models_named(config).values())):
         entry, jobs = study_config.settings_of(config, name), jobs_of(config, name)
+        if not any(each.count for each in jobs):
+            continue
         arch = models.module_for(entry["arch"])
         precision = place.precision_of(entry["precision"])
         shape = study_config.shape_of(config, name, corpus.vocab_size)

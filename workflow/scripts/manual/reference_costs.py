@@ -119,14 +119,16 @@ def hours(record: Record) -> list[str]:
     for stage, what in STAGES.items():
         found = spent[stage]
         cells = ["", "not recorded"] if found is None else [f"{found[0]:,}", f"{found[1] / HOUR:.2f}"]
-        rows.append([what, *cells, planned(plan, stage)])
+        of_runs = planned_of_runs(record.targets) if stage == "targets" else ""
+        rows.append([what, *cells, of_runs or planned(plan, stage)])
     known_ = [found for found in spent.values() if found]
     total = [f"{sum(count for count, _ in known_):,}", f"{sum(seconds for _, seconds in known_) / HOUR:.2f}"]
     rows.append(["**together**", *total, ""])
     header = ["what", "runs", "hours of training", "hours planned"]
     return [
         "Runs that branch off one trunk share its hours, which are counted once. Planned: of jobs one after the other,"
-        " with their start and their validations" + ("." if plan else "; no plan.json is recorded."),
+        " with their start and their validations, on the machine of the runs of the fit; of forecast runs, on their own"
+        + ("." if plan else "; no plan.json is recorded."),
         table(header, rows),
     ]
 
@@ -136,6 +138,13 @@ def seconds_in(rows: pd.DataFrame | None) -> tuple[int, float] | None:
     if rows is None or "seconds" not in rows:
         return None
     return len(rows), float(rows["seconds"].sum())
+
+
+def planned_of_runs(runs: pd.DataFrame | None) -> str:
+    """Hours of runs by the plan of the machine that each was trained on; empty if it is not known of all."""
+    if runs is None or "planned_seconds" not in runs or runs["planned_seconds"].isna().any():
+        return ""
+    return f"{runs['planned_seconds'].sum() / HOUR:.2f}"
 
 
 def planned(plan: Mapping | None, stage: str) -> str:
