@@ -45,10 +45,10 @@ rule runs_table:
         code=code("collect_runs"),
         folders=lambda wildcards, input: folders_of(input.config),
         kept=kept_flags,
-        plan=plan_flags,
+        flags=table_flags,
     shell:
         """
-        python -m workflow.scripts.collect_runs {params.kept} {params.plan} \
+        python -m workflow.scripts.collect_runs {params.kept} {params.flags} \
             --folders {params.folders:q} \
             --writing {input.writing:q} \
             --runs {output.runs:q} \

@@ -55,6 +55,7 @@ RUN = "<results>/models/{model}/{tokens}-seed{seed}"
 ANY = "[A-Za-z0-9_.-]+"
 ALONE = "|".join(map(re.escape, study.without_trunk(config))) or "(?!)"
 TOGETHER = f"(?!(?:{ALONE})/){ANY}"
+LONGER = "|".join(sorted({str(tokens) for budgets in config["longer"].values() for tokens in budgets})) or "(?!)"
 LONGEST_RUN = f"<results>/models/{{model}}/{max(BUDGETS)}-seed{{seed}}"
 TRIAL = "<results>/{trials}/{model}/{tokens}-seed{seed}-lr{rate}"
 TARGET = "<results>/targets/{model}/{tokens}-seed{seed}"
@@ -216,10 +217,12 @@ def kept_flags(wildcards, output):
     return shlex.join(["--kept", str(folder)]) if ELSEWHERE[kind][1] else ""
 
 
-def plan_flags(wildcards, output):
-    """What this machine was planned to take, beside what each run that was forecast took."""
+def table_flags(wildcards, output):
+    """The budget that strata.csv is of; of runs that were forecast, the plan of this machine instead, if there is one."""
+    if Path(output.runs).parent.name != "targets":
+        return f"--strata_tokens {max(BUDGETS)}"
     plan = Path(RESULTS, "plan.json")
-    return shlex.join(["--plan", str(plan)]) if Path(output.runs).parent.name == "targets" and plan.exists() else ""
+    return shlex.join(["--plan", str(plan)]) if plan.exists() else ""
 
 
 def registered(wildcards):

@@ -97,6 +97,7 @@ use rule evaluate as evaluate_target with:
         "<results>/logs/targets/evaluate-{model}-{tokens}-seed{seed}.log",
 
 
+# Of a longer run, or of a trial, the loss alone.
 rule trial_loss:
     input:
         config=f"{TRIAL}/config.json",
@@ -117,9 +118,10 @@ rule trial_loss:
         code=model_code("calc_perplexity"),
         data=subpath(input.corpus, parent=True),
         folder=subpath(output.summary, parent=True),
+        split=lambda wildcards: "val" if "rate" in wildcards.keys() else "test",
     shell:
         """
-        python -m workflow.scripts.calc_perplexity --split val \
+        python -m workflow.scripts.calc_perplexity --split {params.split} \
             --checkpoint {params.folder:q} \
             --data_dir {params.data:q} \
             --device {resources.device} \
@@ -127,6 +129,19 @@ rule trial_loss:
             --threads {threads} \
             >{log} 2>&1
         """
+
+
+use rule trial_loss as loss_of_longer with:
+    input:
+        config=f"{RUN}/config.json",
+        corpus=f"{CORPUS}/corpus.json",
+    output:
+        summary=f"{RUN}/perplexity.json",
+        tunes=f"{RUN}/perplexity_tunes.csv",
+    log:
+        "<results>/logs/evaluate/{model}-{tokens}-seed{seed}.log",
+    wildcard_constraints:
+        tokens=LONGER,
 
 
 rule draw_real:

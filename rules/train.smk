@@ -63,6 +63,13 @@ use rule train as train_alone with:
         model=ALONE,
 
 
+# So is a longer run of a model whose other runs share a trunk.
+use rule train_alone as train_longer with:
+    wildcard_constraints:
+        model=TOGETHER,
+        tokens=LONGER,
+
+
 # A trial, of a learning rate or of another setting, is trained by itself.
 use rule train as trial with:
     output:

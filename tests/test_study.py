@@ -103,6 +103,8 @@ def test_what_results_lack_is_taken_from_where_the_study_is_recorded(config, tmp
         ({"targets": {"gpt_huge": [5]}}, "targets names 'gpt_huge', which is not under models"),
         ({"targets": {"gpt_hug": []}}, "targets names 'gpt_hug', which is not under models"),
         ({"tokens": []}, "config: tokens is ..: must be a list of different token budgets"),
+        ({"longer": {"gpt_wide": [9 << 20]}}, "config: longer names 'gpt_wide', which is not in the suite"),
+        ({"longer": {"gpt_xl": [1048577]}}, "config: longer.gpt_xl: 1048577 tokens are not more than the largest"),
         ({"ablations": {"gpt_xl": ["gpt_y"]}}, "ablations names 'gpt_y', which is not under models"),
         ({"lr_horizons": {"gpt_tny": [5]}}, "lr_horizons names 'gpt_tny', which is not .*mean 'gpt_tiny'"),
         ({"models": {"gpt_wide": {"block_size": 64}}}, "must read the same tokens a step"),

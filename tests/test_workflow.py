@@ -122,7 +122,7 @@ def test_it_runs_again_what_reads_a_key_whatever_its_new_value(study):
     of_parts = {"corpus", "suite", "tokens", "seeds", "models", "learning_rate", "learning_rates", "prompts",
                 "ngram_orders", "lr_transfer_models", "lr_transfer_rates", "lr_horizons", "ablations",
                 "learning_rate_exponents",
-                "ablation_rates", "targets", "target_seeds"}  # fmt: skip
+                "ablation_rates", "targets", "target_seeds", "longer", "longer_seeds"}  # fmt: skip
     assert {key for key, value in config.items() if key not in first_job or isinstance(value, dict | list)} <= of_parts
     changes = [(key, config[key], another_value(config, key, named)) for key in config if key not in of_parts]
     given = [("--config", f"{key}={x if isinstance(x, str) else json.dumps(x)}") for key, _, x in changes]
@@ -147,6 +147,20 @@ def test_what_the_command_line_gives_as_text_works(study):
 def test_what_changes_no_result_runs_nothing_again(study):
     (study.folder / "reordered.yaml").write_text("tokens: [8192, 4096]\n")
     assert study.planned("--configfile", "study.yaml", "reordered.yaml") == {}
+
+
+def test_a_longer_run_of_one_model_is_trained_alone_and_joins_the_table(study, tmp_path):
+    copy = copy_of(study, tmp_path / "copy", symlinks=True)
+    longer = ("--config", "longer={lstm_a: [16384]}", "--", "results/runs.csv")
+    assert copy.planned(*longer) == {"train_longer": 1, "loss_of_longer": 1, "runs_table": 1}
+    before, strata = (pd.read_csv(copy.folder / "results" / name) for name in ("runs.csv", "strata.csv"))
+    copy.run(*longer)
+    runs = pd.read_csv(copy.folder / "results" / "runs.csv").set_index(["model", "tokens"])
+    new = runs.loc["lstm_a", 16384]
+    assert len(runs) == len(before) + 1
+    assert new["test_loss"] < runs.loc["lstm_a", 8192]["test_loss"]
+    assert (new["samples"], new["trunk_seconds"]) == (0, 0)
+    pd.testing.assert_frame_equal(pd.read_csv(copy.folder / "results" / "strata.csv"), strata)
 
 
 def test_a_budget_less_trains_nothing_and_one_more_trains_itself_alone(study, tmp_path):

@@ -2,7 +2,7 @@
 
   runs.csv    one row a run: what it was, what it cost, how well it predicts, how often it writes music
   curves.csv  one row a validation: how the loss fell over tokens and FLOP
-  strata.csv  one row for each kind of test tunes and each stretch of them, of each run at the largest budget
+  strata.csv  one row for each kind of test tunes and each stretch of them, of each run at one budget
 
 Losses are nats a character; tokens are what the model reads, of ``chars_per_token`` characters of the test split.
 
@@ -11,6 +11,7 @@ These, writing.csv and fit.json are all that the figures read, so they can be re
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from workflow.scripts.base import cli, schema
@@ -39,13 +40,14 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--curves", default="results/curves.csv", help="table of loss curves to write")
     parser.add_argument("--strata", default="results/strata.csv", help="table of losses by kind and place to write")
     parser.add_argument("--kept", type=Path, help="folder of such tables, whose other runs these tables keep")
+    parser.add_argument("--strata_tokens", type=cli.positive_int, default=np.inf, help="that budget, or the largest")
     parser.add_argument("--plan", type=Path, help="plan.json of this machine, for a column of what it said")
     args = parser.parse_args(argv)
     writing = read_csv(args.writing, "writer", "arch", "tokens", "seed", "prompt", "samples")
     of_run = ["model", "budget", "seed"]
     keys = {"runs.csv": ["model", "tokens", "seed"], "curves.csv": of_run, "strata.csv": of_run}
     if args.folders:
-        runs, *others = runs_tables(list(map(Path, args.folders)), writing)
+        runs, *others = runs_tables(list(map(Path, args.folders)), writing, args.strata_tokens)
         tables = [runs.assign(planned_seconds=planned_seconds(runs, args.plan)) if args.plan else runs, *others]
     elif args.kept:
         tables = [pd.DataFrame(columns=key) for key in keys.values()]

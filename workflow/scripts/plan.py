@@ -85,6 +85,10 @@ def jobs_of(config: dict, name: str) -> tuple[Jobs, ...]:
     apart = name in study.without_trunk(config)
     together = [[tokens] for tokens in sorted(config["tokens"])] if apart else [config["tokens"]]
     found = [Jobs("suite", study_config.schedules_of(config, name, budgets), count) for budgets in together]
+    found += [
+        Jobs("suite", study_config.schedules_of(config, name, [tokens]), len(config["longer_seeds"]))
+        for tokens in config["longer"].get(name, [])
+    ]
     alone = {"trials": study.trials(config), "settings": study.ablations(config), "targets": study.targets(config)}
     for stage, folders in alone.items():
         runs = [run for model, run in (folder.split("/") for folder in folders) if model == name]

@@ -136,13 +136,23 @@ def baseline_flags(config: dict) -> str:
 
 
 def runs(config: dict, budgets: list[int] | None = None) -> list[str]:
-    """Every run of the study (or of some of its budgets) as ``<model>/<tokens>-seed<k>``, its folder under models."""
-    return [
+    """Every run of the study as ``<model>/<tokens>-seed<k>``, its folder under models.
+
+    Args:
+        budgets: those that all models of the suite have, or some of them; else these and the longer runs.
+    """
+    found = [
         f"{name}/{tokens}-seed{seed}"
         for name in config["suite"]
         for tokens in budgets or config["tokens"]
         for seed in config["seeds"]
     ]
+    return found if budgets else [*found, *runs_of(config["longer"], config["longer_seeds"])]
+
+
+def runs_of(budgets: dict[str, list[int]], seeds: list[int]) -> list[str]:
+    """Runs of models at budgets of their own, as their folders."""
+    return [f"{name}/{tokens}-seed{seed}" for name, each in budgets.items() for tokens in each for seed in seeds]
 
 
 def trials(config: dict) -> list[str]:
@@ -176,12 +186,7 @@ def trial(config: dict, name: str, tokens: int, rate: float) -> str:
 
 def targets(config: dict) -> list[str]:
     """Every run that is forecast before it is trained, as its folder under targets."""
-    return [
-        f"{name}/{tokens}-seed{seed}"
-        for name, budgets in config["targets"].items()
-        for tokens in budgets
-        for seed in config["target_seeds"]
-    ]
+    return runs_of(config["targets"], config["target_seeds"])
 
 
 def elsewhere(config: dict, results: str, kind: str) -> tuple[list[str], bool]:

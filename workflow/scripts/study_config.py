@@ -94,6 +94,7 @@ def check(config: dict) -> None:
             for rates in ("learning_rates", "lr_transfer_rates") if key in TRIED else ("learning_rates",):
                 if arch not in config[rates]:
                     raise InputError(f"config: {rates} has none for {arch!r}, the arch of {name!r}")
+    check_longer(config)
     check_trials(config)
     if len({"weight" in source for source in corpus_sources(config).values()}) > 1:
         raise InputError("config: corpus: either every source has a weight or none has")
@@ -112,6 +113,7 @@ def models_named(config: dict) -> dict[str, list[str]]:
     ablations = [name for in_use, others in config["ablations"].items() for name in [in_use, *others]]
     return {
         "suite": config["suite"],
+        "longer": list(config["longer"]),
         "lr_transfer_models": config["lr_transfer_models"],
         "lr_horizons": list(config["lr_horizons"]),
         "targets": list(config["targets"]),
@@ -167,6 +169,17 @@ def doubts(config: dict) -> list[str]:
             found.append(f"at {tokens} tokens {schedule.never_peaks}: lower warmup_steps")
             break
     return found
+
+
+def check_longer(config: dict) -> None:
+    """Refuse longer runs of what is not in the suite, or that would be runs of it."""
+    for name, budgets in config["longer"].items():
+        if name not in config["suite"]:
+            raise InputError(f"config: longer names {name!r}, which is not in the suite")
+        steps = tokens_per_step(config, name)
+        for tokens in budgets:
+            if round(tokens / steps) <= round(max(config["tokens"]) / steps):
+                raise InputError(f"config: longer.{name}: {tokens} tokens are not more than the largest of tokens")
 
 
 def check_trials(config: dict) -> None:

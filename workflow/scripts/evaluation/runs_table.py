@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from workflow.scripts.base import measures
@@ -12,16 +13,18 @@ from workflow.scripts.models import kind_of
 
 # What runs.csv has of writing.csv: rates with their intervals, and other figures.
 RATES = (*measures.JUDGED, *measures.BARS, measures.ENDED, measures.COPIED)
-
-
 FIGURES = (measures.ORIGINALITY, measures.IN_KEY, measures.PITCH_CLASS.overlap, measures.NOTE_LENGTH.overlap)
+ROUNDED = 1.05  # a run reads whole steps, and so a little more or less than its budget
 
 
-def runs_tables(folders: list[Path], writing: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+def runs_tables(
+    folders: list[Path], writing: pd.DataFrame, strata_tokens: float = np.inf
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """runs.csv, curves.csv and strata.csv of the runs in some folders.
 
     Args:
         writing: what `collect_writing` wrote.
+        strata_tokens: strata.csv is of the runs at the largest budget up to this one, and of none where all are longer.
 
     Raises:
         InputError: a run is not finished, or two learnt from different corpora.
@@ -35,9 +38,11 @@ def runs_tables(folders: list[Path], writing: pd.DataFrame) -> tuple[pd.DataFram
             raise InputError(f"{folder} is not a finished run: its results lack {error}") from error
     if len({row["corpus"] for row in rows}) > 1:
         raise InputError("the runs learnt from different corpora and cannot stand in one table")
-    most = max(row["tokens"] for row in rows)
+    budgets = {row["tokens"] for row in rows if row["tokens"] < ROUNDED * strata_tokens}
+    most = max(budgets, default=0)
     finished = [(folder, row) for folder, row in zip(folders, rows, strict=True) if row["tokens"] == most]
-    strata = pd.DataFrame([line for folder, row in finished for line in read_strata(folder, row)])
+    lines = [line for folder, row in finished for line in read_strata(folder, row)]
+    strata = pd.DataFrame(lines, columns=None if lines else [*run_columns(rows[0]), "start", "stop"])
     runs = with_writing(pd.DataFrame(rows), writing)
     runs = runs.sort_values(["arch", "params_non_embedding", "tokens", "seed"], kind="stable")
     return runs, pd.concat(curves), strata.astype({"start": "Int64", "stop": "Int64"})
