@@ -2,7 +2,8 @@
 
 --tables holds runs.csv and fit.json, and whatever else `record` has put there: registered.json, forecast.json,
 targets/, lr_transfer.json, ablations.json, plan.json, corpus.json. What is not there yet is told as such. Beside the
-page are written forecast.png, frontier.png and derived.json: where two architectures cross, and the best sizes.
+page are written forecast.png, frontier.png and derived.json: where two architectures cross, the best sizes, and how the
+first registration would have forecast runs that joined the fit after it.
 
 Example:
   python -m workflow.scripts.write_reference --tables docs/reference-study --original docs/original-study \\
@@ -19,12 +20,14 @@ from matplotlib.figure import Figure
 from workflow.scripts.base import cli
 from workflow.scripts.base.files import atomic_path, write_json, write_text
 from workflow.scripts.figures import forecast as forecast_figure
-from workflow.scripts.figures.original import fit_runs, read_runs
+from workflow.scripts.figures import original as original_study
 from workflow.scripts.figures.save import as_png
 from workflow.scripts.figures.surface import surface
 from workflow.scripts.findings.crossings import crossings
+from workflow.scripts.findings.joined_later import joined_later
 from workflow.scripts.forecasts.ask import answer_of_flops
 from workflow.scripts.forecasts.predict import Forecaster
+from workflow.scripts.forecasts.registered import read_runs
 from workflow.scripts.laws.estimate import Settings
 from workflow.scripts.manual.record import Record
 from workflow.scripts.manual.reference_laws import PUBLISHED
@@ -44,7 +47,9 @@ def derived(record: Record) -> dict:
         for table in tables
     )
     sizes = {arch: best_for(record, arch) for arch in record.archs}
-    return {"crossings": found, "with_targets": later, "best_for": sizes}
+    first = record.registered["registrations"][0] if record.registered else None
+    joined = joined_later(first, read_runs(record.folder / "runs.csv"), record.archs) if first else []
+    return {"crossings": found, "with_targets": later, "best_for": sizes, "joined_later": joined}
 
 
 def best_for(record: Record, arch: str) -> list[dict]:
@@ -63,11 +68,12 @@ def original(folder: Path) -> tuple[dict[str, dict], pd.DataFrame | None]:
     """Laws of the original study's runs, with and without its largest, and the runs; nothing where there are none."""
     if not (folder / "runs.csv").exists():
         return {}, None
-    runs = read_runs(folder / "runs.csv")
+    path = folder / "runs.csv"
+    runs = original_study.read_runs(path)
     without = runs[runs["size"] != LARGEST]
     changed = without[without["told_by"].isin(runs[runs["size"] == LARGEST]["told_by"])]
-    laws = {"": fit_runs(runs, folder / "runs.csv"), ", without its largest": fit_runs(changed, folder / "runs.csv")}
-    return laws, runs
+    tables = {"": runs, ", without its largest": changed}
+    return {name: original_study.fit_runs(table, path) for name, table in tables.items()}, runs
 
 
 def write_figure(fig: Figure, path: Path) -> None:

@@ -1,6 +1,6 @@
 """Of the page on a study with a registered forecast: what was found, and the forecast beside its outcome."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from workflow.scripts.base.amounts import short
 from workflow.scripts.base.tables import table
@@ -140,6 +140,35 @@ def section(record: Record) -> list[str]:
     if not record.forecast:
         parts.append("None of these runs is measured yet.")
     return parts
+
+
+def of_later_runs(record: Record, found: Sequence[Mapping]) -> list[str]:
+    """How the first registration would have forecast runs that joined the fit after it.
+
+    Args:
+        found: as `findings.joined_later` gives them.
+    """
+    if not found:
+        return []
+    cells: dict[tuple[str, int], list[Mapping]] = {}
+    for one in found:
+        cells.setdefault((one["arch"], one["tokens"]), []).append(one)
+    rows = []
+    for (arch, tokens), runs in sorted(cells.items()):
+        errors, sizes = [run["error"] for run in runs], [run["params"] for run in runs]
+        every = [error for run in runs for error in run["laws"].values()]
+        shown = [
+            f"{min(each):+.1%} to {max(each):+.1%}" if len(each) > 1 else f"{each[0]:+.1%}" for each in (errors, every)
+        ]
+        span_of_n = " to ".join(dict.fromkeys(map(short, (min(sizes), max(sizes)))))
+        rows.append([record.names[arch], short(tokens), str(len(runs)), span_of_n, *shown])
+    return [
+        "### Where it misses",
+        "Runs of more tokens that joined the fit after the first registration, as its laws forecast them (error:"
+        " forecast / outcome - 1, least to most over sizes). They are of sizes that it was fitted to, so what is off"
+        " here is off in tokens alone.",
+        table(["architecture", "tokens", "sizes", "N", "error of the law told", "of every law"], rows),
+    ]
 
 
 def held_by(forecast: Mapping) -> str:

@@ -18,7 +18,7 @@ class Beside(NamedTuple):
     """What the page sets beside the record.
 
     Attributes:
-        derived: ``crossings``, ``with_targets`` and ``best_for``, as they are in derived.json.
+        derived: ``crossings``, ``with_targets``, ``best_for`` and ``joined_later``, as they are in derived.json.
         published: numbers of papers; see `reference_laws.PUBLISHED`.
         original_laws: see `reference_laws.section`.
         original_runs: the runs of the original study.
@@ -40,6 +40,7 @@ def page(record: Record, beside: Beside) -> str:
         *([tables] if tables else []),
         "## The forecast",
         *forecast.section(record),
+        *forecast.of_later_runs(record, beside.derived["joined_later"]),
         "## Exponents beside others",
         *laws.section(record, beside.published, beside.original_laws),
         "## What size for how much compute",
