@@ -49,6 +49,8 @@ def arguments() -> argparse.ArgumentParser:
         "--target", nargs="+", action="extend", type=target_of, metavar="MODEL=TOKENS",
         help="what to forecast; several budgets with commas between (default: the study's targets)",
     )  # fmt: skip
+    parser.add_argument("--measured", action="store_true",
+                        help="rest it on the targets that are measured, too, as targets/runs.csv has them")  # fmt: skip
     parser.add_argument("--reason", default="", help="of a further registration")
     parser.add_argument("--output", type=Path, help="JSON to write or add to (default: <results>/registered.json)")
     return parser
@@ -90,14 +92,14 @@ def vocabulary(runs: Runs) -> int:
         size, rest = divmod(int(row["params"]) - without, with_one - without)
         if hidden != row["params_non_embedding"] or rest or size < 1:
             raise InputError(
-                f"{runs.path} line {row['line']}: {row['params']} parameters, {row['params_non_embedding']} of them"
+                f"{row['path']} line {row['line']}: {row['params']} parameters, {row['params_non_embedding']} of them"
                 f" outside the embedding, are not those of {row['arch']} with n_layer {row['n_layer']} and n_embd"
                 f" {row['n_embd']}"
             )
         found[size] = row["model"]
     if len(found) > 1:
         of = ", ".join(f"{size} ({model})" for size, model in sorted(found.items()))
-        raise InputError(f"{runs.path}: runs have vocabularies of different sizes: {of}")
+        raise InputError(f"{runs.paths[0]}: runs have vocabularies of different sizes: {of}")
     return next(iter(found))
 
 
@@ -131,10 +133,11 @@ def main(argv: list[str] | None = None) -> None:
     config = study_config.read_study(args.study or (of_name if of_name.exists() else None), [])
     if not (asked := args.target or list(config.get("targets", {}).items())):
         raise InputError("nothing to forecast: give a --target, or targets in the study's file")
-    stored = {file: Path(study.stored(config, str(args.results), file)) for file in ("runs.csv", "registered.json")}
+    files = ("runs.csv", "registered.json", "targets/runs.csv")
+    stored = {file: Path(study.stored(config, str(args.results), file)) for file in files}
     output = args.output or args.results / "registered.json"
     document = on_record(args.output or stored["registered.json"], name)
-    runs = read_runs(stored["runs.csv"])
+    runs = read_runs(stored["runs.csv"], *([stored["targets/runs.csv"]] if args.measured else []))
     targets = targets_of(config, asked, vocabulary(runs))
     trained = {
         target for target in targets for folder in (args.results, *filter(None, [config["recorded"]]))

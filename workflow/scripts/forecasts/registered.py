@@ -1,6 +1,7 @@
 """A forecast on record before its runs are trained: what it says, what it rests on, and when it may be made.
 
-Needs the runs.csv of a study, and targets: runs of known size and FLOP that nobody has trained.
+Needs the runs.csv of a study, perhaps that of targets which are measured already, and targets: runs of known size and
+FLOP that nobody has trained.
 """
 
 import hashlib
@@ -56,13 +57,13 @@ class Runs(NamedTuple):
     """What a forecast rests on.
 
     Attributes:
-        path: of runs.csv.
+        paths: of runs.csv, and of further tables of runs.
         table: as the laws read it.
         written: its rows as they were written, those of `WHOLE` and test_loss as numbers, with the
             ``line`` in the file and the ``sha256`` of it.
     """
 
-    path: Path
+    paths: tuple[Path, ...]
     table: pd.DataFrame
     written: pd.DataFrame
 
@@ -71,13 +72,27 @@ class Runs(NamedTuple):
         return self.table[self.table["arch"] == arch]
 
 
-def read_runs(path: Path) -> Runs:
-    """The runs of a study.
+def read_runs(*paths: Path) -> Runs:
+    """The runs of a study, of one table or several.
 
     Raises:
-        InputError: it is no runs.csv, or not of one corpus.
+        InputError: one is no runs.csv, or they are not of one corpus.
     """
-    table, _ = read_table(path, columns=COLUMNS)
+    tables, rows = zip(*((read_table(path, columns=COLUMNS)[0], read_written(path)) for path in paths), strict=True)
+    written = pd.concat(rows, ignore_index=True)
+    if len(corpora := sorted(set(written["corpus"]))) > 1 or corpora == [""]:
+        raise InputError(
+            f"{paths[0]} must be of one corpus, which its rows name; they name {', '.join(map(repr, corpora))}"
+        )
+    return Runs(paths, pd.concat(tables, ignore_index=True), written)
+
+
+def read_written(path: Path) -> pd.DataFrame:
+    """The rows of a table of runs as they were written; see `Runs`.
+
+    Raises:
+        InputError: what is to be a whole number is none.
+    """
     rows = read_rows(path)
     lines = path.read_bytes().split(b"\n")
     written = pd.DataFrame(rows.cells, columns=pd.Index(rows.header), dtype=str).assign(line=rows.lines)
@@ -89,11 +104,7 @@ def read_runs(path: Path) -> Runs:
         written[name] = numbers.astype("int64")
     written["test_loss"] = pd.to_numeric(written["test_loss"], errors="coerce")  # of a run that failed there is none
     written["sha256"] = [hashlib.sha256(lines[line - 1].rstrip(b"\r")).hexdigest() for line in rows.lines]
-    if len(corpora := sorted(set(written["corpus"]))) > 1 or corpora == [""]:
-        raise InputError(
-            f"{path} must be of one corpus, which its rows name; they name {', '.join(map(repr, corpora))}"
-        )
-    return Runs(path, table, written)
+    return written.assign(path=str(path))
 
 
 def was_trained(target: Target, results: Path, tokens_per_step: int) -> bool:
@@ -139,9 +150,11 @@ def refuse(
     for target in targets:
         is_again = (target.model, target.tokens) in on_record
         if is_among(target, runs.written):
-            raise InputError(f"{target.name} is among the runs of {runs.path}: a forecast of what is known is none")
+            raise InputError(
+                f"{target.name} is among the runs of {runs.paths[-1]}: a forecast of what is known is none"
+            )
         if runs.of(target.arch).empty:
-            raise InputError(f"{runs.path} has no runs of {target.arch}, from which to forecast {target.name}")
+            raise InputError(f"{runs.paths[0]} has no runs of {target.arch}, from which to forecast {target.name}")
         if is_again and not reason:
             raise InputError(f"{target.name} is registered in {output} already: another one needs its --reason")
         if target in trained and not is_again:
@@ -166,7 +179,7 @@ def registration(
         "commit": git("rev-parse", "HEAD"),
         "code": code_digest("fit_scaling"),
         "corpus": runs.written["corpus"].iloc[0],
-        "table_sha256": sha256(runs.path),
+        "table_sha256": sha256(runs.paths[0]),
         "runs": rests_on(runs, archs),
         "targets": [entry_of(target, forecasters[target.arch], target in trained) for target in targets],
     }
