@@ -37,7 +37,7 @@ def files_of(results: Path, corpus: Path, record: Path) -> dict[str, Path]:
     wanted = {name: results / name for name in (NEEDED, *TABLES)}
     wanted |= {path.name: path for path in sorted(results.glob("*.png"))}
     wanted |= {name: corpus / name for name in OF_CORPUS}
-    if not (results / "models").is_dir():  # the runs of the fit, and so their plan, are of another machine
+    if (record / "plan.json").exists():  # it was made where the first of its runs were trained
         del wanted["plan.json"]
     is_registered = any((folder / "registered.json").exists() for folder in (results, record))
     wanted["summary.md" if is_registered else "README.md"] = results / "summary.md"
