@@ -112,6 +112,20 @@ def test_without_its_law_in_the_fit_a_line_goes_through_the_forecasts():
     assert sorted(len(line.get_xdata()) for line in dotted) == [2, 2]
 
 
+def test_the_first_of_two_forecasts_is_pale_beside_the_last():
+    table, groups, head = study(*ALL)
+    last = head.targets[-1]
+    first = last._replace(loss=1.3 * last.observed, error=0.3, inside=False, pi95=(1.2 * last.observed, None))
+    fig = draw(table, groups, head._replace(first=[first]))
+    (ax,) = fig.axes
+    pale = [line for line in ax.lines if line.get_marker() == "D" and not isinstance(line.get_color(), str)]
+    assert [line.get_ydata()[0] for line in pale] == [first.loss]
+    said = words_of(fig)
+    assert "first +30.0%, outside again" in said
+    assert "Pale: the first forecast" in said
+    assert "; made again from more runs, at 30 times: off by" in said
+
+
 def test_without_a_registration_the_runs_alone_are_drawn():
     table, groups, _ = study()
     fig = draw(table, groups, Headline([], "", "", 0))
@@ -145,13 +159,15 @@ def test_the_last_forecast_before_an_outcome_counts():
     }
     head = headline(document, None)
     assert [one.loss for one in head.targets] == [1.5]
+    assert [one.loss for one in head.first] == [one.loss for one in head.earliest] == [1.0]
     assert (head.made, head.commit, head.registrations) == (MADE, "aaaaaaa", 3)
-    known = {"observed": 1.4, "error": 1.5 / 1.4 - 1, "inside": False}
+    known = {"observed": 1.4, "error": 0.1, "inside": False}
     scored = [{"targets": [one["targets"][0] | known]} for one in document["registrations"]]
     head = headline(document, {"commit": "b" * 40, "registrations": scored})
     assert head.commit == "bbbbbbb"
     assert sentence(head) == (
-        "Registered forecasts at 32 times the compute: off by +7.1% (Transformer), outside its 95% interval"
+        "Registered forecasts at 32 times the compute: off by +10.0% (Transformer), outside its 95% interval; made again"
+        " from more runs, at 32 times: off by +10.0% (Transformer), outside its 95% interval"
     )
     only_after = headline({"registrations": document["registrations"][2:]}, None)
     assert sentence(only_after) == "No forecast was registered before its runs were trained"

@@ -10,6 +10,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogFormatterMathtext, LogLocator
@@ -31,7 +32,12 @@ from workflow.scripts.findings.headline import Headline, Told, names_of, sentenc
 from workflow.scripts.findings.words import LAWS
 
 WIDTH, HEIGHT = 7.0, 3.0  # inches: of the figure, and of its axes before the words around them
-BESIDE = 1.35  # factor between the marks of two architectures at one place, so that both are seen
+BESIDE = 1.5  # factor between the marks of two architectures at one place, so that both are seen
+OUTCOME, FIRST = (
+    1.09,
+    1.13,
+)  # factors from a forecast to its outcome, away from the other's, and to an earlier one of it
+PALE = 0.4  # how opaque that is drawn
 BAR = 0.05  # of the height of the axes: where the interval of a crossing is drawn
 NEAR = 1.5  # FLOP within this factor are one place
 PLACES = 200
@@ -44,7 +50,7 @@ NOTE = (
 )
 CROSSED = " Black: where the lines cross, and 95% of that over draws of runs and laws."
 ERROR = " Per cent: forecast / outcome - 1."
-AGAIN = " Of {count} registrations the last before each outcome is shown."
+AGAIN = " Pale: the first forecast of a run that was forecast again from more runs."
 
 
 def draw(table: pd.DataFrame, groups: Mapping, head: Headline, crossing: Mapping | None = None) -> Figure:
@@ -65,7 +71,7 @@ def draw(table: pd.DataFrame, groups: Mapping, head: Headline, crossing: Mapping
     ax.set_xlim(right=ax.get_xlim()[1] * 1.6)
     ax.xaxis.set_major_locator(LogLocator())
     ax.xaxis.set_major_formatter(LogFormatterMathtext())
-    ax.set_ylim(limits(rows, head.targets))
+    ax.set_ylim(limits(rows, [*head.targets, *head.first]))
     loss_axis(ax, LOSS)
     shade_beyond(ax, max(own["flops"].max() for own in rows.values()), head)
     for arch in archs:
@@ -77,19 +83,21 @@ def draw(table: pd.DataFrame, groups: Mapping, head: Headline, crossing: Mapping
             ax.plot(*lines[arch][1:], color=style["color"], linestyle=style["linestyle"], zorder=2, **thin(0, 1.4))
         elif told := [(target.flops, target.loss) for target in head.targets if target.arch == arch]:
             ax.plot(*zip(*told, strict=True), color=style["color"], linestyle=":", zorder=2, **thin(0, 1))
-    for target in head.targets:
+    for target, first in zip(head.targets, head.earliest, strict=True):
         colour, place = style_of(target.arch, archs)["color"], places[target]
+        outwards = 1 if place >= target.flops else -1
         draw_interval(ax, place, target.loss, target.pi95, colour, "D")
+        if first != target:
+            draw_interval(ax, place / FIRST**outwards, first.loss, first.pi95, to_rgba(colour, PALE), "D")
         if target.observed is not None:
-            aside = place * (1.08 if place >= target.flops else 1 / 1.08)  # so that the forecast is seen, too
-            ax.plot(aside, target.observed, "*", color=colour, markeredgecolor="black", markeredgewidth=0.6, zorder=7,
-                    **thin(9.5))  # fmt: skip
-    name_targets(ax, head.targets, places, archs)
+            ax.plot(place * OUTCOME**outwards, target.observed, "*", color=colour, markeredgecolor="black",
+                    markeredgewidth=0.6, zorder=7, **thin(9.5))  # fmt: skip
+    name_targets(ax, head, places, archs)
     crossed = bool(crossing) and draw_crossing(ax, crossing or {}, lines)
     laws = dict.fromkeys(LAWS[name] for name, *_ in lines.values())
     note = NOTE.format(laws=" and ".join(laws)) if laws else NOTE.split(". Lines:")[0] + "."
     note += ERROR if any(target.error is not None for target in head.targets) else ""
-    note += (CROSSED if crossed else "") + (AGAIN.format(count=head.registrations) if head.registrations > 1 else "")
+    note += (CROSSED if crossed else "") + (AGAIN if head.first else "")
     under_figure(fig, [note], sentence(head), handles=key(archs, names, head.targets))
     return fig
 
@@ -136,31 +144,34 @@ def shade_beyond(ax: Axes, flops: float, head: Headline) -> None:
                 transform=ax.transAxes, linespacing=1.3, path_effects=HALO)  # fmt: skip
 
 
-def name_targets(ax: Axes, targets: Sequence[Told], places: Mapping[Told, float], archs: list[str]) -> None:
+def name_targets(ax: Axes, head: Headline, places: Mapping[Told, float], archs: list[str]) -> None:
     """What came of each target: of those at one place the highest's words are above its interval, the others' below."""
-    left = list(targets)
+    left, firsts = list(head.targets), dict(zip(head.targets, head.earliest, strict=True))
     low, high = ax.get_ylim()
     while left:
         here = [target for target in left if target.flops < NEAR * left[0].flops]
         left = [target for target in left if target not in here]
         here.sort(key=lambda target: -target.loss)
-        seen = [np.clip(finite([*target.pi95, target.loss, target.observed]), low, high) for target in here]
+        ends = [[*target.pi95, *firsts[target].pi95, target.loss, target.observed] for target in here]
+        seen = [np.clip(finite(each), low, high) for each in ends]
         top, bottom = max(map(np.max, seen)), min(map(np.min, seen))
         below = 0
         for i, target in enumerate(here):
             up = i == 0 and len(here) > 1
             offset = 5 if up else -5 - 10 * below
-            below += not up
-            ax.annotate(words(target), (places[target], top if up else bottom), (0, offset), textcoords="offset points",
+            said = words(target, firsts[target])
+            below += 0 if up else 1 + said.count("\n")
+            ax.annotate(said, (places[target], top if up else bottom), (0, offset), textcoords="offset points",
                         ha="center", va="bottom" if up else "top", fontsize=SMALL, zorder=8, path_effects=HALO,
                         color=style_of(target.arch, archs)["color"])  # fmt: skip
 
 
-def words(target: Told) -> str:
-    """How far a forecast was off."""
+def words(target: Told, first: Told) -> str:
+    """How far a forecast was off, and the first one of that run."""
     if target.error is None:
         return NOT_YET
-    return f"{target.error:+.1%}, {'inside' if target.inside else 'outside'}"
+    told = f"{target.error:+.1%}, {'inside' if target.inside else 'outside'}"
+    return told if first == target else f"first {words(first, first)}\nagain {told}"
 
 
 def draw_crossing(ax: Axes, crossing: Mapping, lines: Mapping[str, tuple]) -> bool:

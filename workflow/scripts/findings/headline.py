@@ -37,6 +37,11 @@ class Told(NamedTuple):
     error: float | None
     inside: bool | None
 
+    @property
+    def run(self) -> tuple[str, int]:
+        """Which run it is of."""
+        return self.model, self.tokens
+
 
 class Headline(NamedTuple):
     """The forecasts that count: of each target the last that was registered before its outcome was known.
@@ -46,18 +51,28 @@ class Headline(NamedTuple):
         made: day of the registrations that they are of, the first and the last if these differ.
         commit: a few digits of the commit that holds them, or else of the one that they were made at; may be empty.
         registrations: how many there are in all.
+        first: of each target that was forecast more than once before its outcome was known, the first forecast; in the
+            order of ``targets``.
     """
 
     targets: list[Told]
     made: str
     commit: str
     registrations: int
+    first: Sequence[Told] = ()
+
+    @property
+    def earliest(self) -> list[Told]:
+        """The first forecast of each target."""
+        again = {one.run: one for one in self.first}
+        return [again.get(target.run, target) for target in self.targets]
 
 
 def headline(registered: Mapping, forecast: Mapping | None) -> Headline:
     """The forecasts that count, each with its outcome if it is known."""
     scored = forecast["registrations"] if forecast else []
     found: dict[tuple[str, int], tuple[str, str, Told]] = {}
+    first: dict[tuple[str, int], Told] = {}
     for i, one in enumerate(registered["registrations"]):
         outcomes = (
             {(target["model"], target["tokens"]): target for target in scored[i]["targets"]} if i < len(scored) else {}
@@ -66,11 +81,13 @@ def headline(registered: Mapping, forecast: Mapping | None) -> Headline:
             key = target["model"], target["tokens"]
             if not target["after_outcome"]:
                 found[key] = one["made"][:10], one["commit"], told(target, outcomes.get(key, {}))
+                first.setdefault(key, found[key][2])
     days = sorted({day for day, *_ in found.values()})
     commit = (forecast or {}).get("commit") or next((commit for _, commit, _ in reversed(found.values())), "")
     targets = sorted((target for *_, target in found.values()), key=lambda target: (target.flops, target.arch))
     made = " and ".join(dict.fromkeys((days[0], days[-1]))) if days else ""
-    return Headline(targets, made, commit[:DIGITS], len(registered["registrations"]))
+    again = [first[target.run] for target in targets if first[target.run] != target]
+    return Headline(targets, made, commit[:DIGITS], len(registered["registrations"]), again)
 
 
 def told(target: Mapping, outcome: Mapping) -> Told:
@@ -95,17 +112,29 @@ def times(factor: float) -> str:
 
 def sentence(head: Headline) -> str:
     """What happened, in one sentence without its end."""
-    targets, known = head.targets, [target for target in head.targets if target.observed is not None]
+    targets, known = head.targets, measured(head.earliest)
     if not targets:
         return "No forecast was registered before its runs were trained" if head.registrations else NONE
     if not known:
         return f"Forecasts registered {head.made}; the runs come next"
-    most = times(max(target.times_flops for target in known))
-    several = len({target.times_flops for target in known}) > 1
-    said = f"Registered forecasts at {'up to ' if several else ''}{most} times the compute: {errors(known)}"
+    said = f"Registered forecasts at {reach(known)} times the compute: {errors(known)}"
+    runs = {one.run for one in head.first}
+    if again := [target for target in measured(targets) if target.run in runs]:
+        said += f"; made again from more runs, at {reach(again)} times: {errors(again)}"
     if len(known) < len(targets):
         said += f"; {len(targets) - len(known)} of {len(targets)} runs are not measured yet"
     return said
+
+
+def measured(targets: Sequence[Told]) -> list[Told]:
+    """The forecasts whose outcome is known."""
+    return [target for target in targets if target.observed is not None]
+
+
+def reach(known: Sequence[Told]) -> str:
+    """How many times the compute of the runs that they rest on forecasts are at."""
+    factors = [target.times_flops for target in known]
+    return f"{'up to ' if len(set(factors)) > 1 else ''}{times(max(factors))}"
 
 
 def errors(known: Sequence[Told]) -> str:

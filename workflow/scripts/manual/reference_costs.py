@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 
+import numpy as np
 import pandas as pd
 
 from workflow.scripts.base.amounts import short
 from workflow.scripts.base.tables import table
 from workflow.scripts.figures.summary import corpus_table, leak_sentence, seconds_spent
-from workflow.scripts.findings.headline import Told, errors, times
+from workflow.scripts.findings.headline import Headline, measured, sentence, times
 from workflow.scripts.manual.record import Record
 from workflow.scripts.training.cost import DEVICES
 
@@ -16,8 +17,10 @@ GPUS, PRECISION = ("rtx3090", "h100"), "bfloat16"
 UTILISATION = 0.35  # share of a card's FLOP that a well-fed training step reaches; assumed, not measured here
 TOKENS_A_PARAMETER = 20  # about what Hoffmann et al. 2022 find best for text
 DECADE = 10.0
+ROUNDED = 1.05  # a run reads whole steps, and so a little more or less than its budget
 STAGES = {
     "suite": "runs of the fit",
+    "longer": "longer runs of it",
     "targets": "forecast runs",
     "settings": "other settings",
     "trials": "learning rates",
@@ -30,12 +33,12 @@ def known(record: Record, original: pd.DataFrame | None) -> list[str]:
     Args:
         original: runs of the original study, with ``params``.
     """
-    runs, measured = record.runs, [target for target in record.head.targets if target.observed is not None]
+    runs = record.runs
     said = [
         f"- Known: losses of {len(runs)} runs from {short(runs['params_non_embedding'].min())} to"
         f" {short(runs['params_non_embedding'].max())} parameters, {short(runs['tokens'].min())} to"
         f" {short(runs['tokens'].max())} tokens and {runs['seed'].nunique()} seeds.",
-        of_forecast(record, measured),
+        of_forecast(record.head),
         "- Not known: whether any of it holds for another corpus, another notation or another tokenizer. One corpus has"
         " been trained on here.",
         not_reached(record),
@@ -43,18 +46,15 @@ def known(record: Record, original: pd.DataFrame | None) -> list[str]:
     return ["\n".join(said), *gpus(record, original)]
 
 
-def of_forecast(record: Record, measured: list[Told]) -> str:
+def of_forecast(head: Headline) -> str:
     """What the forecast has shown so far."""
-    targets = record.head.targets
-    if not targets:
+    if not head.targets:
         return "- Not known: whether the laws forecast larger runs. No forecast is registered."
-    most = times(max(target.times_flops for target in targets))
-    if not measured:
+    if not measured(head.targets):
+        most = times(max(target.times_flops for target in head.earliest))
         return f"- Not known yet: whether the laws hold at {most} times the compute. The forecast is registered."
-    open_ = len(targets) - len(measured)
-    rest = f" {open_} of {len(targets)} runs are still to come." if open_ else ""
-    reach = times(max(target.times_flops for target in measured))
-    return f"- Known: at up to {reach} times the compute the forecasts were {errors(measured)}.{rest}"
+    said = sentence(head)
+    return f"- Known: {said[0].lower()}{said[1:]}."
 
 
 def not_reached(record: Record) -> str:
@@ -109,14 +109,19 @@ def duration(hours: float) -> str:
 def hours(record: Record) -> list[str]:
     """Hours of training by kind, each trunk once, beside what was planned."""
     plan = record.json("plan.json")
+    is_longer = record.runs["tokens"] > ROUNDED * max((plan or {}).get("tokens") or [np.inf])
+    suite, longer = record.runs[~is_longer], record.runs[is_longer]
     spent: dict[str, tuple[int, float] | None] = {
-        "suite": (len(record.runs), seconds_spent(record.runs)),
+        "suite": (len(suite), seconds_spent(suite)),
+        "longer": (len(longer), seconds_spent(longer)),
         "targets": None if record.targets is None else (len(record.targets), seconds_spent(record.targets)),
         "settings": seconds_in(record.csv("ablations.csv")),
         "trials": seconds_in(record.csv("lr_transfer.csv")),
     }
     rows = []
     for stage, what in STAGES.items():
+        if stage == "longer" and longer.empty:
+            continue
         found = spent[stage]
         cells = ["", "not recorded"] if found is None else [f"{found[0]:,}", f"{found[1] / HOUR:.2f}"]
         of_runs = planned_of_runs(record.targets) if stage == "targets" else ""

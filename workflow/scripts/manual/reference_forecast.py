@@ -129,14 +129,13 @@ def section(record: Record) -> list[str]:
         " of the fit best from the smaller ones. Its interval leaves room for a law that drifts; the intervals of the"
         " other laws are as if each were right. Error: forecast / outcome - 1."
     ]
-    if record.forecast:
-        parts.append(held_by(record.forecast))
     for number, one in enumerate(registrations, 1):
         if len(registrations) > 1:
             parts.append(f"### Registration {number} of {len(registrations)}")
         parts.append(rests_on(one, record.forecast if number == len(registrations) else None))
         outcome = outcomes[number - 1]["targets"] if number <= len(outcomes) else []
         parts.append(laws_table(one["targets"], outcome))
+        parts += [held_by(outcome)] if outcome else []
     if not record.forecast:
         parts.append("None of these runs is measured yet.")
     return parts
@@ -171,9 +170,9 @@ def of_later_runs(record: Record, found: Sequence[Mapping]) -> list[str]:
     ]
 
 
-def held_by(forecast: Mapping) -> str:
-    """How many forecasts by single laws were outside their own intervals, and which."""
-    known = [target for target in forecast["registrations"][-1]["targets"] if target["observed"] is not None]
+def held_by(targets: Sequence[Mapping]) -> str:
+    """How many forecasts of a registration, by the law told and by single laws, were outside their intervals."""
+    known = [target for target in targets if target["observed"] is not None]
     if not known:
         return "None of these runs is measured yet."
     missed = [target for target in known if not target["inside"]]
