@@ -166,8 +166,8 @@ def test_the_last_forecast_before_an_outcome_counts():
     head = headline(document, {"commit": "b" * 40, "registrations": scored})
     assert head.commit == "bbbbbbb"
     assert sentence(head) == (
-        "Registered forecasts at 32 times the compute: off by +10.0% (Transformer), outside its 95% interval; made again"
-        " from more runs, at 32 times: off by +10.0% (Transformer), outside its 95% interval"
+        "Registered forecasts at 32 times the compute: off by +10.0% (Transformer), outside its 95% interval; made"
+        " again from more runs, at 32 times: off by +10.0% (Transformer), outside its 95% interval"
     )
     only_after = headline({"registrations": document["registrations"][2:]}, None)
     assert sentence(only_after) == "No forecast was registered before its runs were trained"
