@@ -87,12 +87,13 @@ def test_runs_of_one_rank_and_seed_are_drawn_together():
     assert spans[0] < 0.3 * spans[1]
 
 
-def test_sizes_are_compared_at_the_largest_budget_that_both_have_three_of():
+def test_sizes_are_compared_at_the_largest_budget_that_both_have_the_most_of():
     table = both(chinchilla, flatter)
     most = table["tokens"].max()
     for changed, tokens in (
         (table, most),
         (table[(table["arch"] == "gpt") | (table["tokens"] < most)], sorted(set(table["tokens"]))[-2]),
+        (table[(table["params"] < table["params"].max()) | (table["tokens"] < most)], sorted(set(table["tokens"]))[-2]),
     ):
         found = crossings(changed, ARCHS, TOLD)["size"]
         assert found["tokens"] == round(tokens)

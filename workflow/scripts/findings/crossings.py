@@ -61,22 +61,19 @@ def crossings(table: pd.DataFrame, archs: tuple[str, str], told: Mapping[str, st
 
 
 def at_equal_size(a: pd.DataFrame, b: pd.DataFrame, archs: tuple[str, str]) -> dict | None:
-    """Where the losses cross at equal N, at the largest budget of tokens at which both have three sizes."""
-    both = pd.concat([a, b], keys=archs)
-    level = pd.Series(levels(both["tokens"].to_numpy(), SAME_TOKENS), both.index)
-    for one in sorted(level.unique(), reverse=True):
-        chosen = both[level == one]
-        parts = [chosen.loc[arch] for arch in archs if arch in chosen.index.get_level_values(0)]
-        if len(parts) == 2 and all(part["params"].nunique() >= FEWEST for part in parts):
-            break
-    else:
+    """Where the losses cross at equal N, at the largest of the budgets of tokens at which both have the most sizes."""
+    level = levels(pd.concat([a["tokens"], b["tokens"]]).to_numpy(), SAME_TOKENS)
+    cells = [(a[level[: len(a)] == one], b[level[len(a) :] == one]) for one in range(max(level, default=-1) + 1)]
+    sizes = [min(part["params"].nunique() for part in cell) for cell in cells]
+    if max(sizes, default=0) < FEWEST:
         return None
+    parts = cells[max(range(len(cells)), key=lambda one: (sizes[one], one))]
     rng = np.random.default_rng(0)
     curves: list[Curve] = [fit_curve(points_at(part), rng) for part in parts]
     common = max(curve.low for curve in curves), min(curve.high for curve in curves)
     grid = np.geomspace(common[0], common[1] * REACH, 401)
     gap = np.exp(curves[0].log_loss(grid)) - np.exp(curves[1].log_loss(grid))
-    return {"tokens": round(float(chosen["tokens"].median())), **crossing_of(grid, gap, common, archs)}
+    return {"tokens": round(float(pd.concat(parts)["tokens"].median())), **crossing_of(grid, gap, common, archs)}
 
 
 def along_flops(

@@ -149,24 +149,21 @@ def of_later_runs(record: Record, found: Sequence[Mapping]) -> list[str]:
     """
     if not found:
         return []
-    cells: dict[tuple[str, int], list[Mapping]] = {}
-    for one in found:
-        cells.setdefault((one["arch"], one["tokens"]), []).append(one)
+    laws = list(dict.fromkeys(name for one in found for name in one["laws"]))
     rows = []
-    for (arch, tokens), runs in sorted(cells.items()):
-        errors, sizes = [run["error"] for run in runs], [run["params"] for run in runs]
-        every = [error for run in runs for error in run["laws"].values()]
-        shown = [
-            f"{min(each):+.1%} to {max(each):+.1%}" if len(each) > 1 else f"{each[0]:+.1%}" for each in (errors, every)
-        ]
-        span_of_n = " to ".join(dict.fromkeys(map(short, (min(sizes), max(sizes)))))
-        rows.append([record.names[arch], short(tokens), str(len(runs)), span_of_n, *shown])
+    for one in found:
+        told = {name: "**" if name == one["told"] else "" for name in laws}
+        errors = [f"{told[name]}{one['laws'][name]:+.2%}{told[name]}" if name in one["laws"] else "" for name in laws]
+        rows.append(
+            [record.names[one["arch"]], short(one["params"]), short(one["tokens"]), f"{one['observed']:.4f}", *errors]
+        )
     return [
         "### Where it misses",
-        "Runs of more tokens that joined the fit after the first registration, as its laws forecast them (error:"
-        " forecast / outcome - 1, least to most over sizes). They are of sizes that it was fitted to, so what is off"
-        " here is off in tokens alone.",
-        table(["architecture", "tokens", "sizes", "N", "error of the law told", "of every law"], rows),
+        "Runs that joined the fit after the first registration, of its own sizes but more tokens, and the errors with"
+        " which its laws forecast them (forecast / outcome - 1; bold: the law that it tells there). Chinchilla's law"
+        " adds a term of N to one of D, and so holds the gap between two sizes to be the same at all D: an error that"
+        " grows with N is a gap that widens with tokens.",
+        table(["architecture", "N", "D", "outcome", *(LAWS[name] for name in laws)], rows),
     ]
 
 
