@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from tests.conftest import ROOT, command
-from workflow.scripts import register, score_forecast
+from workflow.scripts import models, register, score_forecast
 from workflow.scripts.base import schema
 from workflow.scripts.base.errors import InputError
 from workflow.scripts.base.files import read_json
@@ -19,6 +19,7 @@ from workflow.scripts.findings.words import LAWS
 from workflow.scripts.forecasts.predict import Forecaster
 from workflow.scripts.forecasts.registered import read_runs
 from workflow.scripts.laws.estimate import Settings
+from workflow.scripts.models import ModelConfig
 from workflow.scripts.tables.table import read_table
 
 TABLE = ROOT / "docs/default-study/runs.csv"
@@ -176,6 +177,26 @@ def test_what_the_study_has_recorded_is_gone_on_from(results, tmp_path):
     measured(results)
     with pytest.raises(InputError, match="it was trained already"):
         registered(empty, "--target", f"gpt_huge={TOKENS}", "--output", str(tmp_path / "other.json"))
+
+
+def test_a_further_forecast_may_rest_on_targets_that_are_measured(results):
+    measured(results)
+    table = pd.read_csv(results / "targets/runs.csv").iloc[:1]
+    hidden, whole = models.module_for("gpt").count_params(ModelConfig("gpt", VOCABULARY, 128, 3, 128, 8))
+    shape = {"n_layer": 3, "n_embd": 128, "n_head": 8, "params": whole, "params_non_embedding": hidden}
+    table.assign(**shape, unique_tokens=TOKENS, flops=5 * 10**13).to_csv(results / "targets/runs.csv", index=False)
+    longer = ("--target", f"gpt_huge={2 * TOKENS}", "--reason", "more is known")
+    registered(results, *longer)
+    registered(results, *longer, "--measured")
+    _, alone, with_it = read_json(results / "registered.json")["registrations"]
+    (new,) = [run for run in with_it["runs"] if run not in alone["runs"]]
+    assert (new["model"], new["tokens"], new["test_loss"]) == ("gpt_huge", TOKENS, 1.3)
+    assert len(with_it["runs"]) == len(alone["runs"]) + 1
+    (before,), (after,) = alone["targets"], with_it["targets"]
+    assert after["times_flops"] == after["flops"] / (5 * 10**13) < before["times_flops"]
+    assert after["loss"] != before["loss"]
+    with pytest.raises(InputError, match=r"targets/runs\.csv: a forecast of what is known is none"):
+        registered(results, "--target", f"gpt_huge={TOKENS}", "--measured", "--reason", "again")
 
 
 @pytest.mark.parametrize("word", ["=5", "gpt_huge", "gpt_huge=", "gpt_huge=5,", "gpt_huge=0", "gpt_huge=16M"])

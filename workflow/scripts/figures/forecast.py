@@ -33,10 +33,8 @@ from workflow.scripts.findings.words import LAWS
 
 WIDTH, HEIGHT = 7.0, 3.0  # inches: of the figure, and of its axes before the words around them
 BESIDE = 1.5  # factor between the marks of two architectures at one place, so that both are seen
-OUTCOME, FIRST = (
-    1.09,
-    1.13,
-)  # factors from a forecast to its outcome, away from the other's, and to an earlier one of it
+OUTCOME = 1.09  # factor from a forecast to its outcome, away from the other architecture's
+FIRST = 1.13  # and to an earlier forecast of it, towards that
 PALE = 0.4  # how opaque that is drawn
 BAR = 0.05  # of the height of the axes: where the interval of a crossing is drawn
 NEAR = 1.5  # FLOP within this factor are one place

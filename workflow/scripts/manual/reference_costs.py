@@ -7,6 +7,7 @@ import pandas as pd
 
 from workflow.scripts.base.amounts import short
 from workflow.scripts.base.tables import table
+from workflow.scripts.evaluation.runs_table import ROUNDED
 from workflow.scripts.figures.summary import corpus_table, leak_sentence, seconds_spent
 from workflow.scripts.findings.headline import Headline, measured, sentence, times
 from workflow.scripts.manual.record import Record
@@ -17,7 +18,6 @@ GPUS, PRECISION = ("rtx3090", "h100"), "bfloat16"
 UTILISATION = 0.35  # share of a card's FLOP that a well-fed training step reaches; assumed, not measured here
 TOKENS_A_PARAMETER = 20  # about what Hoffmann et al. 2022 find best for text
 DECADE = 10.0
-ROUNDED = 1.05  # a run reads whole steps, and so a little more or less than its budget
 STAGES = {
     "suite": "runs of the fit",
     "longer": "longer runs of it",
