@@ -98,6 +98,18 @@ def test_it_says_what_a_forecast_rests_on(finished):
     assert f"as commit `{reference_study.COMMIT[::-1][:7]}` of 2030-01-02 has it." in text
 
 
+def test_how_far_seeds_are_apart_is_beside_the_errors(finished):
+    folder, text = finished
+    logs = np.log(
+        pd.read_csv(folder / "runs.csv").pivot_table(index=["model", "tokens"], columns="seed", values="test_loss")
+    )
+    assert logs.shape == (40, 2)
+    spread = np.sqrt((np.diff(logs) ** 2 / 2).mean())
+    assert (
+        f"their seed alone are {spread:.2%} of their loss apart (standard deviation over 40 pairs of N and D)." in text
+    )
+
+
 def test_exponents_are_those_of_the_fits_and_of_the_papers(finished):
     folder, text = finished
     rows = part(text, "Exponents beside others")
