@@ -187,8 +187,8 @@ def leak_sentence(leakage: dict) -> list[str]:
 
 
 def seconds_spent(runs: pd.DataFrame) -> float:
-    """What training took in all: each trunk once, however many runs branch off it."""
-    trunks = runs.groupby(["model", "seed"])["trunk_seconds"].max()
+    """What training took in all: each trunk once, however many runs branch off it; runs of two rates share none."""
+    trunks = runs.groupby(["model", "seed", "learning_rate"])["trunk_seconds"].max()
     return float((runs["seconds"] - runs["trunk_seconds"]).sum() + trunks.sum())
 
 
