@@ -2,9 +2,7 @@
 
 import copy
 import re
-from pathlib import Path
 
-import pandas as pd
 import pytest
 import torch
 import yaml
@@ -17,7 +15,6 @@ from workflow.scripts import plan, study_config
 from workflow.scripts.base import schema
 from workflow.scripts.base.errors import InputError
 from workflow.scripts.base.files import read_json
-from workflow.scripts.collect_runs import planned_seconds
 from workflow.scripts.models import ModelConfig
 from workflow.scripts.training import bill, cost
 from workflow.scripts.training.bill import Model, Totals, fitting
@@ -154,6 +151,8 @@ def test_all_that_a_study_trains_is_counted(capsys, everything):
     for words in ("Trials of learning rates: 6 jobs train 6 runs", "Suite: 4 jobs train 8 runs", "In all: 24 jobs"):
         assert words in said
     assert "In a precision of their own: large (bfloat16), narrow (bfloat16)." in said
+    left = planned(capsys, everything, "--config", "targets={large: []}")[0]["models"]
+    assert set(models) - set(left) == {"large"}
 
 
 def test_a_model_counts_by_settings_of_its_own(capsys, everything):
@@ -166,22 +165,6 @@ def test_a_model_counts_by_settings_of_its_own(capsys, everything):
     assert [models[name]["precision"] for name in ("large", "short")] == ["bfloat16", "float32"]
     ratio = models["large"]["flops_per_second"] / small["flops_per_second"]
     assert ratio == pytest.approx(989 / 67)  # of that card, in these precisions
-
-
-def test_a_target_may_be_left_out(capsys, everything):
-    found, _, _ = planned(capsys, everything, "--config", "targets={large: []}")
-    assert found["stages"]["targets"]["jobs"] == 0
-    assert set(found["models"]) == {"gpt_tiny", "gpt_small", "short", "plain", "narrow"}
-
-
-def test_what_a_run_was_planned_to_take_stands_beside_it(capsys, everything):
-    found, _, _ = planned(capsys, everything)
-    runs = pd.DataFrame({"model": ["large", "gpt_tiny", "unknown"], "tokens": [4194304, 7, 7]})
-    expected = [found["models"]["large"]["alone_seconds"]["4194304"], None, None]
-    assert planned_seconds(runs, Path("plan.json")) == expected
-    Path("plan.json").write_text("{}")
-    with pytest.raises(InputError, match=r"plan\.json: "):
-        planned_seconds(runs, Path("plan.json"))
 
 
 def test_models_are_timed_as_they_are_trained(monkeypatch, everything):

@@ -66,7 +66,7 @@ def draw(table: pd.DataFrame, groups: Mapping, head: Headline, crossing: Mapping
     log_axis(
         ax, pd.concat([*(own["flops"] for own in rows.values()), pd.Series(list(places.values()))]), "Training FLOP"
     )
-    ax.set_xlim(right=ax.get_xlim()[1] * 1.6)
+    ax.set_xlim(right=ax.get_xlim()[1] * 1.9)
     ax.xaxis.set_major_locator(LogLocator())
     ax.xaxis.set_major_formatter(LogFormatterMathtext())
     ax.set_ylim(limits(rows, [*head.targets, *head.first]))

@@ -120,10 +120,17 @@ def sentence(head: Headline) -> str:
     said = f"Registered forecasts at {reach(known)} times the compute: {errors(known)}"
     runs = {one.run for one in head.first}
     if again := [target for target in measured(targets) if target.run in runs]:
-        said += f"; made again from more runs, at {reach(again)} times: {errors(again)}"
-    if len(known) < len(targets):
-        said += f"; {len(targets) - len(known)} of {len(targets)} runs are not measured yet"
+        said += f"; again from more runs, at {reach(again)} times: {errors(again).removeprefix('off by ')}"
     return said
+
+
+def whole_sentence(head: Headline) -> str:
+    """The same with how many runs are still to come, where some are measured."""
+    targets, known = head.targets, measured(head.targets)
+    count = len(targets) - len(known)
+    if not known or not count:
+        return sentence(head)
+    return f"{sentence(head)}; {count} of {len(targets)} runs {'is' if count == 1 else 'are'} not measured yet"
 
 
 def measured(targets: Sequence[Told]) -> list[Told]:

@@ -9,7 +9,7 @@ from workflow.scripts.base.amounts import short
 from workflow.scripts.base.tables import table
 from workflow.scripts.evaluation.runs_table import ROUNDED
 from workflow.scripts.figures.summary import corpus_table, leak_sentence, seconds_spent
-from workflow.scripts.findings.headline import Headline, measured, sentence, times
+from workflow.scripts.findings.headline import Headline, measured, times, whole_sentence
 from workflow.scripts.manual.record import Record
 from workflow.scripts.training.cost import DEVICES
 
@@ -53,7 +53,7 @@ def of_forecast(head: Headline) -> str:
     if not measured(head.targets):
         most = times(max(target.times_flops for target in head.earliest))
         return f"- Not known yet: whether the laws hold at {most} times the compute. The forecast is registered."
-    said = sentence(head)
+    said = whole_sentence(head)
     return f"- Known: {said[0].lower()}{said[1:]}."
 
 

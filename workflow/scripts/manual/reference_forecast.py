@@ -7,7 +7,7 @@ from workflow.scripts.base.tables import table
 from workflow.scripts.figures.summary import with_ends
 from workflow.scripts.findings.comparison import gaps_sentence
 from workflow.scripts.findings.crossings import OF_N_AND_D
-from workflow.scripts.findings.headline import sentence
+from workflow.scripts.findings.headline import whole_sentence
 from workflow.scripts.findings.seeds import spread_over_seeds
 from workflow.scripts.findings.words import LAWS, span
 from workflow.scripts.manual.record import Record
@@ -23,7 +23,7 @@ def first(record: Record, crossings: Mapping | None) -> list[str]:
     Args:
         crossings: as `findings.crossings.crossings` gives them; None of a study that is not of two architectures.
     """
-    said = [f"{sentence(record.head)}.", leader(record), largest_pair(record)]
+    said = [f"{whole_sentence(record.head)}.", leader(record), largest_pair(record)]
     if crossings:
         said += [crossing_words(crossings[what], what, record.names) for what in ("size", "flops") if crossings[what]]
     said.append(" ".join(exponents(record, arch) for arch in record.archs))
