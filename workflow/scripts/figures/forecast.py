@@ -28,7 +28,7 @@ from workflow.scripts.figures.look import (
 from workflow.scripts.figures.surface import HALO, LOSS
 from workflow.scripts.figures.words import under_figure
 from workflow.scripts.findings.crossings import OF_N_AND_D, best_loss
-from workflow.scripts.findings.headline import Headline, Told, names_of, sentence
+from workflow.scripts.findings.headline import Headline, Told, measured, names_of, sentence
 from workflow.scripts.findings.words import LAWS
 
 WIDTH, HEIGHT = 7.0, 3.0  # inches: of the figure, and of its axes before the words around them
@@ -202,6 +202,6 @@ def key(archs: list[str], names: Mapping[str, str], targets: Sequence[Told]) -> 
     if targets:
         handles.append(Line2D([], [], **grey, marker="D", markerfacecolor="white", label="forecast, 95% interval",
                               **thin(5)))  # fmt: skip
-    if any(target.observed is not None for target in targets):
+    if measured(targets):
         handles.append(Line2D([], [], **grey, marker="*", label="outcome", **thin(10)))
     return handles

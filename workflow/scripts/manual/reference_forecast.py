@@ -7,7 +7,7 @@ from workflow.scripts.base.tables import table
 from workflow.scripts.figures.summary import with_ends
 from workflow.scripts.findings.comparison import gaps_sentence
 from workflow.scripts.findings.crossings import OF_N_AND_D
-from workflow.scripts.findings.headline import whole_sentence
+from workflow.scripts.findings.headline import measured, whole_sentence
 from workflow.scripts.findings.seeds import spread_over_seeds
 from workflow.scripts.findings.words import LAWS, span
 from workflow.scripts.manual.record import Record
@@ -47,7 +47,7 @@ def leader(record: Record) -> str:
 
 def largest_pair(record: Record) -> str:
     """How the two architectures differ at the largest size that both were forecast and measured at."""
-    known = {(target.model, target.tokens): target for target in record.head.targets if target.observed is not None}
+    known = {target.run: target for target in measured(record.head.targets)}
     pairs = record.forecast["registrations"][-1]["pairs"] if record.forecast else []
     said = ""
     for pair in sorted(pairs, key=lambda one: one["tokens"]):
@@ -231,7 +231,7 @@ def laws_table(targets: list[dict], outcomes: list[dict]) -> str:
             f" {target['times_flops']:.3g}× the FLOP"
         )
         observed = outcome.get("observed")
-        measured = NOT_RUN if observed is None else f"{observed:.4f}"
+        outcome_cell = NOT_RUN if observed is None else f"{observed:.4f}"
         for name, law in (*target["laws"].items(), ("average", target["average"])):
             is_told = name == target["told"]
             ended = (
@@ -239,8 +239,8 @@ def laws_table(targets: list[dict], outcomes: list[dict]) -> str:
             )
             loss, ends = (target["loss"], target["pi95"]) if is_told else (law["loss"], law["pi95"])
             cells = [LAWS.get(name, f"the {name} of laws"), f"{loss:.4f}", span(ends, "{:.4f}".format), *ending(ended)]
-            rows.append([what, *(f"**{cell}**" if is_told and cell else cell for cell in cells), measured])
-            what, measured = "", ""
+            rows.append([what, *(f"**{cell}**" if is_told and cell else cell for cell in cells), outcome_cell])
+            what, outcome_cell = "", ""
     return table(["run", "law", "forecast", "95%", "error", "interval", "outcome"], rows)
 
 
