@@ -64,7 +64,7 @@ ELSEWHERE = {kind: ask(study.elsewhere, config, RESULTS, kind) for kind in ("mod
 RUNS = [run for run in study.runs(config) if run not in ELSEWHERE["models"][0]]
 RUN_DIRS = [f"<results>/models/{run}" for run in RUNS]
 # Tunes are drawn from the runs at the largest budget alone: judging them takes longer than a short cooldown.
-SAMPLED_DIRS = [f"<results>/models/{run}" for run in study.runs(config, [max(BUDGETS)]) if run in RUNS]
+SAMPLED_DIRS = [f"<results>/models/{run}" for run in study.runs_at(config, [max(BUDGETS)]) if run in RUNS]
 BASELINE_DIRS = [
     f"<results>/baselines/{name}" for name in ("real", *(f"ngram{order}" for order in config["ngram_orders"]))
 ]
@@ -210,16 +210,20 @@ def lost_results(wildcards):
     return [path for path in wanted if not Path(path).exists()]
 
 
+def kind_of(table):
+    """What a table is of: the runs that were forecast, or those of the fit."""
+    return "targets" if Path(table).parent.name == "targets" else "models"
+
+
 def kept_flags(wildcards, output):
     """Where rows stand of runs that another machine trained."""
-    kind = "targets" if Path(output[0]).parent.name == "targets" else "models"
-    folder = Path(config["recorded"], "targets" if kind == "targets" else "")
-    return shlex.join(["--kept", str(folder)]) if ELSEWHERE[kind][1] else ""
+    kind = kind_of(output[0])
+    return shlex.join(["--kept", str(study.recorded_tables(config, kind))]) if ELSEWHERE[kind][1] else ""
 
 
 def table_flags(wildcards, output):
     """The budget that strata.csv is of; of runs that were forecast, the plan of this machine instead, if there is one."""
-    if Path(output.runs).parent.name != "targets":
+    if kind_of(output.runs) == "models":
         return f"--strata_tokens {max(BUDGETS)}"
     plan = Path(RESULTS, "plan.json")
     return shlex.join(["--plan", str(plan)]) if plan.exists() else ""

@@ -8,7 +8,7 @@ from workflow.scripts import calc_perplexity, plan
 from workflow.scripts.base.errors import InputError
 from workflow.scripts.base.files import read_json
 from workflow.scripts.base.tables import with_kept
-from workflow.scripts.collect_runs import planned_seconds
+from workflow.scripts.collect_runs import planned_seconds, require_one_corpus
 from workflow.scripts.corpus.dataset import Corpus
 from workflow.scripts.evaluation.runs_table import FIGURES, RATES, read_curve, read_run, read_strata, with_writing
 
@@ -67,6 +67,20 @@ def test_rows_of_other_runs_are_kept_as_they_were_written(tmp_path):
     (tmp_path / "runs.csv").write_text("model,tokens\na,8\n")
     with pytest.raises(InputError, match="has no column 'seed'"):
         with_kept(new, tmp_path / "runs.csv", ["model", "tokens", "seed"])
+
+
+@pytest.mark.parametrize("corpus", ["123456e78901", None])
+def test_runs_on_another_corpus_are_not_kept(tmp_path, corpus):
+    """Nor those that do not say which; a digest that could be read as a number is none."""
+    path = tmp_path / "runs.csv"
+    new = pd.DataFrame({"model": ["b"], "corpus": ["123456e78901"]})
+    pd.DataFrame({"model": ["a"], "corpus": [corpus]}).to_csv(path, index=False)
+    whole = with_kept(new, path, ["model"])
+    if corpus:
+        require_one_corpus(whole, path)
+        whole = with_kept(new.assign(corpus="123456e78902"), path, ["model"])
+    with pytest.raises(InputError, match=r"runs.csv is of runs on another corpus than those here .corpora 123456e7890"):
+        require_one_corpus(whole, path)
 
 
 def test_what_a_run_was_planned_to_take_stands_beside_it(tmp_path, monkeypatch):

@@ -139,7 +139,7 @@ def test_a_wrong_config_is_one_sentence(config, change, sentence):
 def test_runs_and_flags(config):
     assert study.runs(config)[:2] == ["gpt_tiny/131072-seed0", "gpt_tiny/131072-seed1"]
     assert len(study.runs(config)) == 80
-    assert len(study.runs(config, [max(config["tokens"])])) == 20
+    assert len(study.runs_at(config, [max(config["tokens"])])) == 20
     flags = study.train_flags(config, "gpt_tiny", learning_rate="0.5")
     assert "--n_embd 24 --n_head 2 --context_size 128" in flags
     assert "--learning_rate 0.5" in flags

@@ -44,7 +44,9 @@ def finished(registered, tmp_path_factory):
     reference_study.rates(folder)
     reference_study.ablations(folder)
     (folder / "summary.md").touch()
-    return folder, written(folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(crossings, "DRAWS", 20)
+        return folder, written(folder)
 
 
 @pytest.fixture

@@ -248,8 +248,10 @@ def test_the_summary_takes_its_numbers_from_the_tables(results):
 def test_a_trunk_that_runs_share_is_paid_once():
     """Runs that left one trunk after 8 and after 4 seconds cost what they took from there, and the trunk its 8."""
     runs = pd.DataFrame(
-        {"model": ["a", "a", "b"], "seed": 0, "learning_rate": 0.1, "seconds": [10.0, 6.0, 3.0],
-         "trunk_seconds": [8.0, 4.0, 0.0]}
+        {"model": ["a", "a", "b"], "seed": 0, "learning_rate": 0.1, "tokens": [64, 32, 64],
+         "seconds": [10.0, 6.0, 3.0], "trunk_seconds": [8.0, 4.0, 0.0]}
     )  # fmt: skip
     assert seconds_spent(runs) == 8 + (10 - 8) + (6 - 4) + 3
     assert seconds_spent(runs.assign(learning_rate=[0.1, 0.2, 0.1])) == 10 + 6 + 3  # each had a trunk of its own
+    later = pd.concat([runs, runs[:1].assign(tokens=128)])  # a longer run of one model, trained by itself
+    assert seconds_spent(later) == seconds_spent(runs) + runs["seconds"].iloc[0]

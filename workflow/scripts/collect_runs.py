@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from workflow.scripts.base import cli, schema
+from workflow.scripts.base.errors import InputError
 from workflow.scripts.base.files import read_json, write_text
 from workflow.scripts.base.tables import read_csv, with_kept
 from workflow.scripts.evaluation.runs_table import runs_tables
@@ -30,6 +31,19 @@ def planned_seconds(runs: pd.DataFrame, path: Path) -> list[float | None]:
     schema.check(plan, "plan.schema.json", str(path))
     alone = {name: model["alone_seconds"] for name, model in plan["models"].items()}
     return [alone.get(row.model, {}).get(str(row.tokens)) for row in runs.itertuples()]
+
+
+def require_one_corpus(runs: pd.DataFrame, kept: Path) -> None:
+    """Refuse to put runs beside those that were ``kept`` if these learnt from another corpus.
+
+    Raises:
+        InputError: some did.
+    """
+    if len(corpora := sorted(runs["corpus"].fillna("none").unique())) > 1:
+        raise InputError(
+            f"{kept} is of runs on another corpus than those here (corpora {', '.join(corpora)}): keep_recorded=false"
+            " trains them all on this one"
+        )
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -55,6 +69,8 @@ def main(argv: list[str] | None = None) -> None:
         parser.error("give --folders, or --kept")
     for (name, key), path, table in zip(keys.items(), (args.runs, args.curves, args.strata), tables, strict=True):
         whole = with_kept(table, args.kept / name, key) if args.kept else table
+        if args.kept and name == "runs.csv":
+            require_one_corpus(whole, args.kept / name)
         write_text(path, whole.to_csv(index=False, lineterminator="\n"))
         print(f"wrote {len(whole)} rows to {path}")
 

@@ -135,19 +135,14 @@ def baseline_flags(config: dict) -> str:
     return f"--num_samples {config['baseline_samples']} --max_new_tokens {config['max_new_tokens']}"
 
 
-def runs(config: dict, budgets: list[int] | None = None) -> list[str]:
-    """Every run of the study as ``<model>/<tokens>-seed<k>``, its folder under models.
+def runs(config: dict) -> list[str]:
+    """Every run of the study as ``<model>/<tokens>-seed<k>``, its folder under models."""
+    return [*runs_at(config, config["tokens"]), *runs_of(config["longer"], config["longer_seeds"])]
 
-    Args:
-        budgets: those that all models of the suite have, or some of them; else these and the longer runs.
-    """
-    found = [
-        f"{name}/{tokens}-seed{seed}"
-        for name in config["suite"]
-        for tokens in budgets or config["tokens"]
-        for seed in config["seeds"]
-    ]
-    return found if budgets else [*found, *runs_of(config["longer"], config["longer_seeds"])]
+
+def runs_at(config: dict, budgets: list[int]) -> list[str]:
+    """Those of all models of the suite at some of the budgets that all have."""
+    return runs_of(dict.fromkeys(config["suite"], budgets), config["seeds"])
 
 
 def runs_of(budgets: dict[str, list[int]], seeds: list[int]) -> list[str]:
@@ -203,7 +198,7 @@ def elsewhere(config: dict, results: str, kind: str) -> tuple[list[str], bool]:
     Raises:
         InputError: the record is no table of runs.
     """
-    path = Path(config["recorded"], "targets" if kind == "targets" else "", "runs.csv")
+    path = recorded_tables(config, kind) / "runs.csv"
     if not config["keep_recorded"] or not config["recorded"] or not path.exists():
         return [], False
     try:
@@ -224,6 +219,11 @@ def elsewhere(config: dict, results: str, kind: str) -> tuple[list[str], bool]:
         elif key in rows and all(map(math.isclose, rows[key], (float(wanted[name]) for name in SAME_RUN))):
             done.append(run)
     return done, bool(rows)
+
+
+def recorded_tables(config: dict, kind: str) -> Path:
+    """Where the tables of the runs of the fit ("models") or of the "targets" are on record."""
+    return Path(config["recorded"], "targets" if kind == "targets" else "")
 
 
 def run_of(folder: str) -> tuple[str, int, int]:

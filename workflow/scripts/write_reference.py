@@ -76,6 +76,14 @@ def original(folder: Path) -> tuple[dict[str, dict], pd.DataFrame | None]:
     return {name: original_study.fit_runs(table, path) for name, table in tables.items()}, runs
 
 
+def frontier(record: Record) -> Figure:
+    """Loss over N and D of each architecture, under the name that the page gives it."""
+    names = dict(record.names)
+    table, later = (None if runs is None else runs.replace({"arch": names}) for runs in (record.table, record.later))
+    groups = {names[arch]: group for arch, group in record.fit["groups"].items()}
+    return surface(table, {"groups": groups}, width=forecast_figure.WIDTH, later=later)
+
+
 def write_figure(fig: Figure, path: Path) -> None:
     """A picture for a page, whole or not at all."""
     with atomic_path(path) as temporary:
@@ -97,10 +105,7 @@ def main(argv: list[str] | None = None) -> None:
     write_figure(
         forecast_figure.draw(record.table, record.fit["groups"], record.head, crossing), output.parent / "forecast.png"
     )
-    write_figure(
-        surface(record.table, record.fit, width=forecast_figure.WIDTH, later=record.later),
-        output.parent / "frontier.png",
-    )
+    write_figure(frontier(record), output.parent / "frontier.png")
     write_json(output.parent / "derived.json", found)
     write_text(output, text)
 

@@ -187,8 +187,13 @@ def leak_sentence(leakage: dict) -> list[str]:
 
 
 def seconds_spent(runs: pd.DataFrame) -> float:
-    """What training took in all: each trunk once, however many runs branch off it; runs of two rates share none."""
-    trunks = runs.groupby(["model", "seed", "learning_rate"])["trunk_seconds"].max()
+    """What training took in all: each trunk once, however many runs branch off it.
+
+    Runs of two rates share none, and those that are longer than the budgets of all models share none with these.
+    """
+    at_budget = runs.groupby("tokens").size()
+    is_longer = runs["tokens"] > at_budget.index[at_budget == at_budget.max()].max()
+    trunks = runs.groupby([runs["model"], runs["seed"], runs["learning_rate"], is_longer])["trunk_seconds"].max()
     return float((runs["seconds"] - runs["trunk_seconds"]).sum() + trunks.sum())
 
 

@@ -31,7 +31,7 @@ from workflow.scripts.figures.look import (
     text_width,
     thin,
 )
-from workflow.scripts.figures.words import shortened, under_figure
+from workflow.scripts.figures.words import heading, shortened, under_figure
 from workflow.scripts.tables.levels import SAME_FLOPS, SAME_TOKENS, levels
 
 LOSS = "Test loss (nats a character)"
@@ -177,7 +177,7 @@ def surface(
             draw_answers(ax, fit["groups"][name], amounts)
             draw_later(ax, rows, later[later[by] == name], law)
             slices.append(drawn)
-            unread += [] if read else [name.upper()]
+            unread += [] if read else [heading(name)]
             title_panel(ax, name, each - 0.8 * scale, [growth(law["compute_optimal"])])
         groups = len(surfaces(fit))
         notes = f"{PANELS} of {groups} groups. " if groups > PANELS else ""
@@ -200,7 +200,7 @@ def growth(optimal: dict) -> str:
 def title_panel(ax: Axes, name: str, room: float, lines: list[str]) -> None:
     """A group's name above its axes, on so many inches, and under it what is said of the group."""
     size = plt.rcParams["font.size"]
-    ax.set_title("\n".join([shortened(name.upper(), room, size), *lines]), loc="left", fontsize=size)
+    ax.set_title("\n".join([shortened(heading(name), room, size), *lines]), loc="left", fontsize=size)
 
 
 def surface_key(amounts: Amounts, later: bool) -> list[Line2D]:

@@ -35,6 +35,11 @@ def plain(text: str) -> str:
     return (" " if text.startswith("_") else "") + text.replace("$", r"\$")
 
 
+def heading(group: str) -> str:
+    """The name of a group of runs as it is told: a key in capitals, a name that has capitals as it is."""
+    return group.upper() if group.islower() else group
+
+
 def wrapped(text: str, inches: float, size: float, weight: str = "normal") -> list[str]:
     """Lines of a text that are at most so many inches wide; a word wider than that is broken."""
     room, lines = 72 * inches, [""]

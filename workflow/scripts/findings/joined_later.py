@@ -15,8 +15,7 @@ from workflow.scripts.laws.estimate import Settings
 def joined_later(registration: Mapping, runs: Runs, archs: list[str]) -> list[dict]:
     """Runs of more tokens than those of its size that a registration rests on, as the law that it tells has them.
 
-    Keys: arch, params, tokens, observed (mean over seeds), told, loss, error (loss / observed - 1); and laws, the error
-    of each.
+    Keys: arch, params, tokens, observed (mean over seeds), told; and laws, the error of each (forecast / observed - 1).
 
     Args:
         registration: of registered.json; its runs must be in the table.
@@ -38,6 +37,6 @@ def joined_later(registration: Mapping, runs: Runs, archs: list[str]) -> list[di
                 errors = {name: one["loss"] / observed - 1 for name, one in law["laws"].items()}
                 found.append({
                     "arch": arch, "params": int(n), "tokens": int(d), "observed": observed, "told": law["told"],
-                    "loss": law["loss"], "error": law["loss"] / observed - 1, "laws": errors,
+                    "laws": errors,
                 })  # fmt: skip
     return found
