@@ -1,4 +1,4 @@
-"""Of the page on a study with a registered forecast: what is known and not, what a GPU would add, hours, the corpus."""
+"""Of the page on a study with a registered forecast: what a GPU would add, hours, the corpus."""
 
 from collections.abc import Mapping
 
@@ -9,14 +9,13 @@ from workflow.scripts.base.amounts import short
 from workflow.scripts.base.tables import table
 from workflow.scripts.evaluation.runs_table import ROUNDED
 from workflow.scripts.figures.summary import corpus_table, leak_sentence, seconds_spent
-from workflow.scripts.findings.headline import Headline, measured, times, whole_sentence
 from workflow.scripts.manual.record import Record
+from workflow.scripts.manual.reference_known import TOKENS_A_PARAMETER
 from workflow.scripts.training.cost import DEVICES
 
 HOUR = 3600.0
 GPUS, PRECISION = ("rtx3090", "h100"), "bfloat16"
 UTILISATION = 0.35  # share of a card's FLOP that a well-fed training step reaches; assumed, not measured here
-TOKENS_A_PARAMETER = 20  # about what Hoffmann et al. 2022 find best for text
 DECADE = 10.0
 STAGES = {
     "suite": "runs of the fit",
@@ -25,53 +24,6 @@ STAGES = {
     "settings": "other settings",
     "trials": "learning rates",
 }
-
-
-def known(record: Record, original: pd.DataFrame | None) -> list[str]:
-    """What is known now and what is not, and hours of cards for what would come next.
-
-    Args:
-        original: runs of the original study, with ``params``.
-    """
-    runs = record.runs
-    said = [
-        f"- Known: losses of {len(runs)} runs from {short(runs['params_non_embedding'].min())} to"
-        f" {short(runs['params_non_embedding'].max())} parameters, {short(runs['tokens'].min())} to"
-        f" {short(runs['tokens'].max())} tokens and {runs['seed'].nunique()} seeds.",
-        of_forecast(record.head),
-        "- Not known: whether any of it holds for another corpus, another notation or another tokenizer. One corpus has"
-        " been trained on here.",
-        not_reached(record),
-    ]
-    return ["\n".join(said), *gpus(record, original)]
-
-
-def of_forecast(head: Headline) -> str:
-    """What the forecast has shown so far."""
-    if not head.targets:
-        return "- Not known: whether the laws forecast larger runs. No forecast is registered."
-    if not measured(head.targets):
-        most = times(max(target.times_flops for target in head.earliest))
-        return f"- Not known yet: whether the laws hold at {most} times the compute. The forecast is registered."
-    said = whole_sentence(head)
-    return f"- Known: {said[0].lower()}{said[1:]}."
-
-
-def not_reached(record: Record) -> str:
-    """How far the largest runs are from the tokens of the corpus, and so from repeating them."""
-    corpus = record.json("corpus.json")
-    runs = record.runs if record.targets is None else pd.concat([record.runs, record.targets])
-    most, largest = runs["tokens"].max(), short(runs["params_non_embedding"].max())
-    if corpus is None:
-        return f"- Not known: anything above {largest} parameters or {short(most)} tokens."
-    train = corpus["splits"]["train"]["tokens"]
-    share = most / train
-    once = f"reads {share:.0%} of the training split once, so what reading tunes again does to the laws is not measured"
-    again = f"reads the training split {share:.1f} times"
-    return (
-        f"- Not known: anything above {largest} parameters or {short(most)} tokens. The longest run"
-        f" {once if share <= 1 else again}."
-    )
 
 
 def gpus(record: Record, original: pd.DataFrame | None) -> list[str]:

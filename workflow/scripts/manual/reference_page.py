@@ -7,6 +7,7 @@ import pandas as pd
 
 from workflow.scripts.manual import reference_costs as costs
 from workflow.scripts.manual import reference_forecast as forecast
+from workflow.scripts.manual import reference_known as known
 from workflow.scripts.manual import reference_laws as laws
 from workflow.scripts.manual import reference_settings as settings
 from workflow.scripts.manual.record import Record
@@ -54,7 +55,8 @@ def page(record: Record, beside: Beside) -> str:
         "## What they write",
         *settings.written(record),
         "## What is known now, what is not, and what a GPU would add",
-        *costs.known(record, beside.original_runs),
+        *known.section(record, beside.derived),
+        *costs.gpus(record, beside.original_runs),
         "## Hours",
         *costs.hours(record),
         "## Corpus",

@@ -121,19 +121,32 @@ def precision_words(entry: dict) -> str:
     return f"{PRECISION} {what}: {difference_in_words(entry)}."
 
 
-def written(record: Record) -> list[str]:
-    """Rates of what the models of each size write, and which of them change with size."""
+def written_unprompted(record: Record) -> pd.DataFrame | None:
+    """What each writer wrote without a prompt, the models that were forecast too; None if none of it is recorded."""
     tables = [
         rows for name in ("writing.csv", "targets/writing.csv") if (rows := record.csv(name, "writer")) is not None
     ]
-    if not tables:
+    return unprompted(pd.concat(tables, ignore_index=True)) if tables else None
+
+
+def rates_by_size(record: Record) -> dict[str, dict[str, pd.DataFrame]]:
+    """Of each architecture each of the `RATES` by size, with its interval, seeds together."""
+    rows = written_unprompted(record)
+    if rows is None:
+        return {}
+    return {
+        arch: {name: pooled(rows[rows["arch"] == arch], rate) for name, rate in RATES.items()} for arch in record.archs
+    }
+
+
+def written(record: Record) -> list[str]:
+    """Rates of what the models of each size write, and which of them change with size."""
+    rows = written_unprompted(record)
+    if rows is None:
         return ["Nothing that the models write is recorded yet."]
-    rows = unprompted(pd.concat(tables, ignore_index=True))
     lines, said = [], []
-    for arch in record.archs:
-        own = rows[rows["arch"] == arch]
-        by_size = {name: pooled(own, rate) for name, rate in RATES.items()}
-        drawn = own.groupby("params_non_embedding")["samples"].sum()
+    for arch, by_size in rates_by_size(record).items():
+        drawn = rows[rows["arch"] == arch].groupby("params_non_embedding")["samples"].sum()
         for size in drawn.index:
             cells = [rate_text(found.loc[size]) if size in found.index else "" for found in by_size.values()]
             lines.append([record.names[arch], short(size), f"{drawn[size]:,.0f}", *cells])
