@@ -82,7 +82,7 @@ def test_intervals_are_drawn_at_their_ends_and_lines_are_the_laws():
     long = [line for line in ax.lines if len(line.get_xdata()) == 200]
     assert len(long) == 2
     for line, arch in zip(long, ("lstm_muon", "modern"), strict=True):
-        expected = best_loss("chinchilla", groups[arch]["chinchilla"], table[table["arch"] == arch], line.get_xdata())
+        expected = best_loss(groups[arch]["chinchilla"], table[table["arch"] == arch], line.get_xdata())
         np.testing.assert_allclose(line.get_ydata(), expected)
         assert line.get_xdata()[-1] > max(one.flops for one in ALL)
 

@@ -7,7 +7,9 @@ import pytest
 from matplotlib.collections import PathCollection
 
 from tests.figures.made_fits import at_equal_flop, fit, group, law_of_n_and_d, runs
-from workflow.scripts.figures.surface import NO_SURFACE, amounts_of, flops_per_token, predicted, surface
+from workflow.scripts.figures.amounts import amounts_of
+from workflow.scripts.figures.surface import NO_SURFACE, flops_per_token, surface
+from workflow.scripts.laws.allocation import printed_loss
 
 N, D = np.geomspace(1e5, 1e7, 5), np.geomspace(1e6, 1e8, 4)
 
@@ -17,7 +19,7 @@ def grid():
     """Two architectures of five sizes at four budgets, two seeds each; and their figure."""
     law = law_of_n_and_d(a=30.0, b=40.0)
     n, d = (np.repeat(places.ravel(), 2) for places in np.meshgrid(N, D))
-    loss = predicted(law, n, d) * np.tile([0.99, 1.01], len(n) // 2)
+    loss = printed_loss(law, n, d) * np.tile([0.99, 1.01], len(n) // 2)
     table = pd.concat([runs(n, loss, d), runs(n, 1.1 * loss, d, "lstm")], ignore_index=True)
     fitted = fit(gpt=group(table[:40], chinchilla=law), lstm=group(table[40:], chinchilla=law))
     fig = surface(table, fitted)
@@ -62,6 +64,34 @@ def test_the_title_claims_nothing_and_each_panel_its_interval(grid):
     assert fig.texts[-1].get_text() == "Loss over size and tokens, and the best size for each FLOP"
     for ax, name in zip(fig.axes, ("GPT", "LSTM"), strict=True):
         assert ax.get_title(loc="left") == f"{name}\nbest N ∝ C$^{{0.45}}$ [0.40, 0.50]"
+
+
+def test_another_law_is_drawn_of_a_group_that_has_it(grid):
+    """Its lines, its growth and its formula; Chinchilla's of a group without."""
+    table, fitted, _ = grid
+    coupled = {"E": 1.5, "A": 20.0, "B": 30.0, "alpha": 0.3, "beta": 0.25, "k": 1.4,
+               "compute_optimal": {"N_exponent": 0.61, "ci95": {"N_exponent": None}}}  # fmt: skip
+    groups = fitted["groups"] | {"gpt": fitted["groups"]["gpt"] | {"coupled": coupled}}
+    told = {"gpt": "coupled", "lstm": "coupled"}
+    fig = surface(table, {"groups": groups}, told=told)
+    for ax, law in zip(fig.axes, (coupled, groups["lstm"]["chinchilla"]), strict=True):
+        line = next(line for line in ax.lines if len(line.get_xdata()) == 300 and line.get_linestyle() == "-")
+        assert line.get_ydata() == pytest.approx(printed_loss(law, line.get_xdata(), D[0]))
+    assert fig.axes[0].get_title(loc="left") == "GPT\nbest N ∝ C$^{0.61}$"
+    note = fig.texts[0].get_text().replace("\n", " ")
+    assert "lines: L = E + (A/N^α + B/D^β)^k (GPT), L = E + A/N^α + B/D^β (LSTM), fitted" in note
+    plt.close(fig)
+    fig = surface(table[table["arch"] == "gpt"], {"groups": {"gpt": groups["gpt"]}}, told=told)
+    assert "lines: L = E + (A/N^α + B/D^β)^k, fitted" in fig.texts[0].get_text().replace("\n", " ")
+    plt.close(fig)
+
+
+def test_a_name_that_has_capitals_stays(grid):
+    table, fitted, _ = grid
+    table = table.replace({"arch": {"gpt": "Transformer"}})
+    fig = surface(table, {"groups": {"Transformer": fitted["groups"]["gpt"], "lstm": fitted["groups"]["lstm"]}})
+    assert [ax.get_title(loc="left").split("\n")[0] for ax in fig.axes] == ["Transformer", "LSTM"]
+    plt.close(fig)
 
 
 def test_best_sizes_that_no_run_read_enough_for_are_called_extrapolated(grid):

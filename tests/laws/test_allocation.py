@@ -5,7 +5,7 @@ import pytest
 
 from tests.laws.known_laws import muennighoff
 from tests.laws.test_forms import random_theta, table
-from workflow.scripts.laws.allocation import WITH_OPTIMUM, best_size, optimum_exponents, predicted_loss
+from workflow.scripts.laws.allocation import WITH_OPTIMUM, best_size, optimum_exponents, predicted_loss, printed_loss
 from workflow.scripts.laws.forms import CHINCHILLA, KAPLAN, POWER_IRREDUCIBLE
 from workflow.scripts.laws.repetition import REPEAT, SMS
 
@@ -80,3 +80,17 @@ def test_losses_are_those_of_the_equation():
     law = KAPLAN.printed(theta, data)
     loss = ((law["N_c"] / n) ** (law["alpha"] / law["beta"]) + law["D_c"] / d) ** law["beta"]
     assert predicted_loss(KAPLAN, np.stack((theta, theta)), data, n, d) == pytest.approx(np.stack((loss, loss)))
+
+
+@pytest.mark.parametrize("form", WITH_OPTIMUM, ids=lambda form: form.name)
+def test_printed_parameters_give_the_loss_of_the_law(form):
+    *_, data = table()
+    theta = random_theta(form, np.random.default_rng(3))
+    n, d = np.geomspace(1e6, 1e9, 4), np.array([[1e8], [1e10]])
+    expected = predicted_loss(form, theta, data, *np.broadcast_arrays(n, d)).reshape(2, 4)
+    assert printed_loss(form.printed(theta, data), n, d) == pytest.approx(expected, rel=1e-9)
+
+
+def test_a_law_of_one_of_them_has_no_loss_at_both():
+    with pytest.raises(KeyError):
+        printed_loss({"A": 3.0, "alpha": 0.1}, 1e6, 1e8)

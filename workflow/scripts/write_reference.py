@@ -77,11 +77,12 @@ def original(folder: Path) -> tuple[dict[str, dict], pd.DataFrame | None]:
 
 
 def frontier(record: Record) -> Figure:
-    """Loss over N and D of each architecture, under the name that the page gives it."""
+    """Loss over N and D of each architecture under the name that the page gives it, by the law that it is told by."""
     names = dict(record.names)
     table, later = (None if runs is None else runs.replace({"arch": names}) for runs in (record.table, record.later))
     groups = {names[arch]: group for arch, group in record.fit["groups"].items()}
-    return surface(table, {"groups": groups}, width=forecast_figure.WIDTH, later=later)
+    told = {names[arch]: law for arch, law in record.told.items()}
+    return surface(table, {"groups": groups}, width=forecast_figure.WIDTH, later=later, told=told)
 
 
 def write_figure(fig: Figure, path: Path) -> None:

@@ -111,7 +111,7 @@ def frontiers(rows: Mapping[str, pd.DataFrame], groups: Mapping, head: Headline)
         law, own = groups.get(target.arch, {}).get(target.law), rows[target.arch]
         if law and target.law in OF_N_AND_D:
             flops = np.geomspace(own["flops"].min(), 1.3 * max(most, own["flops"].max()), PLACES)
-            found[target.arch] = (target.law, flops, best_loss(target.law, law, own, flops))
+            found[target.arch] = (target.law, flops, best_loss(law, own, flops))
     return found
 
 

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from workflow.scripts.base.amounts import short
+from workflow.scripts.figures.amounts import Amounts, amounts_of
 from workflow.scripts.figures.look import (
     ERROR_BAR,
     MEDIUM,
@@ -31,8 +32,6 @@ from workflow.scripts.figures.surface import (
     LOSS,
     PANELS,
     PARAMS,
-    Amounts,
-    amounts_of,
     answers,
     answers_key,
     at_equal_flop,
@@ -40,11 +39,11 @@ from workflow.scripts.figures.surface import (
     draw_runs,
     flops_per_token,
     growth,
-    predicted,
     sizes_of,
     title_panel,
 )
 from workflow.scripts.figures.words import legend_in_a_corner, shortened, under_figure
+from workflow.scripts.laws.allocation import printed_loss
 from workflow.scripts.laws.band import Line
 from workflow.scripts.tables.levels import SAME_TOKENS, levels
 
@@ -301,7 +300,7 @@ def draw_slices(ax: Axes, rows: pd.DataFrame, group: dict, amounts: Amounts, los
         n = np.geomspace(mine["params"].min() / 1.3, mine["params"].max() * 1.3, 200)
         if law:
             tokens = amount / flops_per_token(rows, n) if column == "flops" else amount
-            ax.plot(n, predicted(law, n, tokens), color=shade, zorder=1, **thin(0, 1))
+            ax.plot(n, printed_loss(law, n, tokens), color=shade, zorder=1, **thin(0, 1))
         elif column == "flops":
             means = mine.groupby("params")["loss"].mean()
             ax.plot(means.index, means, color=shade, zorder=1, **thin(0, 0.6))

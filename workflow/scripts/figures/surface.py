@@ -3,7 +3,8 @@
 Needs the table of runs as `tables.table.read_table` gives it and the contents of fit.json.
 """
 
-from typing import Literal, NamedTuple
+from collections.abc import Mapping
+from typing import NamedTuple
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -15,6 +16,7 @@ from matplotlib.patheffects import withStroke
 from matplotlib.transforms import Bbox
 
 from workflow.scripts.base.amounts import short
+from workflow.scripts.figures.amounts import Amounts, amounts_of
 from workflow.scripts.figures.look import (
     MEDIUM,
     SMALL,
@@ -32,23 +34,27 @@ from workflow.scripts.figures.look import (
     thin,
 )
 from workflow.scripts.figures.words import heading, shortened, under_figure
-from workflow.scripts.tables.levels import SAME_FLOPS, SAME_TOKENS, levels
+from workflow.scripts.laws.allocation import printed_loss
+from workflow.scripts.tables.levels import SAME_FLOPS, levels
 
 LOSS = "Test loss (nats a character)"
 PARAMS = "Parameters outside the embedding, N"
 SLICES = 5
 PANELS = 12  # groups that are drawn at most, where each has its own axes
-FEW = 12  # amounts that are shown one by one; of more, `SHOWN` from the least to the most
-SHOWN = 8
 DASHES = (0, (4, 3))
 GREY = "#777777"
 HALO = [withStroke(linewidth=1.5, foreground="white")]  # around words that a line may run behind
 BEYOND = 4.0  # slices and the frontier go on to so many times the most tokens that a run read
 TITLE = "Loss over size and tokens, and the best size for each FLOP"
 SURFACE_KEY = (
-    "Marks: {marks}; coloured lines: L = E + A/N^α + B/D^β, fitted to all runs at once. Brackets: 95%. Dashes: runs of"
-    " equal FLOP, large N with few tokens to small N with many; each one's lowest point is the best size for its FLOP."
+    "Marks: {marks}; coloured lines: {laws}, fitted to all runs at once. Brackets: 95%. Dashes: runs of equal FLOP,"
+    " large N with few tokens to small N with many; each one's lowest point is the best size for its FLOP."
 )
+ADDITIVE = "chinchilla"  # the law that is drawn where no other is asked for
+FORMULAS = {
+    ADDITIVE: "L = E + A/N^α + B/D^β", "chinchilla_tied": "L = E + A/N^α + B/D^α",
+    "coupled": "L = E + (A/N^α + B/D^β)^k", "kaplan": "L = ((N_c/N)^(α/β) + D_c/D)^β",
+}  # fmt: skip
 UNREAD = "By the fit {of} the best sizes read more tokens than any run did: that is extrapolated."
 NO_SURFACE = "No law of N and D: it needs 3 sizes and 3 budgets of tokens."
 ASKED_KEY = {"predictions": "thin diamonds: predictions, with 95% for one more run",
@@ -62,49 +68,6 @@ STAR: dict = {
     "markeredgewidth": 0.6,
     "linestyle": "none",
 }
-
-Colour = tuple[float, float, float, float]
-
-
-class Amounts(NamedTuple):
-    """Tokens or FLOP that colours stand for.
-
-    Attributes:
-        column: tokens or flops.
-        shown: the amounts that lines are drawn at, ascending: the levels of the runs, or, where there are many, some
-            between the least and the most.
-        level: place in ``shown`` of each run's level, by the index of the table; None where there are too many.
-    """
-
-    column: str
-    shown: list[float]
-    level: pd.Series | None
-
-    def colours(self, amounts: np.ndarray) -> np.ndarray:
-        """(n, 4) colours of amounts (n,), darker for more."""
-        span = np.log(self.shown[-1] / self.shown[0]) or 1.0
-        shades: np.ndarray = plt.get_cmap("viridis")(0.9 - 0.8 * np.clip(np.log(amounts / self.shown[0]) / span, 0, 1))
-        return shades
-
-    def colour(self, amount: float) -> Colour:
-        """That of one amount."""
-        r, g, b, a = map(float, self.colours(np.array([amount]))[0])
-        return r, g, b, a
-
-    def shades(self) -> list[tuple[float, Colour]]:
-        """Each of the amounts shown, with its colour."""
-        return [(amount, self.colour(amount)) for amount in self.shown]
-
-    def handles(self, line: Literal["-", "none"] = "-") -> list[Line2D]:
-        """Entries of a legend."""
-        return [
-            Line2D([], [], color=shade, marker="o", linestyle=line, label=self.name(amount), **thin(3.5, 1))
-            for amount, shade in self.shades()
-        ]
-
-    def name(self, amount: float) -> str:
-        """What the legend says of an amount."""
-        return f"D = {short(amount)}" if self.column == "tokens" else f"{digits(amount, 3)} FLOP"
 
 
 def at_equal_flop(rows: pd.DataFrame, group: dict) -> bool:
@@ -122,16 +85,6 @@ class Slice(NamedTuple):
     loss: np.ndarray
 
 
-def amounts_of(rows: pd.DataFrame, column: str) -> Amounts:
-    """The amounts of tokens or FLOP, as ``column`` says, that ``rows`` are shown by."""
-    values = rows[column].to_numpy(float)
-    level = levels(values, SAME_TOKENS if column == "tokens" else SAME_FLOPS)
-    if level.max() < FEW:
-        shown = [float(np.median(values[level == i])) for i in range(level.max() + 1)]
-        return Amounts(column, shown, pd.Series(level, rows.index))
-    return Amounts(column, np.geomspace(values.min(), values.max(), SHOWN).tolist(), None)
-
-
 def surfaces(fit: dict) -> list[str]:
     """The groups that have a law of N and D."""
     return [name for name in sorted(fit["groups"]) if fit["groups"][name].get("chinchilla")]
@@ -144,6 +97,7 @@ def surface(
     loss: str = LOSS,
     width: float = MEDIUM,
     later: pd.DataFrame | None = None,
+    told: Mapping[str, str] | None = None,
 ) -> Figure:
     """L(N, D) of each group: runs coloured by their tokens, slices of equal FLOP, and the best N for each FLOP.
 
@@ -152,6 +106,7 @@ def surface(
         loss: label of the y axis.
         width: of the figure, in inches.
         later: runs that the laws were not fitted to, such as those of a forecast.
+        told: which of the laws in `FORMULAS` is drawn of a group that has it; else Chinchilla's.
 
     Raises:
         InputError: it is too narrow or too wide for that; see `page`.
@@ -168,8 +123,9 @@ def surface(
         later = (chosen[:0] if later is None else later).pipe(lambda runs: runs[runs[by].isin(names)])
         seen = [*chosen["loss"], *later["loss"], *(one["loss"] for one in asked)]
         slices, unread = [], []
+        drawn_by = {name: law_of(fit["groups"][name], (told or {}).get(name, ADDITIVE)) for name in names}
         for ax, name in zip(axes, names, strict=True):
-            law, rows = fit["groups"][name]["chinchilla"], chosen[chosen[by] == name]
+            law, rows = fit["groups"][name][drawn_by[name]], chosen[chosen[by] == name]
             log_axis(ax, pd.concat([chosen["params"], later["params"], sizes_of(asked)]), PARAMS)
             ax.set_ylim(loss_limits(seen, [0.95 * min(seen), max(seen)]))
             loss_axis(ax, loss)
@@ -181,7 +137,8 @@ def surface(
             title_panel(ax, name, each - 0.8 * scale, [growth(law["compute_optimal"])])
         groups = len(surfaces(fit))
         notes = f"{PANELS} of {groups} groups. " if groups > PANELS else ""
-        notes += SURFACE_KEY.format(marks="means over seeds" if amounts.level is not None else "runs")
+        marks = "means over seeds" if amounts.level is not None else "runs"
+        notes += SURFACE_KEY.format(marks=marks, laws=formulas(drawn_by))
         if unread:
             notes += " " + UNREAD.format(of="of each" if len(unread) == len(names) else f"of {', '.join(unread)}")
         notes += answers_key([fit["groups"][name] for name in names], *ASKED_KEY) + LATER_KEY * bool(len(later))
@@ -189,6 +146,19 @@ def surface(
         for ax, drawn in zip(axes, slices, strict=True):
             label_slices(ax, drawn)
     return fig
+
+
+def law_of(group: dict, told: str) -> str:
+    """The law of a group that is drawn: that which is ``told``, if it has it."""
+    return told if told in FORMULAS and group.get(told) else ADDITIVE
+
+
+def formulas(drawn_by: Mapping[str, str]) -> str:
+    """The law that is drawn of all groups, or of each."""
+    each = {name: FORMULAS[law] for name, law in drawn_by.items()}
+    if len(set(each.values())) == 1:
+        return next(iter(each.values()))
+    return ", ".join(f"{formula} ({heading(name)})" for name, formula in each.items())
 
 
 def growth(optimal: dict) -> str:
@@ -224,7 +194,7 @@ def draw_surface(ax: Axes, rows: pd.DataFrame, law: dict, amounts: Amounts) -> t
     n = np.geomspace(rows["params"].min(), rows["params"].max(), 300)
     draw_marks(ax, rows, amounts)
     for tokens, shade in amounts.shades():
-        ax.plot(n, predicted(law, n, tokens), color=shade, **thin(0, 1))
+        ax.plot(n, printed_loss(law, n, tokens), color=shade, **thin(0, 1))
     per_token = flops_per_token(rows, n)
     least, most = rows["tokens"].min(), rows["tokens"].max()
     span = np.log(rows["flops"].min()), np.log(rows["flops"].max())
@@ -233,7 +203,7 @@ def draw_surface(ax: Axes, rows: pd.DataFrame, law: dict, amounts: Amounts) -> t
         tokens = flops / per_token
         near = (tokens >= least) & (tokens <= BEYOND * most)
         if near.any():
-            slices.append(Slice(f"{digits(flops, 1)} FLOP", n[near], predicted(law, n[near], tokens[near])))
+            slices.append(Slice(f"{digits(flops, 1)} FLOP", n[near], printed_loss(law, n[near], tokens[near])))
             ax.plot(*slices[-1][1:], color=GREY, linestyle=DASHES, zorder=1, **thin(0, 0.7))
     best = [best_size(law, n, flops / per_token) for flops in np.exp(np.linspace(*span, 200))]
     frontier = np.array([place for place in best if place is not None and place[2] <= BEYOND * most]).reshape(-1, 3)
@@ -247,10 +217,12 @@ def draw_later(ax: Axes, rows: pd.DataFrame, later: pd.DataFrame, law: dict) -> 
     """Runs that a law was not fitted to, and the law at their tokens, from the largest size of ``rows`` on."""
     for (params, tokens), loss in later.groupby(["params", "tokens"])["loss"].mean().items():
         n = np.geomspace(min(rows["params"].max(), params), 1.2 * params, 100)
-        ax.plot(n, predicted(law, n, tokens), color=GREY, zorder=1, **thin(0, 0.8))
+        ax.plot(n, printed_loss(law, n, tokens), color=GREY, zorder=1, **thin(0, 0.8))
         ax.plot(params, loss, zorder=6, **STAR, **thin(9))
-        ax.annotate(f"D = {short(tokens)}", (params, loss), (0, 6), textcoords="offset points", ha="center", zorder=6,
-                    fontsize=SMALL / 9 * plt.rcParams["font.size"], color=GREY, path_effects=HALO)  # fmt: skip
+        above = bool(loss > printed_loss(law, params, tokens))  # its name is not on the line
+        ax.annotate(f"D = {short(tokens)}", (params, loss), (0, 6 if above else -6), textcoords="offset points",
+                    ha="center", va="bottom" if above else "top", zorder=6, color=GREY, path_effects=HALO,
+                    fontsize=SMALL / 9 * plt.rcParams["font.size"])  # fmt: skip
 
 
 def draw_marks(ax: Axes, rows: pd.DataFrame, amounts: Amounts) -> None:
@@ -297,11 +269,6 @@ def draw_answers(ax: Axes, group: dict, amounts: Amounts) -> None:
                       "*" if best else "d", best and best["params"])  # fmt: skip
 
 
-def predicted(law: dict, n: np.ndarray, tokens: np.ndarray | float) -> np.ndarray:
-    """Loss at each N (k,) and D, one or (k,), by the entry ``chinchilla`` of fit.json."""
-    return law["E"] + law["A"] * n ** -law["alpha"] + law["B"] * np.asarray(tokens, float) ** -law["beta"]
-
-
 def flops_per_token(rows: pd.DataFrame, n: np.ndarray) -> np.ndarray:
     """FLOP a token at each N (k,), by a parabola on log-log through those of the runs.
 
@@ -315,7 +282,7 @@ def flops_per_token(rows: pd.DataFrame, n: np.ndarray) -> np.ndarray:
 
 def best_size(law: dict, n: np.ndarray, tokens: np.ndarray) -> tuple[float, float, float] | None:
     """N, loss and D at the lowest point of a slice, N and D (k,); None where that is an end of it."""
-    loss = predicted(law, n, tokens)
+    loss = printed_loss(law, n, tokens)
     best = int(loss.argmin())
     return None if best in (0, len(n) - 1) else (n[best], loss[best], tokens[best])
 

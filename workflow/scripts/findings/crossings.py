@@ -16,7 +16,7 @@ import pandas as pd
 from workflow.scripts.findings.curves import REACH, Curve, fit_curve, open_interval
 from workflow.scripts.forecasts.best_size import cost_of_a_token
 from workflow.scripts.forecasts.candidates import Candidate, of_all_budgets
-from workflow.scripts.laws.allocation import FlopsPerToken, predicted_loss
+from workflow.scripts.laws.allocation import FlopsPerToken, predicted_loss, printed_loss
 from workflow.scripts.laws.estimate import Settings
 from workflow.scripts.laws.intervals import bootstrap, percentile_interval
 from workflow.scripts.laws.loss_surface import trunks
@@ -24,7 +24,7 @@ from workflow.scripts.laws.power_law import points_at
 from workflow.scripts.laws.problem import Fit
 from workflow.scripts.tables.levels import SAME_TOKENS, levels
 
-OF_N_AND_D = ("chinchilla", "chinchilla_tied", "kaplan", "coupled")  # that `loss_by` knows
+OF_N_AND_D = ("chinchilla", "chinchilla_tied", "kaplan", "coupled")  # that `printed_loss` knows
 ALSO_DRAWN = ("chinchilla", "coupled")
 DRAWS = 80  # of each law
 PLACES = 161  # amounts of FLOP that are looked at, and
@@ -170,24 +170,8 @@ def zeros(grid: np.ndarray, gap: np.ndarray, before: np.ndarray) -> np.ndarray:
     return places
 
 
-def loss_by(name: str, law: Mapping, n: np.ndarray, d: np.ndarray) -> np.ndarray:
-    """Loss at N and D by the printed parameters of a law of fit.json.
-
-    Raises:
-        KeyError: it is no law of N and D that is told of runs which read their data once.
-    """
-    if name == "kaplan":
-        alpha, beta = law["alpha"], law["beta"]
-        kaplan: np.ndarray = ((law["N_c"] / n) ** (alpha / beta) + law["D_c"] / d) ** beta
-        return kaplan
-    beta = {"chinchilla": "beta", "coupled": "beta", "chinchilla_tied": "alpha"}[name]
-    reducible = law["A"] * n ** -law["alpha"] + law["B"] * d ** -law[beta]
-    loss: np.ndarray = law["E"] + reducible ** law.get("k", 1.0)
-    return loss
-
-
-def best_loss(name: str, law: Mapping, rows: pd.DataFrame, flops: np.ndarray) -> np.ndarray:
+def best_loss(law: Mapping, rows: pd.DataFrame, flops: np.ndarray) -> np.ndarray:
     """(k,) the lowest loss at each FLOP by the printed parameters of a law, a token costing what it does ``rows``."""
     n = sizes_for(rows)
-    lowest: np.ndarray = loss_by(name, law, n, flops[:, None] / cost_of_a_token(rows)(n)).min(axis=1)
+    lowest: np.ndarray = printed_loss(law, n, flops[:, None] / cost_of_a_token(rows)(n)).min(axis=1)
     return lowest

@@ -3,7 +3,7 @@
 Needs a law (`laws.forms`), its parameters in the coordinates of the data that it was fitted to, and what a token costs.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -53,6 +53,22 @@ def predicted_loss(
     places = data.at(n, d, unique)
     log_loss, _ = form.predict(np.atleast_2d(theta).T[:, :, None], places)
     loss: np.ndarray = np.exp(np.minimum(log_loss, LARGEST))
+    return loss
+
+
+def printed_loss(law: Mapping, n: Counts, d: Counts) -> np.ndarray:
+    """Loss at N and D, which are broadcast, by the parameters of a law of both as fit.json has them.
+
+    Raises:
+        KeyError: it is none of the laws that are told of runs which read their data once.
+    """
+    n, d = np.asarray(n, float), np.asarray(d, float)
+    if "N_c" in law:
+        alpha, beta = law["alpha"], law["beta"]
+        kaplan: np.ndarray = ((law["N_c"] / n) ** (alpha / beta) + law["D_c"] / d) ** beta
+        return kaplan
+    beta = law.get("beta", law["alpha"])  # with one exponent it is that of both
+    loss: np.ndarray = law["E"] + (law["A"] * n ** -law["alpha"] + law["B"] * d**-beta) ** law.get("k", 1.0)
     return loss
 
 
