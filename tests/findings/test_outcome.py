@@ -147,6 +147,12 @@ def test_a_bad_table_is_one_sentence(tmp_path, rows, sentence):
         read_measured(tmp_path / "runs.csv")
 
 
+def test_a_corpus_whose_digits_look_like_a_number_is_none(tmp_path):
+    table({"corpus": "123456e78901"}).to_csv(tmp_path / "runs.csv", index=False)
+    runs = read_measured(tmp_path / "runs.csv")
+    assert outcomes(registered(GPT, corpus="123456e78901ff"), runs)["registrations"][0]["targets"][0]["observed"]
+
+
 def test_a_table_is_read_as_it_was_written(tmp_path):
     table({}, OF_LSTM).to_csv(tmp_path / "runs.csv", index=False)
     pd.testing.assert_frame_equal(read_measured(tmp_path / "runs.csv"), table({}, OF_LSTM), check_dtype=False)

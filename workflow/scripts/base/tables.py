@@ -1,5 +1,6 @@
 """Tables in and out: CSV that somebody may have edited, and Markdown for a page."""
 
+from collections.abc import Collection
 from pathlib import Path
 
 import pandas as pd
@@ -7,14 +8,18 @@ import pandas as pd
 from workflow.scripts.base.errors import InputError
 
 
-def read_csv(path: str | Path, *columns: str) -> pd.DataFrame:
+def read_csv(path: str | Path, *columns: str, text: Collection[str] = ()) -> pd.DataFrame:
     """Rows of a CSV file.
+
+    Args:
+        columns: that it must have.
+        text: columns that are no numbers, whatever they look like.
 
     Raises:
         InputError: it is no CSV, has no row, or lacks one of ``columns``.
     """
     try:
-        table = pd.read_csv(path)
+        table = pd.read_csv(path, dtype=dict.fromkeys(text, str))
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise InputError(f"{path} is not readable as CSV ({error})") from error
     for name in columns:

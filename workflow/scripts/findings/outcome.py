@@ -26,7 +26,7 @@ def read_measured(path: str | Path) -> pd.DataFrame:
     Raises:
         InputError: it is no runs.csv, a number in it is none, or a run is there twice.
     """
-    runs = read_csv(path, "model", "corpus", "test_loss_se", *NUMBERS)
+    runs = read_csv(path, "model", "corpus", "test_loss_se", *NUMBERS, text=["corpus"])
     for name in NUMBERS:
         numbers = pd.to_numeric(runs[name], errors="coerce")
         low = numbers < 0 if name == "seed" else numbers <= 0
