@@ -10,6 +10,7 @@ import pytest
 from tests import reference_study
 from tests.conftest import ROOT
 from workflow.scripts import write_reference
+from workflow.scripts.base.amounts import short
 from workflow.scripts.base.files import read_json, write_json
 from workflow.scripts.base.uncertainty import wilson
 from workflow.scripts.findings import crossings
@@ -176,7 +177,8 @@ def test_rates_of_what_is_written_are_pooled_over_seeds(finished):
         n = int(own["syntax_n"].sum())
         count = round((own["syntax_rate"] * own["syntax_n"]).sum())
         low, high = wilson(count, n)
-        assert f"| LSTM | {size} | {own['samples'].sum()} | {count / n:.0%} [{low:.0%}, {high:.0%}] |" in text
+        drawn = f"{size} | {short(own['tokens'].max())} | {own['samples'].sum()}"
+        assert f"| LSTM | {drawn} | {count / n:.0%} [{low:.0%}, {high:.0%}] |" in text
         ends.append((low, high))
     (_, top), (bottom, _) = ends
     way = "rises" if bottom > top else "cannot be told apart"

@@ -95,19 +95,18 @@ def test_tokens_for_each_parameter_are_of_the_most_flop_that_runs_reach():
 def test_grammar_comes_before_rhythm_only_where_intervals_are_apart():
     def record(*rates: tuple[float, float]) -> SimpleNamespace:
         rows = pd.DataFrame(
-            [{"writer": f"m{i}", "arch": "gpt", "params_non_embedding": 10**i, "prompt": None, "samples": 200,
+            [{"writer": f"m{i}", "arch": "gpt", "params_non_embedding": 10**i,
+              "tokens": 10 ** (i + 2), "prompt": None, "samples": 200,
               **{f"{name}_{part}": 200 if part == "n" else rate
                  for name, rate in (("syntax", syntax), ("rhythm", rhythm), ("tools", 0.5), ("ended", 0.5),
                                     ("copied", 0.0))
                  for part in ("rate", "n")}}
              for i, (syntax, rhythm) in enumerate(rates, 4)]
         )  # fmt: skip
-        return SimpleNamespace(
-            archs=["gpt"], names=NAMES, csv=lambda name, *columns: rows if name == "writing.csv" else None
-        )
+        return SimpleNamespace(archs=["gpt"], names=NAMES, writing=rows)
 
     said = of_writing(record((0.3, 0.02), (0.5, 0.05), (0.8, 0.2)))
-    assert "from 10k to 1M parameters tunes that keep it go from 30% [" in said
+    assert "from N = 10k, D = 1M to N = 1M, D = 100M tunes that keep it go from 30% [" in said
     assert "those with every bar right from 2% [1%, 5%] to 20% [15%, 26%] (Transformer)." in said
     assert of_writing(record((0.3, 0.02), (0.32, 0.02))) == ""
     assert of_writing(record((0.3, 0.02), (0.8, 0.8))) == ""

@@ -55,6 +55,8 @@ def main(argv: list[str] | None = None) -> None:
     curves = optional(tables / "curves.csv", *CURVES)
     strata = optional(tables / "strata.csv", *STRATA)
     writing = optional(tables / "writing.csv", *WRITING)
+    if writing is not None and (tables / "targets" / "writing.csv").exists():
+        writing = pd.concat([writing, read_csv(tables / "targets" / "writing.csv", *WRITING)], ignore_index=True)
     folder.mkdir(parents=True, exist_ok=True)
     if curves is not None:
         save(loss_curves(curves), folder / "loss_curves")

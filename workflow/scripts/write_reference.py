@@ -2,8 +2,8 @@
 
 --tables holds runs.csv and fit.json, and whatever else `record` has put there: registered.json, forecast.json,
 targets/, lr_transfer.json, ablations.json, plan.json, corpus.json. What is not there yet is told as such. Beside the
-page are written forecast.png, frontier.png and derived.json: where two architectures cross, the best sizes, and how the
-first registration would have forecast runs that joined the fit after it.
+page are written forecast.png, frontier.png, writing.png and derived.json: where two architectures cross, the best
+sizes, and how the first registration would have forecast runs that joined the fit after it.
 
 Example:
   python -m workflow.scripts.write_reference --tables docs/reference-study --original docs/original-study \\
@@ -23,6 +23,7 @@ from workflow.scripts.figures import forecast as forecast_figure
 from workflow.scripts.figures import original as original_study
 from workflow.scripts.figures.save import as_png
 from workflow.scripts.figures.surface import surface
+from workflow.scripts.figures.writing import validity
 from workflow.scripts.findings.crossings import crossings
 from workflow.scripts.findings.joined_later import joined_later
 from workflow.scripts.forecasts.ask import answer_of_flops
@@ -107,6 +108,8 @@ def main(argv: list[str] | None = None) -> None:
         forecast_figure.draw(record.table, record.fit["groups"], record.head, crossing), output.parent / "forecast.png"
     )
     write_figure(frontier(record), output.parent / "frontier.png")
+    if record.writing is not None:
+        write_figure(validity(record.writing.replace({"arch": dict(record.names)})), output.parent / "writing.png")
     write_json(output.parent / "derived.json", found)
     write_text(output, text)
 

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from workflow.scripts.base import measures
 from workflow.scripts.base.uncertainty import wilson
 from workflow.scripts.figures.look import log_axis, style_of, tight_within
+from workflow.scripts.figures.words import heading
 
 COLUMNS = (
     "writer", "arch", "params_non_embedding", "prompt", "samples",
@@ -66,7 +67,7 @@ def rate_panel(ax: Axes, writing: pd.DataFrame, rate: measures.Rate) -> None:
         bars = np.stack((sizes["rate"] - sizes["low"], sizes["high"] - sizes["rate"])).clip(0)
         ax.errorbar(
             sizes.index, sizes["rate"], yerr=bars, color=style["color"], marker=style["marker"], linestyle="none",
-            markersize=4, capsize=2, elinewidth=0.8, label=arch.upper(),
+            markersize=4, capsize=2, elinewidth=0.8, label=heading(arch),
         )  # fmt: skip
     log_axis(ax, models["params_non_embedding"], PARAMS)
     ax.set_ylim(-0.02, 1.02)
@@ -84,7 +85,7 @@ def value_panel(ax: Axes, writing: pd.DataFrame, column: str) -> None:
                    linewidths=0.6, marker=style["marker"])  # fmt: skip
         means = rows.groupby("params_non_embedding")[column].mean()
         ax.plot(means.index, means, color=style["color"], marker=style["marker"], linestyle="none", markersize=4,
-                label=arch.upper())  # fmt: skip
+                label=heading(arch))  # fmt: skip
     log_axis(ax, models["params_non_embedding"], PARAMS)
 
 
@@ -100,7 +101,8 @@ def finish(fig: Figure, axes: np.ndarray, writing: pd.DataFrame, empty: Axes | N
     else:
         fig.legend(handles, labels, loc="lower center", ncols=len(labels), bbox_to_anchor=(0.5, 0.03))
     beside = f", lines over {others.min():.0f}" if len(others) else ""
-    said = f"Marks over {drawn.min():.0f} tunes a size{beside}; error bars: 95% (Wilson); open marks: single runs"
+    more = " or more" if drawn.max() > drawn.min() else ""
+    said = f"Marks over {drawn.min():.0f}{more} tunes a size{beside}; error bars: 95% (Wilson); open marks: single runs"
     fig.text(0.5, 0.012, said, ha="center", fontsize=7.5)
     return fig
 

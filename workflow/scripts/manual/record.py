@@ -8,6 +8,7 @@ import pandas as pd
 
 from workflow.scripts.base.files import read_json
 from workflow.scripts.base.tables import read_csv
+from workflow.scripts.figures.writing import COLUMNS as WRITING
 from workflow.scripts.findings.headline import Headline, headline, names_of
 from workflow.scripts.tables.fit_file import read_fit
 from workflow.scripts.tables.table import read_table
@@ -58,6 +59,13 @@ class Record:
     def later(self) -> pd.DataFrame | None:
         """The same for the laws."""
         return read_table(self.folder / "targets/runs.csv")[0] if self.has("targets/runs.csv") else None
+
+    @cached_property
+    def writing(self) -> pd.DataFrame | None:
+        """What each writer wrote, the models that were forecast too."""
+        found = [self.csv(name, *WRITING) for name in ("writing.csv", "targets/writing.csv")]
+        tables = [table for table in found if table is not None]
+        return pd.concat(tables, ignore_index=True) if tables else None
 
     @cached_property
     def head(self) -> Headline:

@@ -139,7 +139,10 @@ def of_best_size(record: Record, best: Mapping[str, Sequence[Mapping]]) -> str:
 
 
 def of_writing(record: Record) -> str:
-    """How grammar and bars come with size, of the architectures of which both are surely further; empty of none."""
+    """How grammar comes before bars from the smallest run that wrote to the largest; empty where intervals overlap."""
+    if record.writing is None:
+        return ""
+    tokens = record.writing.groupby("params_non_embedding")["tokens"].max()
     said = []
     for arch, by_size in rates_by_size(record).items():
         grammar, bars = by_size.get(GRAMMAR), by_size.get(BARS)
@@ -147,13 +150,13 @@ def of_writing(record: Record) -> str:
             continue
         rose = grammar.iloc[-1]["low"] > grammar.iloc[0]["high"]
         if rose and grammar.iloc[-1]["low"] > bars.iloc[-1]["high"]:
-            small, large = (short(grammar.index[i]) for i in (0, -1))
+            small, large = (f"N = {short(n)}, D = {short(tokens[n])}" for n in grammar.index[[0, -1]])
             said.append(
-                f"from {small} to {large} parameters tunes that keep it go from {rate_text(grammar.iloc[0])} to"
+                f"from {small} to {large} tunes that keep it go from {rate_text(grammar.iloc[0])} to"
                 f" {rate_text(grammar.iloc[-1])}, and those with every bar right from {rate_text(bars.iloc[0])} to"
                 f" {rate_text(bars.iloc[-1])} ({record.names[arch]})"
             )
-    return f"Known: grammar comes with size, and before rhythm: {'; '.join(said)}." if said else ""
+    return f"Known: grammar comes with N and D, and before rhythm: {'; '.join(said)}." if said else ""
 
 
 def not_reached(record: Record) -> str:

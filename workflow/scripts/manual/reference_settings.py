@@ -121,19 +121,11 @@ def precision_words(entry: dict) -> str:
     return f"{PRECISION} {what}: {difference_in_words(entry)}."
 
 
-def written_unprompted(record: Record) -> pd.DataFrame | None:
-    """What each writer wrote without a prompt, the models that were forecast too; None if none of it is recorded."""
-    tables = [
-        rows for name in ("writing.csv", "targets/writing.csv") if (rows := record.csv(name, "writer")) is not None
-    ]
-    return unprompted(pd.concat(tables, ignore_index=True)) if tables else None
-
-
 def rates_by_size(record: Record) -> dict[str, dict[str, pd.DataFrame]]:
     """Of each architecture each of the `RATES` by size, with its interval, seeds together."""
-    rows = written_unprompted(record)
-    if rows is None:
+    if record.writing is None:
         return {}
+    rows = unprompted(record.writing)
     return {
         arch: {name: pooled(rows[rows["arch"] == arch], rate) for name, rate in RATES.items()} for arch in record.archs
     }
@@ -141,26 +133,31 @@ def rates_by_size(record: Record) -> dict[str, dict[str, pd.DataFrame]]:
 
 def written(record: Record) -> list[str]:
     """Rates of what the models of each size write, and which of them change with size."""
-    rows = written_unprompted(record)
-    if rows is None:
+    if record.writing is None:
         return ["Nothing that the models write is recorded yet."]
+    rows = unprompted(record.writing)
     lines, said = [], []
     for arch, by_size in rates_by_size(record).items():
-        drawn = rows[rows["arch"] == arch].groupby("params_non_embedding")["samples"].sum()
-        for size in drawn.index:
+        sizes = rows[rows["arch"] == arch].groupby("params_non_embedding")
+        for size, own in sizes:
             cells = [rate_text(found.loc[size]) if size in found.index else "" for found in by_size.values()]
-            lines.append([record.names[arch], short(size), f"{drawn[size]:,.0f}", *cells])
+            lines.append(
+                [record.names[arch], short(size), short(own["tokens"].max()), f"{own['samples'].sum():,.0f}", *cells]
+            )
         said.append(f"- {record.names[arch]}: {changes(by_size)}")
     real = rows[rows["writer"] == "real"]
     if len(real):
         cells = [real_text(real, rate) for rate in RATES.values()]
-        lines.append(["real tunes", "", f"{real['samples'].sum():,.0f}", *cells])
+        lines.append(["real tunes", "", "", f"{real['samples'].sum():,.0f}", *cells])
     missing = [] if record.has("targets/writing.csv") else ["What the forecast runs write is not recorded yet."]
     return [
         "Shares of tunes, seeds of a size together, with 95% (Wilson).",
-        table(["writer", "N", "tunes", *RATES], lines),
-        "Between the smallest and the largest size, by whether the intervals of the two are apart:",
+        table(["writer", "N", "D", "tunes", *RATES], lines),
+        "Between the smallest size and the largest, which read more tokens if it was forecast, by whether the intervals"
+        " of the two are apart:",
         "\n".join(said),
+        "![Shares of tunes that pass each check, against parameters, with lines for real tunes and n-grams]"
+        "(writing.png)",
         *missing,
     ]
 
