@@ -96,7 +96,7 @@ def draw(table: pd.DataFrame, groups: Mapping, head: Headline, crossing: Mapping
     note = NOTE.format(laws=" and ".join(laws)) if laws else NOTE.split(". Lines:")[0] + "."
     note += ERROR if any(target.error is not None for target in head.targets) else ""
     note += (CROSSED if crossed else "") + (AGAIN if head.first else "")
-    under_figure(fig, [note], sentence(head), handles=key(archs, names, head.targets))
+    under_figure(fig, [note], sentence(head, by_arch=False), handles=key(archs, names, head.targets))
     return fig
 
 

@@ -110,17 +110,18 @@ def times(factor: float) -> str:
     return f"{factor:.0f}" if factor >= 10 else f"{factor:.2g}"
 
 
-def sentence(head: Headline) -> str:
-    """What happened, in one sentence without its end."""
+def sentence(head: Headline, by_arch: bool = True) -> str:
+    """What happened, in one sentence without its end; errors of each architecture, or the largest of all."""
     targets, known = head.targets, measured(head.earliest)
     if not targets:
         return "No forecast was registered before its runs were trained" if head.registrations else NONE
     if not known:
         return f"Forecasts registered {head.made}; the runs come next"
-    said = f"Registered forecasts at {reach(known)} times the compute: {errors(known)}"
+    inside = how_many_inside(known)
+    said = f"Registered forecasts at {reach(known)} times the compute: off by {errors(known, by_arch)}, {inside}"
     runs = {one.run for one in head.first}
     if again := [target for target in measured(targets) if target.run in runs]:
-        said += f"; again from more runs, at {reach(again)} times: {errors(again).removeprefix('off by ')}"
+        said += f"; again from more runs, at {reach(again)} times: {errors(again, by_arch)}, {how_many_inside(again)}"
     return said
 
 
@@ -144,23 +145,26 @@ def reach(known: Sequence[Told]) -> str:
     return f"{'up to ' if len(set(factors)) > 1 else ''}{times(max(factors))}"
 
 
-def errors(known: Sequence[Told]) -> str:
-    """How far off forecasts were, by architecture, and how many intervals held the outcome."""
-    archs = list(dict.fromkeys(target.arch for target in known))
-    names = names_of(archs)
-    said = []
-    for arch in archs:
-        own = [target.error for target in known if target.arch == arch and target.error is not None]
-        size = f"{own[0]:+.1%}" if len(own) == 1 else f"at most {max(map(abs, own)):.1%}"
-        said.append(f"{size} ({names[arch]})")
-    return f"off by {' and '.join(said)}, {how_many_inside(known)}"
+def errors(known: Sequence[Told], by_arch: bool) -> str:
+    """How far off forecasts were: of each architecture, or of all."""
+    if not by_arch:
+        return largest_error(known)
+    names = names_of(sorted({target.arch for target in known}))
+    of_each = {name: largest_error([target for target in known if target.arch == arch]) for arch, name in names.items()}
+    return " and ".join(f"{error} ({name})" for name, error in of_each.items())
+
+
+def largest_error(known: Sequence[Told]) -> str:
+    """The error of one forecast, or how large those of several are."""
+    found = [target.error for target in known if target.error is not None]
+    return f"{found[0]:+.1%}" if len(found) == 1 else f"at most {max(map(abs, found)):.1%}"
 
 
 def how_many_inside(known: Sequence[Told]) -> str:
     """How many intervals held the outcome."""
     held = sum(bool(target.inside) for target in known)
     if len(known) == 1:
-        return "inside its 95% interval" if held else "outside its 95% interval"
+        return f"{'inside' if held else 'outside'} its 95% interval"
     everyone = "both" if len(known) == 2 else f"all {len(known)}"
     if held in (0, len(known)):
         return f"{everyone} {'inside' if held else 'outside'} their 95% intervals"

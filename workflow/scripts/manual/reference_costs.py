@@ -65,7 +65,7 @@ def hours(record: Record) -> list[str]:
     suite, longer = record.runs[~is_longer], record.runs[is_longer]
     spent: dict[str, tuple[int, float] | None] = {
         "suite": (len(suite), seconds_spent(suite)),
-        "longer": (len(longer), seconds_spent(longer)),
+        "longer": (len(longer), seconds_spent(record.runs) - seconds_spent(suite)),
         "targets": None if record.targets is None else (len(record.targets), seconds_spent(record.targets)),
         "settings": seconds_in(record.csv("ablations.csv")),
         "trials": seconds_in(record.csv("lr_transfer.csv")),

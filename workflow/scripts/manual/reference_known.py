@@ -71,11 +71,15 @@ def of_floor(record: Record) -> str:
         return ""
     targets = record.forecast["registrations"][0]["targets"] if record.forecast else []
     laws = [target["laws"].get(NO_FLOOR) for target in targets if target["observed"] and not target["after_outcome"]]
-    tried = [law["inside"] for law in laws if law]
-    sure = above_zero and tried and not any(tried)
-    said = "Known: loss falls" if sure else "Not known: whether loss falls"
-    held = f" {LAWS[NO_FLOOR]}, which has none, held {sum(tried)} of {len(tried)} forecast runs." if any(tried) else ""
-    return f"{said} towards a floor above zero. E = {', '.join(floors)} nats a character, 95% in brackets.{held}"
+    tried = [law for law in laws if law]
+    held = [law for law in tried if law["inside"]]
+    said = "Known: loss falls" if above_zero and tried and not held else "Not known: whether loss falls"
+    said += f" towards a floor above zero. E = {', '.join(floors)} nats a character, 95% in brackets."
+    if held:
+        most = max(abs(law["error"]) for law in tried)
+        of = f"{len(held)} of {len(tried)} forecast runs"
+        said += f" {LAWS[NO_FLOOR]}, which has none, held {of}; it was off by at most {most:.1%}."
+    return said
 
 
 def of_gap(record: Record, joined: Sequence[Mapping]) -> str:
