@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from tests.conftest import ROOT, command
-from workflow.scripts import fit_scaling
+from workflow.scripts import fit_scaling, plot_scaling
 from workflow.scripts.base.measures import BARS, FORM, JUDGED
 from workflow.scripts.base.tables import read_csv
 from workflow.scripts.base.uncertainty import wilson
@@ -230,6 +230,16 @@ def test_a_missing_table_is_one_sentence(results):
     assert done.returncode == 1
     assert "fit.json does not exist" in done.stderr
     assert not list(results.glob("*.p*"))
+
+
+def test_trials_on_record_are_drawn_where_the_tables_are_elsewhere(made, tmp_path):
+    tables = Path(shutil.copytree(made, tmp_path / "tables"))
+    for name in ("lr_transfer.csv", "lr_transfer.json", "ablations.json"):
+        shutil.copy(ROOT / "docs/reference-study" / name, tables)
+    for folder in (tables, tmp_path / "results"):
+        plot_scaling.main(["--results_dir", str(folder), "--tables", str(tables)])
+        for name in ("lr_transfer.png", "ablations.pdf"):
+            assert (folder / name).exists() == (folder != tables)
 
 
 def test_the_summary_takes_its_numbers_from_the_tables(results):

@@ -9,6 +9,8 @@ Reads runs.csv and fit.json in --results_dir (or --tables) and, where they are, 
   validity      shares of tunes that pass each check, against parameters, beside real tunes and n-grams (writing.csv)
   copying       how near to training tunes they are, against parameters (writing.csv)
   forecast      the runs, the registered forecasts and what came of them, against FLOP (registered.json, forecast.json)
+  lr_transfer   trials of learning rates (lr_transfer.csv and .json), and
+  ablations     of other settings (ablations.json), if --tables are elsewhere
 
 The same input gives the same bytes: no date is written into a file.
 
@@ -26,6 +28,7 @@ from workflow.scripts.base import cli
 from workflow.scripts.base.errors import InputError
 from workflow.scripts.base.files import read_json
 from workflow.scripts.base.tables import read_csv
+from workflow.scripts.figures import ablations, transfer
 from workflow.scripts.figures.forecast import draw
 from workflow.scripts.figures.laws import scaling
 from workflow.scripts.figures.losses import CURVES, STRATA, loss_compute, loss_curves, loss_places
@@ -71,6 +74,17 @@ def main(argv: list[str] | None = None) -> None:
         save(copying(writing), folder / "copying")
     if (tables / "registered.json").exists():
         save(forecast(table, fit["groups"], tables), folder / "forecast")
+    if tables != folder:  # where they are tried, they are drawn at once
+        save_trials(tables, folder)
+
+
+def save_trials(tables: Path, folder: Path) -> None:
+    """The figures of trials, of learning rates and of settings, that are recorded elsewhere."""
+    if (tables / "lr_transfer.json").exists():
+        trials = read_csv(tables / "lr_transfer.csv", "model", "arch", "tokens", "learning_rate", "val_loss")
+        save(transfer.draw(trials, read_json(tables / "lr_transfer.json")), folder / "lr_transfer")
+    if (tables / "ablations.json").exists():
+        save(ablations.draw(read_json(tables / "ablations.json")), folder / "ablations")
 
 
 def forecast(table: pd.DataFrame, groups: Mapping, tables: Path) -> Figure:
