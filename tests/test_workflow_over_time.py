@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from tests import forked
-from tests.small_study import MODELS, copy_of
+from tests.small_study import MODELS, copy_of, jobs_of
 
 pytestmark = pytest.mark.slow
 
@@ -112,13 +112,11 @@ def test_a_forecast_is_registered_before_its_runs_are_trained(study, tmp_path):
     registered = (copy.folder / "results" / "registered.json").read_bytes()
     wanted = ("--", "results/forecast.json")
     once = ("target", "evaluate_target", "judge", "targets_writing_table", "targets_table", "forecast")
-    assert copy.planned(*wanted) == dict.fromkeys(once, 1)
-    copy.run(*wanted)
+    assert jobs_of(copy.run(*wanted)) == dict.fromkeys(once, 1)
     runs = pd.read_csv(copy.folder / "results" / "targets" / "runs.csv")
     [target] = json.loads((copy.folder / "results" / "forecast.json").read_text())["registrations"][0]["targets"]
     assert target["observed"] == pytest.approx(runs["test_loss"].iloc[0])
     assert target["error"] == pytest.approx(target["loss"] / runs["test_loss"].iloc[0] - 1)
-    assert copy.planned() == {}
     again = forked.run(*register, "--target", "gpt_d=8192", "--output", "results/another.json", cwd=copy.folder)
     assert again.returncode != 0
     assert "it was trained already: a forecast after that is none" in again.stderr
@@ -126,18 +124,16 @@ def test_a_forecast_is_registered_before_its_runs_are_trained(study, tmp_path):
     # Another machine has what is in git: it trains what is not on record, and keeps the rest.
     copy.run("record", "--config", "recorded=docs/mine")
     recorded = ("--config", "recorded=docs/mine", "keep_recorded=true")
-    assert copy.planned(*recorded) == {}
+    assert copy.each_planned([(), recorded]) == [{}, {}]
     shutil.rmtree(copy.folder / "results")
     (copy.folder / "study.yaml").write_text(text.replace("{gpt_d: [8192]}", "{gpt_d: [8192, 12288]}"))
-    assert copy.planned(*recorded, *wanted)["target"] == 1
-    copy.run(*recorded, *wanted)
+    assert jobs_of(copy.run(*recorded, *wanted))["target"] == 1
     both = pd.read_csv(copy.folder / "results" / "targets" / "runs.csv")
     assert both["tokens"].tolist() == [8192, 12288]
     assert both["test_loss"].iloc[0] == runs["test_loss"].iloc[0]
     copy.run("record", "--config", "recorded=docs/mine")
     assert copy.planned(*recorded, *wanted) == {}
-    assert {"train", "evaluate", "target"}.isdisjoint(copy.planned(*recorded, "--", "results/runs.csv"))
-    copy.run(*recorded, "--", "results/runs.csv")
+    assert {"train", "evaluate", "target"}.isdisjoint(jobs_of(copy.run(*recorded, "--", "results/runs.csv")))
     kept = copy.folder / "docs" / "mine" / "runs.csv"
     assert (copy.folder / "results" / "runs.csv").read_bytes() == kept.read_bytes()
     lines = kept.read_text().splitlines()
