@@ -5,6 +5,7 @@ import json
 import shutil
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -232,14 +233,16 @@ def test_a_missing_table_is_one_sentence(results):
     assert not list(results.glob("*.p*"))
 
 
-def test_trials_on_record_are_drawn_where_the_tables_are_elsewhere(made, tmp_path):
-    tables = Path(shutil.copytree(made, tmp_path / "tables"))
+def test_trials_on_record_are_drawn_where_the_tables_are_elsewhere(made, tmp_path, monkeypatch):
+    tables, drawn = Path(shutil.copytree(made, tmp_path / "tables")), []
+    monkeypatch.setattr(plot_scaling, "save", lambda fig, path: drawn.append(path) or plt.close(fig))
     for name in ("lr_transfer.csv", "lr_transfer.json", "ablations.json"):
         shutil.copy(ROOT / "docs/reference-study" / name, tables)
     for folder in (tables, tmp_path / "results"):
         plot_scaling.main(["--results_dir", str(folder), "--tables", str(tables)])
-        for name in ("lr_transfer.png", "ablations.pdf"):
-            assert (folder / name).exists() == (folder != tables)
+    trials = {"lr_transfer", "ablations"}
+    assert {path.name for path in drawn if path.parent == tables} == set(FIGURES)
+    assert {path.name for path in drawn if path.parent != tables} == {*FIGURES, *trials}
 
 
 def test_the_summary_takes_its_numbers_from_the_tables(results):
