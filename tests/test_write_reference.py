@@ -3,7 +3,6 @@
 import re
 import shutil
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -53,13 +52,10 @@ def finished(registered, tmp_path_factory):
 
 @pytest.fixture
 def quick(monkeypatch):
-    """Few draws, no best size, nothing of the original study, and of the pictures the forecast's alone."""
+    """Few draws, no best size, and nothing of the original study."""
     monkeypatch.setattr(crossings, "DRAWS", 20)
     monkeypatch.setattr(write_reference, "FURTHER", 0)
     monkeypatch.setattr(write_reference, "original", lambda folder: ({}, None))
-    for other in ("frontier", "validity"):
-        monkeypatch.setattr(write_reference, other, lambda _: None)
-    monkeypatch.setattr(write_reference, "write_figure", lambda fig, path: plt.close(fig) if fig else path.touch())
 
 
 def part(text: str, heading: str) -> str:
@@ -312,7 +308,7 @@ def test_without_any_registration_the_rest_is_there(tmp_path, quick):
     assert "`corpus.json` is not recorded yet." in text
     assert "Nothing that the models write is recorded yet." in text
     assert "| this study, LSTM | Kaplan's law |" in text
-    assert (folder / "frontier.png").exists()
+    assert (folder / "forecast.png").exists()
 
 
 def test_a_crossing_and_a_gap_are_told_as_their_intervals_allow():
