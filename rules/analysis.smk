@@ -321,7 +321,7 @@ rule ablations:
     conda:
         "../envs/environment.yaml"
     params:
-        flags=f"--base {' '.join(config['ablations'])}",
+        flags=ablation_flags,
         code=code("collect_ablations"),
         folders=lambda wildcards, input: folders_of(input.config),
     shell:

@@ -189,7 +189,13 @@ def tables_of(wildcards):
 
 def transfer_flags(wildcards):
     """The learning rates in use, which the trials are held against."""
-    return f"--rates {' '.join(f'{arch}={study.rate_in_use(config, arch)}' for arch in config['learning_rates'])}"
+    rates = " ".join(f"{arch}={study.rate_in_use(config, arch)}" for arch in config["learning_rates"])
+    return f"--rates {rates} {plan_flags()}".strip()
+
+
+def ablation_flags(wildcards):
+    """The settings that others are compared with."""
+    return f"--base {' '.join(config['ablations'])} {plan_flags()}".strip()
 
 
 def lost_results(wildcards):
@@ -221,12 +227,17 @@ def kept_flags(wildcards, output):
     return shlex.join(["--kept", str(study.recorded_tables(config, kind))]) if ELSEWHERE[kind][1] else ""
 
 
+def plan_flags():
+    """The plan of this machine, if there is one."""
+    plan = Path(RESULTS, "plan.json")
+    return shlex.join(["--plan", str(plan)]) if plan.exists() else ""
+
+
 def table_flags(wildcards, output):
     """The budget that strata.csv is of; of runs that were forecast, the plan of this machine instead, if there is one."""
     if kind_of(output.runs) == "models":
         return f"--strata_tokens {max(BUDGETS)}"
-    plan = Path(RESULTS, "plan.json")
-    return shlex.join(["--plan", str(plan)]) if plan.exists() else ""
+    return plan_flags()
 
 
 def registered(wildcards):

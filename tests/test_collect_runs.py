@@ -1,14 +1,12 @@
 import shutil
-from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from workflow.scripts import calc_perplexity, plan
+from workflow.scripts import calc_perplexity
 from workflow.scripts.base.errors import InputError
-from workflow.scripts.base.files import read_json
 from workflow.scripts.base.tables import with_kept
-from workflow.scripts.collect_runs import planned_seconds, require_one_corpus
+from workflow.scripts.collect_runs import require_one_corpus
 from workflow.scripts.corpus.dataset import Corpus
 from workflow.scripts.evaluation.runs_table import FIGURES, RATES, read_curve, read_run, read_strata, with_writing
 
@@ -81,15 +79,3 @@ def test_runs_on_another_corpus_are_not_kept(tmp_path, corpus):
         whole = with_kept(new.assign(corpus="123456e78902"), path, ["model"])
     with pytest.raises(InputError, match=r"runs.csv is of runs on another corpus than those here .corpora 123456e7890"):
         require_one_corpus(whole, path)
-
-
-def test_what_a_run_was_planned_to_take_stands_beside_it(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    Path("small.yaml").write_text("suite: [gpt_tiny]\nseeds: [0]\ntargets: { gpt_wide: [2097152, 4194304] }\n")
-    plan.main(["small.yaml", "--device", "h100", "--json", "plan.json"])
-    runs = pd.DataFrame({"model": ["gpt_wide", "gpt_wide", "unknown"], "tokens": [4194304, 7, 4194304]})
-    alone = read_json("plan.json")["models"]["gpt_wide"]["alone_seconds"]["4194304"]
-    assert planned_seconds(runs, Path("plan.json")) == [alone, None, None]
-    Path("plan.json").write_text("{}")
-    with pytest.raises(InputError, match=r"plan\.json: "):
-        planned_seconds(runs, Path("plan.json"))

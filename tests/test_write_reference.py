@@ -208,28 +208,6 @@ def test_hours_count_a_trunk_once(finished):
     assert f"| learning rates | {trials} | {trials / 60:.2f} |" in text
 
 
-def test_hours_of_a_plan_stand_beside(registered, tmp_path, quick):
-    folder = shutil.copytree(registered, tmp_path / "study")
-    stages = {name: {"job_seconds": 3600.0 * i} for i, name in enumerate(("suite", "targets", "settings", "trials"), 1)}
-    write_json(folder / "plan.json", {"stages": stages, "total": {}})
-    rows = part(written(folder), "Hours").splitlines()
-    assert [row.split("|")[-2].strip() for row in rows if row.startswith("| ")][2:] == [
-        "1.00",
-        "2.00",
-        "3.00",
-        "4.00",
-        "",
-    ]
-
-
-def test_forecast_runs_have_the_plans_of_their_own_machines(finished, tmp_path, quick):
-    folder = shutil.copytree(finished[0], tmp_path / "study")
-    runs = pd.read_csv(folder / "targets/runs.csv")
-    runs.assign(planned_seconds=1800.0).to_csv(folder / "targets/runs.csv", index=False)
-    row = next(row for row in part(written(folder), "Hours").splitlines() if row.startswith("| forecast runs"))
-    assert row.split("|")[-2].strip() == f"{len(runs) / 2:.2f}"
-
-
 def test_hours_of_a_card_are_computed(finished):
     text = part(finished[1], "What is known now, what is not, and what a GPU would add")
     hours = 6 * 738e6 * 20 * 738e6 / (DEVICES["h100"].tflops["bfloat16"] * 1e12 * 0.35) / 3600

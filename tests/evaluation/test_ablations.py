@@ -111,8 +111,8 @@ def test_what_differs_is_told_in_words():
     assert words(n_head=2) == "heads of 32"
     assert words(arch="modern") == "all three parts of modern"
     assert words(arch="modern", parts="muon,squared_relu,qk_norm") == "all three parts of modern"
-    assert words(arch="modern", parts="muon,qk_norm") == "normed queries and keys, Muon"
-    assert words(arch="modern", parts="squared_relu") == "squared ReLU"
+    assert words(arch="modern", parts="muon,qk_norm") == "of modern only normed queries and keys, Muon"
+    assert words(arch="modern", parts="squared_relu") == "of modern only squared ReLU"
     assert words({"arch": "modern"}) == "no part of modern"
     assert words(beta1=0.8, warmup_steps=160) == "beta1 0.8, warm-up of 160 steps"
     assert words(weight_decay=0.1, precision="bfloat16") == "bfloat16, weight decay 0.1"
@@ -185,9 +185,14 @@ def test_a_setting_that_config_json_cannot_tell_from_the_base_is_told_by_its_nam
     assert entry["setting"] == "gpt_cooldown: no difference in config.json"
 
 
-def test_from_folders_to_files(folders, tmp_path, capsys):
+def test_from_folders_to_files(folders, tmp_path, capsys, planned_of):
     path = tmp_path / "out" / "ablations.csv"
-    main(["--folders", *folders, "--base", "gpt_base", "lstm_base", "--table", str(path)])
+    options = ["--folders", *folders, "--base", "gpt_base", "lstm_base", "--table", str(path)]
+    main([*options, "--plan", str(planned_of({"gpt_base": {str(2**21): 61.5}}))])
+    planned = pd.read_csv(path).groupby("model")["planned_seconds"].sum(min_count=1)
+    assert planned.dropna().to_dict() == {"gpt_base": 3 * 61.5}
+    capsys.readouterr()
+    main(options)
     written = pd.read_csv(path)
     assert list(written) == ["group", "model", "setting", "params_non_embedding", "flops", "tokens", "seed",
                              "learning_rate", "val_loss", "val_loss_se", "seconds", "best"]  # fmt: skip

@@ -158,7 +158,7 @@ def test_a_rate_that_diverged_bounds_the_optimum_and_has_no_loss():
         summarise(trials.assign(val_loss=np.inf), {"gpt": Rate(0.004)})
 
 
-def test_from_folders_to_files(tmp_path):
+def test_from_folders_to_files(tmp_path, planned_of):
     trials = trials_of({("gpt", 2, 24): 0.006, ("gpt", 2, 48): 0.004, ("gpt", 3, 48): 0.004})
     trials = pd.concat(
         [trials, trials_of({("gpt", 2, 48): 0.002}, 2**22).assign(val_loss=lambda rows: rows["val_loss"] - 1)]
@@ -175,8 +175,12 @@ def test_from_folders_to_files(tmp_path):
         loss, error = (None, None) if row.learning_rate == RATES[-1] else (row.val_loss, 0.01)
         write_json(f"{folders[-1]}/perplexity_val.json", {"split": "val", "loss": loss, "loss_se": error})
     table = str(tmp_path / "lr_transfer.csv")
-    main(["--folders", *folders, "--rates", "gpt=0.004", "lstm=0.1", "--table", table])
+    plan = planned_of({"gpt2x48": {str(2**22): 2.5}})
+    main(["--folders", *folders, "--rates", "gpt=0.004", "lstm=0.1", "--table", table, "--plan", str(plan)])
     written = pd.read_csv(table)
+    planned = written.set_index(["model", "tokens"])["planned_seconds"].dropna()
+    assert set(planned.index) == {("gpt2x48", 2**22)}
+    assert (planned == 2.5).all()
     best = written[written["best"] == 1].set_index(["model", "tokens"])["learning_rate"].to_dict()
     assert best == {
         ("gpt2x24", 2**20): 0.008,

@@ -43,7 +43,7 @@ def test_settings_are_from_the_lowest_loss_down_with_their_intervals(summary):
     np.testing.assert_allclose([bar.get_xdata() for bar in bars], [[-0.04, -0.01], [-0.02, 0.01], [0.39, 0.42]])
     assert [(line.get_xdata()[0], line.get_linestyle()) for line in gpt.lines[:2]] == [(0, "-"), (-0.02, ":")]
     assert len(marks(lstm)) == 1
-    assert gpt.get_title(loc="left") == "GPT: base gpt_base, loss 1.200"
+    assert gpt.get_title(loc="left") == "Transformer: base gpt_base, loss 1.200"
 
 
 def test_a_mark_is_open_where_the_optimum_was_not_bracketed(summary):

@@ -7,7 +7,6 @@ import pandas as pd
 import pytest
 
 from tests.forecasts.tables import chinchilla, runs_of
-from workflow.scripts.figures.surface import FORMULAS
 from workflow.scripts.findings.crossings import OF_N_AND_D, best_loss, crossings
 from workflow.scripts.laws.allocation import WITH_OPTIMUM
 from workflow.scripts.laws.loss_surface import CANDIDATES
@@ -120,6 +119,4 @@ def test_the_best_loss_is_the_lowest_of_all_sizes():
     law = {"E": 0.6, "A": 30, "B": 60, "alpha": 0.35, "beta": 0.3}
     flops = np.array([1e13, 1e14, 1e15])
     assert best_loss(law, runs_of(chinchilla), flops) == pytest.approx(lowest(chinchilla, flops), rel=1e-4)
-    assert (
-        set(OF_N_AND_D) == {form.name for form in CANDIDATES} == {form.name for form in WITH_OPTIMUM} == set(FORMULAS)
-    )
+    assert set(OF_N_AND_D) == {form.name for form in CANDIDATES} == {form.name for form in WITH_OPTIMUM}

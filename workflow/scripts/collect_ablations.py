@@ -18,6 +18,7 @@ from pathlib import Path
 from workflow.scripts.base import cli
 from workflow.scripts.base.files import write_json, write_text
 from workflow.scripts.evaluation.ablations import ablate
+from workflow.scripts.evaluation.planned import with_plan
 from workflow.scripts.figures.ablations import draw
 from workflow.scripts.figures.save import save
 
@@ -27,10 +28,11 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--folders", required=True, nargs="+", help="folders of the trials")
     parser.add_argument("--base", required=True, nargs="+", metavar="MODEL", help="one of each group, to compare with")
     parser.add_argument("--table", default="results/ablations.csv", help="table to write; the rest goes beside it")
+    parser.add_argument("--plan", type=Path, help="plan.json of this machine, for a column of what it said")
     args = parser.parse_args(argv)
     trials, summary = ablate(args.folders, args.base)
     table = Path(args.table)
-    write_text(table, trials.to_csv(index=False, lineterminator="\n"))
+    write_text(table, with_plan(trials, args.plan).to_csv(index=False, lineterminator="\n"))
     write_json(table.with_suffix(".json"), summary)
     save(draw(summary), table.with_suffix(""))
     for entry in summary["settings"]:

@@ -14,23 +14,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from workflow.scripts.base import cli, schema
+from workflow.scripts.base import cli
 from workflow.scripts.base.errors import InputError
-from workflow.scripts.base.files import read_json, write_text
+from workflow.scripts.base.files import write_text
 from workflow.scripts.base.tables import read_csv, with_kept
+from workflow.scripts.evaluation.planned import with_plan
 from workflow.scripts.evaluation.runs_table import runs_tables
-
-
-def planned_seconds(runs: pd.DataFrame, path: Path) -> list[float | None]:
-    """What a plan says that each run takes by itself, with its start; None of a run that it has not.
-
-    Raises:
-        InputError: it is no plan.
-    """
-    plan = read_json(path)
-    schema.check(plan, "plan.schema.json", str(path))
-    alone = {name: model["alone_seconds"] for name, model in plan["models"].items()}
-    return [alone.get(row.model, {}).get(str(row.tokens)) for row in runs.itertuples()]
 
 
 def require_one_corpus(runs: pd.DataFrame, kept: Path) -> None:
@@ -62,7 +51,7 @@ def main(argv: list[str] | None = None) -> None:
     keys = {"runs.csv": ["model", "tokens", "seed"], "curves.csv": of_run, "strata.csv": of_run}
     if args.folders:
         runs, *others = runs_tables(list(map(Path, args.folders)), writing, args.strata_tokens)
-        tables = [runs.assign(planned_seconds=planned_seconds(runs, args.plan)) if args.plan else runs, *others]
+        tables = [with_plan(runs, args.plan), *others]
     elif args.kept:
         tables = [pd.DataFrame(columns=key) for key in keys.values()]
     else:

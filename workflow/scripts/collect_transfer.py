@@ -20,6 +20,7 @@ from workflow.scripts.base.errors import InputError
 from workflow.scripts.base.files import write_json, write_text
 from workflow.scripts.base.rates import Rate
 from workflow.scripts.evaluation.learning_rates import DIRECTIONS, read_trials, summarise
+from workflow.scripts.evaluation.planned import with_plan
 from workflow.scripts.figures.save import save
 from workflow.scripts.figures.transfer import draw
 
@@ -36,6 +37,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--rates", required=True, nargs="+", type=rate_of, metavar="ARCH=RATE",
                         help="rates in use; RATE:EXPONENT:TOKENS is one at TOKENS that falls with them")  # fmt: skip
     parser.add_argument("--table", default="results/lr_transfer.csv", help="table to write; the rest goes beside it")
+    parser.add_argument("--plan", type=Path, help="plan.json of this machine, for a column of what it said")
     args = parser.parse_args(argv)
     trials, rates_in_use = read_trials(args.folders), dict(args.rates)
     if unknown := set(trials["arch"]) - set(rates_in_use):
@@ -46,7 +48,7 @@ def main(argv: list[str] | None = None) -> None:
             "no two of the trials' models differ in width, in depth or in tokens alone: nothing to compare"
         )
     table = Path(args.table)
-    write_text(table, trials.to_csv(index=False, lineterminator="\n"))
+    write_text(table, with_plan(trials, args.plan).to_csv(index=False, lineterminator="\n"))
     write_json(table.with_suffix(".json"), summary)
     save(draw(trials, summary), table.with_suffix(""))
     for model in summary["models"]:

@@ -217,7 +217,8 @@ def parts_in_words(setting: dict) -> str:
     parts = set(PARTS) if setting["parts"] == "all" else set(setting["parts"].split(","))
     if parts == set(PARTS):
         return "all three parts of modern"
-    return ", ".join([words for part, words in PARTS.items() if part in parts] + sorted(parts - set(PARTS)))
+    told = [words for part, words in PARTS.items() if part in parts] + sorted(parts - set(PARTS))
+    return f"of modern only {', '.join(told)}"
 
 
 def shape_in_words(setting: dict) -> str:

@@ -11,6 +11,7 @@ from matplotlib.ticker import MaxNLocator
 
 from workflow.scripts.figures.look import style_of
 from workflow.scripts.figures.words import shortened, under_figure
+from workflow.scripts.findings.headline import NAMES
 
 WIDTH, LABELS = 7.2, 2.8  # inches: of the figure, and of the words beside an axis
 ROW, AROUND = 0.36, 0.75  # inches: of a setting, and of what each panel has above and below
@@ -34,7 +35,8 @@ def draw(summary: dict) -> Figure:
     for ax, (group, rows) in zip(axes[:, 0], groups.items(), strict=True):
         panel(ax, rows, style_of(group, list(groups)), margin, most_flops)
         (base,) = (row for row in rows if row["model"] == summary["bases"][group])
-        ax.set_title(f"{group.upper()}: base {base['model']}, loss {base['best_loss']:.3f}", loc="left", fontsize=9.5)
+        name = NAMES.get(group, group.upper())
+        ax.set_title(f"{name}: base {base['model']}, loss {base['best_loss']:.3f}", loc="left", fontsize=9.5)
     axes[-1, 0].set_xlabel("Difference to the base (nats a character)")
     handles = [
         Line2D([], [], color="#555555", marker="o", linestyle="none", label="best rate between two others"),

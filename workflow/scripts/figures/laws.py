@@ -43,6 +43,7 @@ from workflow.scripts.figures.surface import (
     title_panel,
 )
 from workflow.scripts.figures.words import legend_in_a_corner, shortened, under_figure
+from workflow.scripts.findings.words import formula
 from workflow.scripts.laws.allocation import printed_loss
 from workflow.scripts.laws.band import Line
 from workflow.scripts.tables.levels import SAME_TOKENS, levels
@@ -312,8 +313,8 @@ def draw_slices(ax: Axes, rows: pd.DataFrame, group: dict, amounts: Amounts, los
 
 def slices_lines(groups: list[dict], column: str) -> str:
     """What lines `draw_slices` draws of groups coloured by ``column``; empty if none."""
-    if any(group.get("chinchilla") for group in groups):
-        return "L = E + A/N^α + B/D^β at the amounts named, fitted to all runs at once"
+    if drawn := [law for group in groups if (law := group.get("chinchilla"))]:
+        return f"{formula(drawn[0])} at the amounts named, fitted to all runs at once"
     given = all((group.get("isoflop") or {}).get("optima_given") for group in groups)
     return "from size to size at equal FLOP" if column == "flops" and not given else ""
 

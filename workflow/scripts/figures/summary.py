@@ -7,6 +7,7 @@ import pandas as pd
 
 from workflow.scripts.base import measures
 from workflow.scripts.base.tables import table
+from workflow.scripts.findings.words import formula
 
 NONE: Mapping[str, str] = types.MappingProxyType({})
 
@@ -149,7 +150,7 @@ def with_ends(law: dict, name: str) -> str:
 
 def laws_table(groups: dict) -> str:
     rows = [
-        [arch, law["formula"].replace("alpha", "α").replace("beta", "β"),
+        [arch, formula(law),
          *(with_ends(law, name) for name in ("alpha", "beta", "E")),
          f"{law['r2']:.4f}", "" if law["loo_error"] is None else f"{law['loo_error']:.2%}"]
         for arch, group in groups.items()

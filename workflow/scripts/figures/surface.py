@@ -34,6 +34,8 @@ from workflow.scripts.figures.look import (
     thin,
 )
 from workflow.scripts.figures.words import heading, shortened, under_figure
+from workflow.scripts.findings.crossings import OF_N_AND_D
+from workflow.scripts.findings.words import formula
 from workflow.scripts.laws.allocation import printed_loss
 from workflow.scripts.tables.levels import SAME_FLOPS, levels
 
@@ -51,10 +53,6 @@ SURFACE_KEY = (
     " large N with few tokens to small N with many; each one's lowest point is the best size for its FLOP."
 )
 ADDITIVE = "chinchilla"  # the law that is drawn where no other is asked for
-FORMULAS = {
-    ADDITIVE: "L = E + A/N^α + B/D^β", "chinchilla_tied": "L = E + A/N^α + B/D^α",
-    "coupled": "L = E + (A/N^α + B/D^β)^k", "kaplan": "L = ((N_c/N)^(α/β) + D_c/D)^β",
-}  # fmt: skip
 UNREAD = "By the fit {of} the best sizes read more tokens than any run did: that is extrapolated."
 NO_SURFACE = "No law of N and D: it needs 3 sizes and 3 budgets of tokens."
 ASKED_KEY = {"predictions": "thin diamonds: predictions, with 95% for one more run",
@@ -106,7 +104,7 @@ def surface(
         loss: label of the y axis.
         width: of the figure, in inches.
         later: runs that the laws were not fitted to, such as those of a forecast.
-        told: which of the laws in `FORMULAS` is drawn of a group that has it; else Chinchilla's.
+        told: which of the laws in `OF_N_AND_D` is drawn of a group that has it; else Chinchilla's.
 
     Raises:
         InputError: it is too narrow or too wide for that; see `page`.
@@ -123,9 +121,9 @@ def surface(
         later = (chosen[:0] if later is None else later).pipe(lambda runs: runs[runs[by].isin(names)])
         seen = [*chosen["loss"], *later["loss"], *(one["loss"] for one in asked)]
         slices, unread = [], []
-        drawn_by = {name: law_of(fit["groups"][name], (told or {}).get(name, ADDITIVE)) for name in names}
+        laws = {name: law_of(fit["groups"][name], (told or {}).get(name, ADDITIVE)) for name in names}
         for ax, name in zip(axes, names, strict=True):
-            law, rows = fit["groups"][name][drawn_by[name]], chosen[chosen[by] == name]
+            law, rows = laws[name], chosen[chosen[by] == name]
             log_axis(ax, pd.concat([chosen["params"], later["params"], sizes_of(asked)]), PARAMS)
             ax.set_ylim(loss_limits(seen, [0.95 * min(seen), max(seen)]))
             loss_axis(ax, loss)
@@ -138,7 +136,7 @@ def surface(
         groups = len(surfaces(fit))
         notes = f"{PANELS} of {groups} groups. " if groups > PANELS else ""
         marks = "means over seeds" if amounts.level is not None else "runs"
-        notes += SURFACE_KEY.format(marks=marks, laws=formulas(drawn_by))
+        notes += SURFACE_KEY.format(marks=marks, laws=formulas(laws))
         if unread:
             notes += " " + UNREAD.format(of="of each" if len(unread) == len(names) else f"of {', '.join(unread)}")
         notes += answers_key([fit["groups"][name] for name in names], *ASKED_KEY) + LATER_KEY * bool(len(later))
@@ -148,17 +146,17 @@ def surface(
     return fig
 
 
-def law_of(group: dict, told: str) -> str:
+def law_of(group: dict, told: str) -> dict:
     """The law of a group that is drawn: that which is ``told``, if it has it."""
-    return told if told in FORMULAS and group.get(told) else ADDITIVE
+    return group[told if told in OF_N_AND_D and group.get(told) else ADDITIVE]
 
 
-def formulas(drawn_by: Mapping[str, str]) -> str:
+def formulas(laws: Mapping[str, Mapping]) -> str:
     """The law that is drawn of all groups, or of each."""
-    each = {name: FORMULAS[law] for name, law in drawn_by.items()}
+    each = {name: formula(law) for name, law in laws.items()}
     if len(set(each.values())) == 1:
         return next(iter(each.values()))
-    return ", ".join(f"{formula} ({heading(name)})" for name, formula in each.items())
+    return ", ".join(f"{said} ({heading(name)})" for name, said in each.items())
 
 
 def growth(optimal: dict) -> str:

@@ -4,6 +4,7 @@ Needs a group of fit.json: its laws, and what was asked of it.
 """
 
 from collections.abc import Callable, Mapping
+from functools import reduce
 
 from workflow.scripts.base.amounts import short
 
@@ -17,6 +18,11 @@ GREEK = {"alpha": "α", "beta": "β"}
 SHOWN = ("chinchilla", "kaplan", "coupled", "chinchilla_tied", "repeat", "repeat_sms")
 
 End = float | None
+
+
+def formula(law: Mapping) -> str:
+    """The formula of a law of fit.json, with its exponents in Greek."""
+    return reduce(lambda text, name: text.replace(name, GREEK[name]), GREEK, law["formula"])
 
 
 def lines_of(result: dict) -> list[str]:

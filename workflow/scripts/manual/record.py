@@ -9,6 +9,7 @@ import pandas as pd
 from workflow.scripts.base.files import read_json
 from workflow.scripts.base.tables import read_csv
 from workflow.scripts.figures.writing import COLUMNS as WRITING
+from workflow.scripts.findings.crossings import OF_N_AND_D
 from workflow.scripts.findings.headline import Headline, headline, names_of
 from workflow.scripts.tables.fit_file import read_fit
 from workflow.scripts.tables.table import read_table
@@ -81,6 +82,12 @@ class Record:
     def names(self) -> Mapping[str, str]:
         """What the page calls each architecture."""
         return names_of(self.archs) | {arch: arch.upper() for arch in self.fit["groups"] if arch not in self.archs}
+
+    def laws_of(self, arch: str) -> list[tuple[str, Mapping]]:
+        """The laws of N and D that its runs of the fit support, by name; the one that the forecast is by is first."""
+        group, told = self.fit["groups"].get(arch, {}), self.told.get(arch)
+        found = [(name, law) for name in OF_N_AND_D if (law := group.get(name))]
+        return sorted(found, key=lambda one: one[0] != told)
 
     @cached_property
     def told(self) -> dict[str, str]:

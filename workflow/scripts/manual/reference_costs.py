@@ -1,6 +1,7 @@
 """Of the page on a study with a registered forecast: what a GPU would add, hours, the corpus."""
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -58,60 +59,69 @@ def duration(hours: float) -> str:
     return f"{hours:.3g} hours" if hours < 100 else f"{hours / 24:,.0f} days"
 
 
+class Spent(NamedTuple):
+    """Runs of a stage, their seconds of training, and those of the plans of the machines that they ran on, if known."""
+
+    runs: int
+    seconds: float
+    planned: float | None = None
+
+
 def hours(record: Record) -> list[str]:
     """Hours of training by kind, each trunk once, beside what was planned."""
     plan = record.json("plan.json")
     is_longer = record.runs["tokens"] > ROUNDED * max((plan or {}).get("tokens") or [np.inf])
     suite, longer = record.runs[~is_longer], record.runs[is_longer]
-    spent: dict[str, tuple[int, float] | None] = {
-        "suite": (len(suite), seconds_spent(suite)),
-        "longer": (len(longer), seconds_spent(record.runs) - seconds_spent(suite)),
-        "targets": None if record.targets is None else (len(record.targets), seconds_spent(record.targets)),
-        "settings": seconds_in(record.csv("ablations.csv")),
-        "trials": seconds_in(record.csv("lr_transfer.csv")),
+    spent = {
+        "suite": Spent(len(suite), seconds_spent(suite)),
+        "longer": Spent(len(longer), seconds_spent(record.runs) - seconds_spent(suite)),
+        "targets": alone(record.targets),
+        "settings": alone(record.csv("ablations.csv")),
+        "trials": alone(record.csv("lr_transfer.csv")),
     }
     rows = []
     for stage, what in STAGES.items():
         if stage == "longer" and longer.empty:
             continue
         found = spent[stage]
-        cells = ["", "not recorded"] if found is None else [f"{found[0]:,}", f"{found[1] / HOUR:.2f}"]
-        of_runs = planned_of_runs(record.targets) if stage == "targets" else ""
-        rows.append([what, *cells, of_runs or planned(plan, stage)])
+        cells = ["", "not recorded"] if found is None else [f"{found.runs:,}", f"{found.seconds / HOUR:.2f}"]
+        seconds = found.planned if found and found.planned is not None else planned(plan, stage)
+        rows.append([what, *cells, *beside(seconds, found)])
     known_ = [found for found in spent.values() if found]
-    total = [f"{sum(count for count, _ in known_):,}", f"{sum(seconds for _, seconds in known_) / HOUR:.2f}"]
-    rows.append(["**together**", *total, ""])
-    header = ["what", "runs", "hours of training", "hours planned"]
+    total = [f"{sum(each.runs for each in known_):,}", f"{sum(each.seconds for each in known_) / HOUR:.2f}"]
+    rows.append(["**together**", *total, "", ""])
+    header = ["what", "runs", "hours of training", "hours planned", "planned / measured - 1"]
     return [
         "Runs that branch off one trunk share its hours, which are counted once. Planned: of jobs one after the other,"
-        " with their start and their validations, on the machine of the runs of the fit; of forecast runs, on their own"
+        " with their start and their validations, by the plan of the machine that trained them, where their table has"
+        " that, and otherwise of the one that trained the runs of the fit"
         + ("." if plan else "; no plan.json is recorded."),
         table(header, rows),
     ]
 
 
-def seconds_in(rows: pd.DataFrame | None) -> tuple[int, float] | None:
-    """Trials and their seconds, if a table has them."""
-    if rows is None or "seconds" not in rows:
+def alone(runs: pd.DataFrame | None) -> Spent | None:
+    """What runs took that were each trained by themselves, if a table has it."""
+    if runs is None or "seconds" not in runs:
         return None
-    return len(rows), float(rows["seconds"].sum())
+    is_planned = "planned_seconds" in runs and runs["planned_seconds"].notna().all()
+    return Spent(len(runs), float(runs["seconds"].sum()), float(runs["planned_seconds"].sum()) if is_planned else None)
 
 
-def planned_of_runs(runs: pd.DataFrame | None) -> str:
-    """Hours of runs by the plan of the machine that each was trained on; empty if it is not known of all."""
-    if runs is None or "planned_seconds" not in runs or runs["planned_seconds"].isna().any():
-        return ""
-    return f"{runs['planned_seconds'].sum() / HOUR:.2f}"
-
-
-def planned(plan: Mapping | None, stage: str) -> str:
-    """Hours of a stage by the plan; of an older one the suite and the trials alone are known."""
+def planned(plan: Mapping | None, stage: str) -> float | None:
+    """Seconds of a stage by the plan; of an older one the suite and the trials alone are known."""
     if not plan:
-        return ""
+        return None
     sums = plan.get("stages", {}).get(stage)
     older = {"suite": "job_seconds", "trials": "trial_seconds"}
-    seconds = sums["job_seconds"] if sums else plan["total"].get(older.get(stage, ""))
-    return "" if seconds is None else f"{seconds / HOUR:.2f}"
+    return sums["job_seconds"] if sums else plan["total"].get(older.get(stage, ""))
+
+
+def beside(seconds: float | None, found: Spent | None) -> list[str]:
+    """Hours that were planned, and how far they are from those measured."""
+    if seconds is None:
+        return ["", ""]
+    return [f"{seconds / HOUR:.2f}", f"{seconds / found.seconds - 1:+.0%}" if found else ""]
 
 
 def corpus(record: Record) -> list[str]:

@@ -6,7 +6,6 @@ from workflow.scripts.base.amounts import short
 from workflow.scripts.base.tables import table
 from workflow.scripts.figures.summary import with_ends
 from workflow.scripts.findings.comparison import gaps_sentence
-from workflow.scripts.findings.crossings import OF_N_AND_D
 from workflow.scripts.findings.headline import measured, whole_sentence
 from workflow.scripts.findings.seeds import spread_over_seeds
 from workflow.scripts.findings.words import LAWS, span
@@ -111,12 +110,11 @@ def gap_words(found: Mapping, what: str, names: Mapping[str, str]) -> str:
 
 def exponents(record: Record, arch: str) -> str:
     """The parameters of the law that the forecast is by, else of the first law of N and D there is."""
-    group = record.fit["groups"].get(arch, {})
-    for name in (record.told.get(arch, ""), *OF_N_AND_D):
-        if name in OF_N_AND_D and (law := group.get(name)):
-            values = ", ".join(f"{sign} = {text}" for key, sign in GREEK.items() if (text := with_ends(law, key)))
-            return f"{record.names[arch]}, {LAWS[name]} over {law['n_rows']} runs: {values} (95%)."
-    return f"{record.names[arch]}: no law of N and D can be fitted to these runs."
+    if not (laws := record.laws_of(arch)):
+        return f"{record.names[arch]}: no law of N and D can be fitted to these runs."
+    name, law = laws[0]
+    values = ", ".join(f"{sign} = {text}" for key, sign in GREEK.items() if (text := with_ends(law, key)))
+    return f"{record.names[arch]}, {LAWS[name]} over {law['n_rows']} runs: {values} (95%)."
 
 
 def section(record: Record) -> list[str]:

@@ -7,7 +7,6 @@ import pandas as pd
 
 from workflow.scripts.base.amounts import short
 from workflow.scripts.figures.summary import with_ends
-from workflow.scripts.findings.crossings import OF_N_AND_D
 from workflow.scripts.findings.headline import Headline, measured, times, whole_sentence
 from workflow.scripts.findings.seeds import spread_over_seeds
 from workflow.scripts.findings.words import LAWS
@@ -62,11 +61,9 @@ def of_floor(record: Record) -> str:
     """
     floors, above_zero = [], True
     for arch in record.archs:
-        group = record.fit["groups"].get(arch, {})
-        names = (record.told.get(arch, ""), *OF_N_AND_D)
-        if name := next((name for name in names if "E" in (group.get(name) or {})), ""):
-            above_zero &= group[name]["ci95"]["E"][0] > 0
-            floors.append(f"{with_ends(group[name], 'E')} ({record.names[arch]}, {LAWS[name]})")
+        for name, law in [one for one in record.laws_of(arch) if "E" in one[1]][:1]:
+            above_zero &= law["ci95"]["E"][0] > 0
+            floors.append(f"{with_ends(law, 'E')} ({record.names[arch]}, {LAWS[name]})")
     if not floors:
         return ""
     targets = record.forecast["registrations"][0]["targets"] if record.forecast else []
