@@ -83,13 +83,14 @@ class Record:
         """What the page calls each architecture."""
         return names_of(self.archs) | {arch: arch.upper() for arch in self.fit["groups"] if arch not in self.archs}
 
-    def laws_of(self, arch: str) -> list[tuple[str, Mapping]]:
-        """The laws of N and D that its runs of the fit support, by name; the one that the forecast is by is first."""
-        group, told = self.fit["groups"].get(arch, {}), self.told.get(arch)
-        found = [(name, law) for name in OF_N_AND_D if (law := group.get(name))]
-        return sorted(found, key=lambda one: one[0] != told)
-
     @cached_property
     def told(self) -> dict[str, str]:
         """The law that the largest forecast of each architecture is by."""
         return {target.arch: target.law for target in self.head.targets}
+
+
+def laws_of(record: Record, arch: str) -> list[tuple[str, Mapping]]:
+    """The laws of N and D that its runs of the fit support, by name; the one that the forecast is by is first."""
+    group, told = record.fit["groups"].get(arch, {}), record.told.get(arch)
+    found = [(name, law) for name in OF_N_AND_D if (law := group.get(name))]
+    return sorted(found, key=lambda one: one[0] != told)

@@ -9,7 +9,7 @@ from workflow.scripts.findings.comparison import gaps_sentence
 from workflow.scripts.findings.headline import measured, whole_sentence
 from workflow.scripts.findings.seeds import spread_over_seeds
 from workflow.scripts.findings.words import LAWS, span
-from workflow.scripts.manual.record import Record
+from workflow.scripts.manual.record import Record, laws_of
 
 DIGITS = 7  # of a commit, and of other digests
 NOT_RUN = "not run yet"
@@ -110,7 +110,7 @@ def gap_words(found: Mapping, what: str, names: Mapping[str, str]) -> str:
 
 def exponents(record: Record, arch: str) -> str:
     """The parameters of the law that the forecast is by, else of the first law of N and D there is."""
-    if not (laws := record.laws_of(arch)):
+    if not (laws := laws_of(record, arch)):
         return f"{record.names[arch]}: no law of N and D can be fitted to these runs."
     name, law = laws[0]
     values = ", ".join(f"{sign} = {text}" for key, sign in GREEK.items() if (text := with_ends(law, key)))

@@ -10,7 +10,7 @@ from workflow.scripts.figures.summary import with_ends
 from workflow.scripts.findings.headline import Headline, measured, times, whole_sentence
 from workflow.scripts.findings.seeds import spread_over_seeds
 from workflow.scripts.findings.words import LAWS
-from workflow.scripts.manual.record import Record
+from workflow.scripts.manual.record import Record, laws_of
 from workflow.scripts.manual.reference_settings import rate_text, rates_by_size
 
 ADDS, NO_FLOOR = "chinchilla", "kaplan"  # the law that adds a term of N to one of D; the law that ends in zero
@@ -61,7 +61,7 @@ def of_floor(record: Record) -> str:
     """
     floors, above_zero = [], True
     for arch in record.archs:
-        for name, law in [one for one in record.laws_of(arch) if "E" in one[1]][:1]:
+        for name, law in [one for one in laws_of(record, arch) if "E" in one[1]][:1]:
             above_zero &= law["ci95"]["E"][0] > 0
             floors.append(f"{with_ends(law, 'E')} ({record.names[arch]}, {LAWS[name]})")
     if not floors:

@@ -8,7 +8,16 @@ from workflow.scripts.base import measures
 from workflow.scripts.base.amounts import short
 from workflow.scripts.base.tables import table
 from workflow.scripts.base.uncertainty import wilson
-from workflow.scripts.evaluation.ablations import BEATS, MARGIN, MOST_FLOPS, as_markdown, difference_in_words
+from workflow.scripts.evaluation.ablations import (
+    ARCHS,
+    BASE,
+    BEATS,
+    MARGIN,
+    MOST_FLOPS,
+    as_markdown,
+    difference_in_words,
+    parts_in_words,
+)
 from workflow.scripts.figures.writing import pooled, unprompted
 from workflow.scripts.findings.headline import NAMES
 from workflow.scripts.manual.record import Record
@@ -21,6 +30,8 @@ RATES = {
     "ended by its writer": measures.ENDED,
     "copied": measures.COPIED,
 }
+NO_PART, NO_MUON = ARCHS["gpt"], ARCHS["lstm"]
+MUON_ALONE = parts_in_words({"arch": "modern", "parts": "muon"})
 WHAT = {"width": "units of width", "depth": "layers", "horizon": "tokens"}
 
 
@@ -82,6 +93,8 @@ def settings(record: Record) -> list[str]:
         "Each setting at its own best rate, beside the base. Difference: validation loss in nats a character,"
         " with 95% over tunes, paired tune by tune; how far seeds differ is not in it."
     ]
+    if said := parts_words(found):
+        parts.append(said)
     for group, base in found["bases"].items():
         own = [entry for entry in found["settings"] if entry["group"] == group]
         parts += [f"### {NAMES.get(group, group.upper())}: beside {base}", as_markdown(found, group)]
@@ -89,6 +102,32 @@ def settings(record: Record) -> list[str]:
     if record.has("ablations.png"):
         parts.append("![What each setting loses or gains beside the base](ablations.png)")
     return parts
+
+
+def parts_words(found: Mapping) -> str:
+    """How far the Transformer is behind the LSTM with and without what the bases add to them, and what Muon does alone.
+
+    Empty where not all of these were tried.
+    """
+    of_group = {
+        group: {entry["setting"]: entry for entry in found["settings"] if entry["group"] == group}
+        for group in found["bases"]
+    }
+    wanted = {"gpt": (NO_PART, MUON_ALONE, BASE), "lstm": (NO_MUON, BASE)}
+    if any(name not in of_group.get(group, {}) for group, names in wanted.items() for name in names):
+        return ""
+    (none, alone, every), (plain, muon) = ([of_group[group][name] for name in names] for group, names in wanted.items())
+
+    def behind(first: Mapping, second: Mapping) -> str:
+        gap = first["best_loss"] - second["best_loss"]
+        return f"{abs(gap):.3f} nats {'behind' if gap > 0 else 'ahead of'}"
+
+    return (
+        f"Of {short(every['params_non_embedding'])} parameters and {short(every['tokens'])} tokens, the Transformer"
+        f" with {none['setting']} is {behind(none, plain)} the LSTM with {plain['setting']}, and the base of the one is"
+        f" {behind(every, muon)} that of the other. Beside its base the Transformer with {none['setting']} is at"
+        f" {difference_in_words(none)}, and with Muon alone at {difference_in_words(alone)}."
+    )
 
 
 def better_words(entries: list[dict]) -> str:
