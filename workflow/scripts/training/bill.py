@@ -115,8 +115,8 @@ class Rates:
 def rates_of(found: Sequence[Model], place: Place, at_once: int, settings: Settings) -> Rates:
     """What is assumed of the place, or measured there: on a CPU by ``at_once`` processes.
 
-    Models that are neither of the suite nor targets are timed where these have none of their kind, or only larger ones;
-    on a GPU, where each takes long, where they have none of their architecture.
+    Models that are neither of the suite nor targets are timed where these have none of their kind and depth, or only
+    larger ones; on a GPU, where each takes long, where they have none of their architecture.
 
     Raises:
         InputError: nothing could be measured.
@@ -125,16 +125,19 @@ def rates_of(found: Sequence[Model], place: Place, at_once: int, settings: Setti
         return Rates({}, ASSUMED_START, place.flops)
     memory_mb = place.memory_mb and place.memory_mb // at_once
     fit = [model.probed(size) for model in found if (size := fitting(model, place, memory_mb))]
-    smallest: dict[cost.Kind | str, int] = {}
+
+    def alike(model: Probed) -> tuple:
+        return (model.kind.arch,) if place.on_gpu else (model.kind, model.config.n_layer)
+
+    smallest: dict[tuple, int] = {}
     for model in fit:
         if not model.is_extra:
-            group = model.kind.arch if place.on_gpu else model.kind
-            smallest[group] = min(model.flops_per_token, smallest.get(group, model.flops_per_token))
+            smallest[alike(model)] = min(model.flops_per_token, smallest.get(alike(model), model.flops_per_token))
 
     def is_wanted(model: Probed) -> bool:
-        if not model.is_extra or place.on_gpu:
-            return not model.is_extra or model.kind.arch not in smallest
-        return model.kind not in smallest or model.flops_per_token < smallest[model.kind]
+        if not model.is_extra or alike(model) not in smallest:
+            return True
+        return not place.on_gpu and model.flops_per_token < smallest[alike(model)]
 
     return Rates(*probe(list(filter(is_wanted, fit)), settings, 1 if place.on_gpu else at_once))
 

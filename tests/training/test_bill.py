@@ -1,0 +1,32 @@
+"""What a plan times here, and what it takes from that of others."""
+
+import pytest
+
+from workflow.scripts import plan
+from workflow.scripts.base.errors import InputError
+from workflow.scripts.training import bill
+
+STUDY = """
+suite: [small, large]
+seeds: [0]
+models:
+  small: &small {arch: gpt, n_layer: 2, n_embd: 16, n_head: 2}
+  large: {arch: gpt, n_layer: 2, n_embd: 32, n_head: 2}
+  smaller: {arch: gpt, n_layer: 2, n_embd: 8, n_head: 2}
+  between: {arch: gpt, n_layer: 2, n_embd: 24, n_head: 2}
+  deep: {arch: gpt, n_layer: 4, n_embd: 16, n_head: 2}
+  short: {<<: *small, block_size: 64}
+ablations: {small: [smaller, between, deep, short]}
+"""
+
+
+def test_a_setting_is_timed_where_the_suite_has_none_of_its_kind_depth_and_size(monkeypatch, tmp_path):
+    asked = []
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(bill, "probe", lambda wanted, *_: asked.extend(wanted) or ({}, 1.0))
+    (tmp_path / "study.yaml").write_text(STUDY)
+    with pytest.raises(InputError, match="not even the smallest model could be timed"):
+        plan.main(["study.yaml", "--device", "cpu", "--jobs", "1"])
+    assert {model.name: model.is_extra for model in asked} == {
+        "small": False, "large": False, "smaller": True, "deep": True, "short": True,
+    }  # fmt: skip
