@@ -52,7 +52,7 @@ def forecast(params: float, loss: float, ends: list) -> dict:
 def law_of_n_and_d(e=1.7, a=400.0, b=410.0, alpha=0.34, beta=0.28) -> dict:
     """The entry ``chinchilla`` of a group."""
     share = beta / (alpha + beta)
-    return {"E": e, "A": a, "B": b, "alpha": alpha, "beta": beta,
+    return {"formula": "L = E + A/N^alpha + B/D^beta", "E": e, "A": a, "B": b, "alpha": alpha, "beta": beta,
             "compute_optimal": {"N_exponent": share, "ci95": {"N_exponent": [share - 0.05, share + 0.05]}}}  # fmt: skip
 
 

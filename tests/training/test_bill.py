@@ -16,6 +16,7 @@ models:
   between: {arch: gpt, n_layer: 2, n_embd: 24, n_head: 2}
   deep: {arch: gpt, n_layer: 4, n_embd: 16, n_head: 2}
   short: {<<: *small, block_size: 64}
+lr_transfer_models: []
 ablations: {small: [smaller, between, deep, short]}
 """
 

@@ -123,10 +123,11 @@ def parts_words(found: Mapping) -> str:
         return f"{abs(gap):.3f} nats {'behind' if gap > 0 else 'ahead of'}"
 
     return (
-        f"Of {short(every['params_non_embedding'])} parameters and {short(every['tokens'])} tokens, the Transformer"
-        f" with {none['setting']} is {behind(none, plain)} the LSTM with {plain['setting']}, and the base of the one is"
-        f" {behind(every, muon)} that of the other. Beside its base the Transformer with {none['setting']} is at"
-        f" {difference_in_words(none)}, and with Muon alone at {difference_in_words(alone)}."
+        f"At {short(every['tokens'])} tokens the Transformer of {short(none['params_non_embedding'])} parameters with"
+        f" {none['setting']} is {behind(none, plain)} the LSTM of {short(plain['params_non_embedding'])} with"
+        f" {plain['setting']}, and the base of the one is {behind(every, muon)} that of the other. Beside its base the"
+        f" Transformer with {none['setting']} is at {difference_in_words(none)}, and with Muon alone at"
+        f" {difference_in_words(alone)}."
     )
 
 
