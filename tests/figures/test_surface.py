@@ -70,7 +70,8 @@ def test_another_law_is_drawn_of_a_group_that_has_it(grid):
     """Its lines, its growth and its formula; Chinchilla's of a group without."""
     table, fitted, _ = grid
     coupled = {"formula": "L = E + (A/N^alpha + B/D^beta)^k", "E": 1.5, "A": 20.0, "B": 30.0, "alpha": 0.3,
-               "beta": 0.25, "k": 1.4, "compute_optimal": {"N_exponent": 0.61, "ci95": {"N_exponent": None}}}  # fmt: skip
+               "beta": 0.25, "k": 1.4,
+               "compute_optimal": {"N_exponent": 0.61, "ci95": {"N_exponent": None}}}  # fmt: skip
     groups = fitted["groups"] | {"gpt": fitted["groups"]["gpt"] | {"coupled": coupled}}
     told = {"gpt": "coupled", "lstm": "coupled"}
     fig = surface(table, {"groups": groups}, told=told)
