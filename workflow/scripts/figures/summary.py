@@ -140,7 +140,7 @@ def writing_parts(writing: pd.DataFrame, left_out: Mapping[str, str] = NONE) -> 
     return parts + (without_prompts(left_out) if left_out else [])
 
 
-def with_ends(law: dict, name: str) -> str:
+def with_ends(law: Mapping, name: str) -> str:
     """A parameter with its 95% interval; empty if the law has none of the name."""
     if name not in law:
         return ""
