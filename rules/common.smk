@@ -228,9 +228,8 @@ def kept_flags(wildcards, output):
 
 
 def plan_flags():
-    """The plan of this machine, if there is one."""
-    plan = Path(RESULTS, "plan.json")
-    return shlex.join(["--plan", str(plan)]) if plan.exists() else ""
+    """The plan of this machine, if there is one of this study."""
+    return shlex.join(["--plan", str(Path(RESULTS, "plan.json"))]) if PLAN else ""
 
 
 def table_flags(wildcards, output):

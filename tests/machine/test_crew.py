@@ -18,6 +18,18 @@ def test_a_crew_gives_results_in_order_and_computes_at_once():
     assert list(crew.side_by_side(work, range(6), 2)) == [(item, 1) for item in range(6)]
 
 
+def test_a_thread_computes_alone_whatever_torch_is_told_before_its_first_item():
+    """Five threads, as no other test has: they begin, and then torch is given more."""
+    before, meeting = torch.get_num_threads(), threading.Barrier(5, timeout=60)
+    list(crew.side_by_side(lambda item: meeting.wait(), range(5), 5))
+    try:
+        torch.set_num_threads(3)
+        told = list(crew.side_by_side(lambda item: (meeting.wait(), torch.get_num_threads()), range(5), 5))
+    finally:
+        torch.set_num_threads(before)
+    assert [count for _, count in told] == [1] * 5
+
+
 def test_one_thread_works_on_the_spot():
     here = threading.get_ident()
     assert list(crew.side_by_side(lambda item: (item, threading.get_ident()), "ab", 1)) == [("a", here), ("b", here)]

@@ -41,4 +41,13 @@ def side_by_side(work: Callable[[Item], Result], items: Sequence[Item], threads:
 @functools.cache
 def _pool(threads: int) -> ThreadPoolExecutor:
     """The threads, each of which computes alone; they wait for more when they have nothing to do."""
-    return ThreadPoolExecutor(threads, "crew", initializer=torch.set_num_threads, initargs=(1,))
+    return ThreadPoolExecutor(threads, "crew", initializer=_alone)
+
+
+def _alone() -> None:
+    """Have this thread compute alone.
+
+    A thread takes over what torch was told last, by whichever thread, when it first asks: so it asks first.
+    """
+    torch.get_num_threads()
+    torch.set_num_threads(1)
