@@ -61,8 +61,8 @@ def of_floor(record: Record) -> str:
     """
     floors, above_zero = [], True
     for arch in record.archs:
-        if laws := [(name, law) for name, law in laws_of(record, arch) if "E" in law]:
-            name, law = laws[0]
+        if with_floor := [(name, law) for name, law in laws_of(record, arch) if "E" in law]:
+            name, law = with_floor[0]
             above_zero &= law["ci95"]["E"][0] > 0
             floors.append(f"{with_ends(law, 'E')} ({record.names[arch]}, {LAWS[name]})")
     if not floors:
