@@ -105,17 +105,25 @@ rule plots:
 
 
 # Draws from the tables that are there, however they came there and whatever else is out of date:
-# it asks for nothing, so nothing is trained.
-use rule plots as figures with:
-    input:
-        [],
-    output:
-        [],
+# it asks for nothing, so nothing is trained. Of a study with a registered forecast also its page, with two more figures.
+rule figures:
     log:
         "<results>/logs/figures.log",
+    conda:
+        "../envs/environment.yaml"
     params:
         folder=RESULTS,
         tables=TABLES,
+        page=page_of_forecast,
+    shell:
+        """
+        (
+            python -m workflow.scripts.plot_scaling \
+                --results_dir {params.folder:q} \
+                --tables {params.tables:q}
+            {params.page}
+        ) >{log} 2>&1
+        """
 
 
 rule summary:

@@ -239,6 +239,14 @@ def table_flags(wildcards, output):
     return plan_flags()
 
 
+def page_of_forecast(wildcards):
+    """What writes the page on a registered forecast, and its figures, beside those of the results; else nothing."""
+    if not Path(TABLES, "registered.json").exists():
+        return ""
+    command = ["python", "-m", "workflow.scripts.write_reference", "--tables", TABLES]
+    return shlex.join([*command, "--original", "docs/original-study", "--output", f"{RESULTS}/README.md"])
+
+
 def registered(wildcards):
     """The registered forecast, which stands whatever runs again."""
     if not Path(REGISTERED).exists():
