@@ -244,7 +244,7 @@ def page_of_forecast(wildcards):
     if not Path(TABLES, "registered.json").exists():
         return ""
     command = ["python", "-m", "workflow.scripts.write_reference", "--tables", TABLES]
-    return shlex.join([*command, "--original", "docs/original-study", "--output", f"{RESULTS}/README.md"])
+    return shlex.join([*command, "--original", "docs/original-study", "--output", f"{RESULTS}/forecast.md"])
 
 
 def registered(wildcards):

@@ -122,7 +122,7 @@ def test_a_forecast_is_registered_before_its_runs_are_trained(study, tmp_path):
     assert "it was trained already: a forecast after that is none" in again.stderr
     assert (copy.folder / "results" / "registered.json").read_bytes() == registered
     copy.run("figures")
-    for name in ("README.md", "forecast.png", "frontier.png", "writing.png"):
+    for name in ("forecast.md", "forecast.png", "frontier.png", "writing.png"):
         assert (copy.folder / "results" / name).stat().st_size > 500
     # Another machine has what is in git: it trains what is not on record, and keeps the rest.
     copy.run("record", "--config", "recorded=docs/mine")

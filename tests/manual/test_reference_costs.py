@@ -49,6 +49,7 @@ def test_the_plan_of_the_study_stands_beside(study):
         "other settings": ["3.00", "+50%"],
         "learning rates": ["4.00", "+100%"],
     }
+    assert rows["**together**"][2:] == ["", ""]
     (study / "ablations.csv").unlink()
     assert rows_of(study)["other settings"] == ["", "not recorded", "3.00", ""]
 

@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 
 from workflow.scripts.figures.look import style_of
 from workflow.scripts.figures.words import shortened, under_figure
-from workflow.scripts.findings.headline import NAMES
+from workflow.scripts.findings.headline import names_of
 
 WIDTH, LABELS = 7.2, 2.8  # inches: of the figure, and of the words beside an axis
 ROW, AROUND = 0.36, 0.75  # inches: of a setting, and of what each panel has above and below
@@ -29,14 +29,13 @@ def draw(summary: dict) -> Figure:
     """
     margin, most_flops = -summary["better"]["difference_below"], summary["better"]["flops_relative_at_most"]
     groups = {group: [row for row in summary["settings"] if row["group"] == group] for group in summary["bases"]}
-    counts = [len(rows) for rows in groups.values()]
+    names, counts = names_of(list(groups)), [len(rows) for rows in groups.values()]
     size = (WIDTH, ROW * sum(counts) + AROUND * len(counts))
     fig, axes = plt.subplots(len(counts), 1, figsize=size, squeeze=False, gridspec_kw={"height_ratios": counts})
     for ax, (group, rows) in zip(axes[:, 0], groups.items(), strict=True):
         panel(ax, rows, style_of(group, list(groups)), margin, most_flops)
         (base,) = (row for row in rows if row["model"] == summary["bases"][group])
-        name = NAMES.get(group, group.upper())
-        ax.set_title(f"{name}: base {base['model']}, loss {base['best_loss']:.3f}", loc="left", fontsize=9.5)
+        ax.set_title(f"{names[group]}: base {base['model']}, loss {base['best_loss']:.3f}", loc="left", fontsize=9.5)
     axes[-1, 0].set_xlabel("Difference to the base (nats a character)")
     handles = [
         Line2D([], [], color="#555555", marker="o", linestyle="none", label="best rate between two others"),

@@ -19,7 +19,7 @@ from workflow.scripts.evaluation.ablations import (
     parts_in_words,
 )
 from workflow.scripts.figures.writing import pooled, unprompted
-from workflow.scripts.findings.headline import NAMES
+from workflow.scripts.findings.headline import names_of
 from workflow.scripts.manual.record import Record
 
 PRECISION, SMALL_CHANGE = "bfloat16", 0.003  # nats: less than that is no change that matters here
@@ -95,9 +95,10 @@ def settings(record: Record) -> list[str]:
     ]
     if said := parts_words(found):
         parts.append(said)
+    names = names_of(list(found["bases"]))
     for group, base in found["bases"].items():
         own = [entry for entry in found["settings"] if entry["group"] == group]
-        parts += [f"### {NAMES.get(group, group.upper())}: beside {base}", as_markdown(found, group)]
+        parts += [f"### {names[group]}: beside {base}", as_markdown(found, group)]
         parts.append("\n".join(f"- {one}" for one in (better_words(own), *map(precision_words, precisions(own)))))
     if record.has("ablations.png"):
         parts.append("![What each setting loses or gains beside the base](ablations.png)")
