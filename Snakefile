@@ -21,6 +21,8 @@ include: "rules/train.smk"
 include: "rules/evaluate.smk"
 include: "rules/analysis.smk"
 include: "rules/forecast.smk"
+include: "rules/pages.smk"
+include: "rules/docs.smk"
 
 
 report: "workflow/report/study.rst"

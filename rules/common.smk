@@ -303,3 +303,9 @@ def figure_in_report(name):
         caption=f"../workflow/report/{name}.rst",
         category="Figures",
     )
+
+
+def templates(page):
+    """Files of workflow/templates that a page is made of, whose content its job depends on."""
+    folder = Path(workflow.basedir, "workflow", "templates")
+    return sorted(map(str, [*folder.glob("page.*"), *folder.glob(f"{page}/*")]))

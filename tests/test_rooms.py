@@ -8,6 +8,7 @@ from workflow.scripts.base.code_identity import SCRIPTS
 
 ALLOWED: dict[str, set[str]] = {
     "base": set(),
+    "pages": {"base"},
     "grammar": set(),
     "notation": set(),
     "machine": {"base"},

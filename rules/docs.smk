@@ -1,0 +1,122 @@
+# Needs what is recorded in docs/; makes the pages of docs/ that a rule writes.
+
+
+# The page on the study that this one grew out of, from what it tells of itself and from our recorded results.
+rule original_study:
+    input:
+        facts="docs/original-study/runs.csv",
+        claims="docs/original-study/claims.csv",
+        ours=expand(
+            "docs/default-study/{file}",
+            file=("fit.json", "writing.csv", "corpus.json"),
+        ),
+    output:
+        page="docs/original-study.md",
+        figures=expand("docs/original-study.{suffix}", suffix=("png", "pdf")),
+    log:
+        "<results>/logs/original_study.log",
+    conda:
+        "../envs/environment.yaml"
+    params:
+        code=code("write_original"),
+    shell:
+        """
+        python -m workflow.scripts.write_original \
+            --facts docs/original-study \
+            --study docs/default-study \
+            --output {output.page:q} \
+            >{log} 2>&1
+        """
+
+
+# The page on the checker of ABC, from the checker's own lists and what other programs were recorded to say.
+rule checker_page:
+    input:
+        "docs/checker/programs.json",
+    output:
+        "docs/checker.md",
+    log:
+        "<results>/logs/checker_page.log",
+    conda:
+        "../envs/environment.yaml"
+    params:
+        code=code("write_checker_page"),
+    shell:
+        """
+        python -m workflow.scripts.write_checker_page \
+            --programs {input:q} \
+            --output {output:q} \
+            >{log} 2>&1
+        """
+
+
+# The page from a table to a forecast, of the recorded runs of the default study.
+rule laws_page:
+    input:
+        "docs/default-study/runs.csv",
+    output:
+        page="docs/laws.md",
+        fit="docs/laws/fit.json",
+        figure="docs/laws/forecast.png",
+    log:
+        "<results>/logs/laws_page.log",
+    conda:
+        "../envs/environment.yaml"
+    params:
+        code=code("fit_scaling"),
+        page_code=code("write_laws_page"),
+    shell:
+        """
+        (
+            python -m workflow.scripts.fit_scaling {input:q} \
+                --predict 1M,8M \
+                --best-for 1e13 \
+                --output {output.fit:q} \
+                --plot {output.figure:q}
+            python -m workflow.scripts.write_laws_page --fit {output.fit:q} --output {output.page:q}
+            rm docs/laws/forecast.pdf docs/laws/forecast_surface.* # the page shows the one picture
+        ) >{log} 2>&1
+        """
+
+
+# The page on the reference study, of what is recorded of it. (Which of it is there, the command finds out.)
+rule reference_page:
+    input:
+        expand(
+            "docs/reference-study/{file}",
+            file=("runs.csv", "fit.json", "published.csv"),
+        ),
+        "docs/original-study/runs.csv",
+    output:
+        page="docs/reference-study/README.md",
+        derived="docs/reference-study/derived.json",
+        figures=expand("docs/reference-study/{figure}.png", figure=("forecast", "frontier")),
+    log:
+        "<results>/logs/reference_page.log",
+    conda:
+        "../envs/environment.yaml"
+    params:
+        code=code("write_reference"),
+    shell:
+        """
+        python -m workflow.scripts.write_reference \
+            --tables docs/reference-study \
+            --original docs/original-study \
+            --output {output.page:q} \
+            >{log} 2>&1
+        """
+
+
+# Asks the programs that are installed, and records what they say in docs/checker/programs.json. It has no output, so that
+# the page can be written where they are not.
+rule compare_programs:
+    log:
+        "<results>/logs/compare_programs.log",
+    conda:
+        "../envs/environment.yaml"
+    params:
+        code=code("compare_programs"),
+    shell:
+        """
+        python -m workflow.scripts.compare_programs --output docs/checker/programs.json >{log} 2>&1
+        """

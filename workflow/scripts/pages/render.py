@@ -1,0 +1,42 @@
+"""Pages of HTML from the templates in workflow/templates, which hold all that is no data.
+
+Whatever is put into a template is text: characters that mean something in HTML are escaped, so that what a model wrote
+can do nothing on a page.
+"""
+
+import functools
+from pathlib import Path
+
+import jinja2
+from markupsafe import Markup
+
+from workflow.scripts.base.code_identity import SCRIPTS
+
+TEMPLATES = SCRIPTS.parent / "templates"
+
+
+def render(template: str, **values: object) -> str:
+    """The page that a template of ``workflow/templates`` makes of some values.
+
+    A name that a template uses and nobody gives is an error (jinja2.UndefinedError), not an empty place.
+    """
+    return environment().get_template(template).render(values)
+
+
+@functools.cache
+def environment() -> jinja2.Environment:
+    made = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    made.globals["source"] = source
+    return made
+
+
+def source(name: str) -> Markup:
+    """A script or style sheet of ``workflow/templates``, to stand in a page as it is: these are ours."""
+    return Markup((Path(TEMPLATES) / name).read_text(encoding="utf-8"))
