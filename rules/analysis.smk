@@ -77,6 +77,30 @@ rule fit:
         """
 
 
+# The losses of n-grams, which those of models are held against.
+rule ngram_loss:
+    input:
+        corpus=f"{CORPUS}/corpus.json",
+    output:
+        "<results>/baselines.csv",
+    log:
+        "<results>/logs/ngram_loss.log",
+    conda:
+        "../envs/environment.yaml"
+    params:
+        orders=" ".join(map(str, config["ngram_orders"])),
+        code=code("calc_ngram_loss"),
+        data=subpath(input.corpus, parent=True),
+    shell:
+        """
+        python -m workflow.scripts.calc_ngram_loss \
+            --data_dir {params.data:q} \
+            --orders {params.orders} \
+            --output {output:q} \
+            >{log} 2>&1
+        """
+
+
 rule plots:
     input:
         runs="<results>/runs.csv",
@@ -84,20 +108,23 @@ rule plots:
         curves="<results>/curves.csv",
         strata="<results>/strata.csv",
         writing="<results>/writing.csv",
+        ngrams="<results>/baselines.csv" if config["ngram_orders"] else [],
     output:
         [figure_in_report(name) for name in FIGURES],
-        expand("<results>/{figure}.pdf", figure=FIGURES),
+        captions=expand("<results>/captions/{figure}.{suffix}", figure=FIGURES, suffix=("md", "tex")),
+        pdf=expand("<results>/{figure}.pdf", figure=FIGURES),
     log:
         "<results>/logs/plots.log",
     conda:
         "../envs/environment.yaml"
     params:
+        flags=figure_flags,
         code=code("plot_scaling"),
-        folder=subpath(output[-1], parent=True),
+        folder=subpath(output.pdf[0], parent=True),
         tables=subpath(input.runs, parent=True),
     shell:
         """
-        python -m workflow.scripts.plot_scaling \
+        python -m workflow.scripts.plot_scaling {params.flags} \
             --results_dir {params.folder:q} \
             --tables {params.tables:q} \
             >{log} 2>&1
@@ -105,22 +132,26 @@ rule plots:
 
 
 # Draws from the tables that are there, however they came there and whatever else is out of date:
-# it asks for nothing, so nothing is trained. Of a study with a registered forecast also its page, with two more figures.
+# it asks for nothing, so nothing is trained. Those of trials and of the corpus too, and of a study with a registered
+# forecast its page, with two more.
 rule figures:
     log:
         "<results>/logs/figures.log",
     conda:
         "../envs/environment.yaml"
     params:
+        flags=figure_flags,
         folder=RESULTS,
         tables=TABLES,
+        corpus=picture_of_corpus,
         page=page_of_forecast,
     shell:
         """
         (
-            python -m workflow.scripts.plot_scaling \
+            python -m workflow.scripts.plot_scaling {params.flags} --trials \
                 --results_dir {params.folder:q} \
                 --tables {params.tables:q}
+            {params.corpus}
             {params.page}
         ) >{log} 2>&1
         """
@@ -133,8 +164,11 @@ rule summary:
         writing="<results>/writing.csv",
         corpus=f"{CORPUS}/corpus.json",
         tokenizer=f"{CORPUS}/tokenizer.json",
+        strata="<results>/strata.csv",
+        ngrams="<results>/baselines.csv" if config["ngram_orders"] else [],
     output:
-        report(
+        expand("<results>/tables/{table}.{suffix}", table=TABLES_SHOWN, suffix=("csv", "tex", "md")),
+        page=report(
             "<results>/summary.md",
             caption="../workflow/report/summary.rst",
             category="Tables",
@@ -146,6 +180,8 @@ rule summary:
     params:
         code=code("write_summary"),
         prompts=json.dumps(config["prompts"]),
+        ngrams=lambda wildcards, input: f"--ngrams {shlex.quote(input.ngrams)}" if input.ngrams else "",
+        folder=subpath(output[0], parent=True),
     shell:
         """
         python -m workflow.scripts.write_summary \
@@ -154,7 +190,9 @@ rule summary:
             --fit {input.fit:q} \
             --writing {input.writing:q} \
             --corpus {input.corpus:q} \
-            --output {output:q} \
+            --strata {input.strata:q} {params.ngrams} \
+            --tables_dir {params.folder:q} \
+            --output {output.page:q} \
             >{log} 2>&1
         """
 
@@ -171,6 +209,7 @@ rule lr_transfer:
             caption="../workflow/report/lr_transfer.rst",
             category="Figures",
         ),
+        captions=expand("<results>/captions/lr_transfer.{suffix}", suffix=("md", "tex")),
         pdf="<results>/lr_transfer.pdf",
     log:
         "<results>/logs/lr_transfer.log",
@@ -178,11 +217,12 @@ rule lr_transfer:
         "../envs/environment.yaml"
     params:
         flags=transfer_flags,
+        look=figure_flags,
         code=code("collect_transfer"),
         folders=lambda wildcards, input: folders_of(input.config),
     shell:
         """
-        python -m workflow.scripts.collect_transfer {params.flags} \
+        python -m workflow.scripts.collect_transfer {params.flags} {params.look} \
             --folders {params.folders:q} \
             --table {output.table:q} \
             >{log} 2>&1
@@ -202,6 +242,7 @@ rule ablations:
             caption="../workflow/report/ablations.rst",
             category="Figures",
         ),
+        captions=expand("<results>/captions/ablations.{suffix}", suffix=("md", "tex")),
         pdf="<results>/ablations.pdf",
     log:
         "<results>/logs/ablations.log",
@@ -209,11 +250,12 @@ rule ablations:
         "../envs/environment.yaml"
     params:
         flags=ablation_flags,
+        look=figure_flags,
         code=code("collect_ablations"),
         folders=lambda wildcards, input: folders_of(input.config),
     shell:
         """
-        python -m workflow.scripts.collect_ablations {params.flags} \
+        python -m workflow.scripts.collect_ablations {params.flags} {params.look} \
             --folders {params.folders:q} \
             --table {output.table:q} \
             >{log} 2>&1

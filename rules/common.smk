@@ -49,6 +49,7 @@ FIGURES = [
     "validity",
     "copying",
 ]
+TABLES_SHOWN = ["runs", "laws", "losses", "validity", "style"]
 BUDGETS = sorted(config["tokens"])
 RUN = "<results>/models/{model}/{tokens}-seed{seed}"
 # Names of models: any, those of which each run is trained by itself, and all others.
@@ -239,12 +240,27 @@ def table_flags(wildcards, output):
     return plan_flags()
 
 
+def figure_flags(wildcards):
+    """How wide figures are."""
+    return f"--width {config['figure_width']}"
+
+
+def picture_of_corpus(wildcards):
+    """What draws the corpus, prepared here or on record, beside the results; else nothing."""
+    found = [path for path in (f"{CORPUS}/corpus.json", f"{TABLES}/corpus.json") if Path(path).exists()]
+    if not found:
+        return ""
+    command = ["python", "-m", "workflow.scripts.plot_corpus", "--corpus", found[0]]
+    return f"{shlex.join([*command, '--output', f'{RESULTS}/corpus.pdf'])} {figure_flags(wildcards)}"
+
+
 def page_of_forecast(wildcards):
     """What writes the page on a registered forecast, and its figures, beside those of the results; else nothing."""
     if not Path(TABLES, "registered.json").exists():
         return ""
     command = ["python", "-m", "workflow.scripts.write_reference", "--tables", TABLES]
-    return shlex.join([*command, "--original", "docs/original-study", "--output", f"{RESULTS}/forecast.md"])
+    options = ["--original", "docs/original-study", "--output", f"{RESULTS}/forecast.md"]
+    return f"{shlex.join([*command, *options])} {figure_flags(wildcards)}"
 
 
 def registered(wildcards):

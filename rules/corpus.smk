@@ -42,16 +42,18 @@ rule plot_corpus:
             caption="../workflow/report/corpus.rst",
             category="Corpus",
         ),
+        captions=expand(f"{CORPUS}/captions/corpus.{{suffix}}", suffix=("md", "tex")),
         pdf=f"{CORPUS}/corpus.pdf",
     log:
         f"<results>/logs/plot_corpus/{study.corpus_name(config)}.log",
     conda:
         "../envs/environment.yaml"
     params:
+        flags=figure_flags,
         code=code("plot_corpus"),
     shell:
         """
-        python -m workflow.scripts.plot_corpus \
+        python -m workflow.scripts.plot_corpus {params.flags} \
             --corpus {input.corpus:q} \
             --output {output.pdf:q} \
             >{log} 2>&1

@@ -13,6 +13,7 @@ rule original_study:
     output:
         page="docs/original-study.md",
         figures=expand("docs/original-study.{suffix}", suffix=("png", "pdf")),
+        captions=expand("docs/captions/original-study.{suffix}", suffix=("md", "tex")),
     log:
         "<results>/logs/original_study.log",
     conda:
@@ -58,6 +59,7 @@ rule laws_page:
         page="docs/laws.md",
         fit="docs/laws/fit.json",
         figure="docs/laws/forecast.png",
+        caption="docs/laws/captions/forecast.md",
     log:
         "<results>/logs/laws_page.log",
     conda:
@@ -73,8 +75,11 @@ rule laws_page:
                 --best-for 1e13 \
                 --output {output.fit:q} \
                 --plot {output.figure:q}
-            python -m workflow.scripts.write_laws_page --fit {output.fit:q} --output {output.page:q}
-            rm docs/laws/forecast.pdf docs/laws/forecast_surface.* # the page shows the one picture
+            python -m workflow.scripts.write_laws_page \
+                --fit {output.fit:q} \
+                --caption {output.caption:q} \
+                --output {output.page:q}
+            rm docs/laws/forecast.pdf docs/laws/forecast_surface.* docs/laws/captions/*_surface.* # the page shows one picture
         ) >{log} 2>&1
         """
 

@@ -7,7 +7,8 @@ DOCS = ROOT / "docs"
 
 
 def test_the_recorded_page_is_what_the_command_writes(tmp_path):
-    main(["--fit", str(DOCS / "laws/fit.json"), "--output", str(tmp_path / "laws.md")])
+    caption = str(DOCS / "laws/captions/forecast.md")
+    main(["--fit", str(DOCS / "laws/fit.json"), "--caption", caption, "--output", str(tmp_path / "laws.md")])
     page = (tmp_path / "laws.md").read_text(encoding="utf-8")
     assert page == (DOCS / "laws.md").read_text(encoding="utf-8")
     assert "forecast: GPT, N = 1M, D = 8M: loss " in page

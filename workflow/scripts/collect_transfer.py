@@ -6,7 +6,7 @@ It may move with width, with depth, and with the horizon: the number of tokens t
                      infinite if it diverged; ``best`` is 1 where no other rate of that model and horizon did better
   lr_transfer.json   each model's optimum at each horizon; by architecture how far it moves, and what the rate in use
                      gives away
-  lr_transfer.pdf, .png
+  lr_transfer.pdf, .png, and in captions/ what they show in words
 
 Example:
   python -m workflow.scripts.collect_transfer --folders results/lr_transfer/*/* --rates gpt=0.004 lstm=0.016
@@ -21,6 +21,7 @@ from workflow.scripts.base.files import write_json, write_text
 from workflow.scripts.base.rates import Rate
 from workflow.scripts.evaluation.learning_rates import DIRECTIONS, read_trials, summarise
 from workflow.scripts.evaluation.planned import with_plan
+from workflow.scripts.figures.look import MEDIUM
 from workflow.scripts.figures.save import save
 from workflow.scripts.figures.transfer import draw
 
@@ -38,6 +39,7 @@ def main(argv: list[str] | None = None) -> None:
                         help="rates in use; RATE:EXPONENT:TOKENS is one at TOKENS that falls with them")  # fmt: skip
     parser.add_argument("--table", default="results/lr_transfer.csv", help="table to write; the rest goes beside it")
     parser.add_argument("--plan", type=Path, help="plan.json of this machine, for a column of what it said")
+    parser.add_argument("--width", type=cli.positive_float, default=MEDIUM, metavar="INCHES", help="of the figure")
     args = parser.parse_args(argv)
     trials, rates_in_use = read_trials(args.folders), dict(args.rates)
     if unknown := set(trials["arch"]) - set(rates_in_use):
@@ -50,7 +52,7 @@ def main(argv: list[str] | None = None) -> None:
     table = Path(args.table)
     write_text(table, with_plan(trials, args.plan).to_csv(index=False, lineterminator="\n"))
     write_json(table.with_suffix(".json"), summary)
-    save(draw(trials, summary), table.with_suffix(""))
+    save(draw(trials, summary, args.width), table.with_suffix(""))
     for model in summary["models"]:
         edge = "" if model["bracketed"] else " (at the end of the range)"
         tried = f"{model['model']:<14} {short(model['tokens']):>6} tokens"

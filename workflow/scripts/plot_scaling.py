@@ -9,8 +9,8 @@ Reads runs.csv and fit.json in --results_dir (or --tables) and, where they are, 
   validity      shares of tunes that pass each check, against parameters, beside real tunes and n-grams (writing.csv)
   copying       how near to training tunes they are, against parameters (writing.csv)
   forecast      the runs, the registered forecasts and what came of them, against FLOP (registered.json, forecast.json)
-  lr_transfer   trials of learning rates (lr_transfer.csv and .json), and
-  ablations     of other settings (ablations.json), if --tables are elsewhere
+  and with --trials those of the trials of learning rates (lr_transfer.csv and .json) and of settings (ablations.json)
+Of each the caption stands in captions/, as .md and .tex. Losses of n-grams are drawn where baselines.csv is there.
 
 The same input gives the same bytes: no date is written into a file.
 
@@ -22,17 +22,18 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
-from matplotlib.figure import Figure
 
 from workflow.scripts.base import cli
 from workflow.scripts.base.errors import InputError
 from workflow.scripts.base.files import read_json
 from workflow.scripts.base.tables import read_csv
 from workflow.scripts.figures import ablations, transfer
+from workflow.scripts.figures.baselines import COLUMNS as NGRAMS
 from workflow.scripts.figures.forecast import draw
 from workflow.scripts.figures.laws import scaling
+from workflow.scripts.figures.look import MEDIUM
 from workflow.scripts.figures.losses import CURVES, STRATA, loss_compute, loss_curves, loss_places
-from workflow.scripts.figures.save import save
+from workflow.scripts.figures.save import Picture, save
 from workflow.scripts.figures.surface import surface
 from workflow.scripts.figures.writing import COLUMNS as WRITING
 from workflow.scripts.figures.writing import copying, validity
@@ -48,8 +49,10 @@ def main(argv: list[str] | None = None) -> None:
     parser = cli.parser(__doc__)
     parser.add_argument("--results_dir", default="results", help="folder with the tables; the figures go there too")
     parser.add_argument("--tables", help="folder with the tables, if they are elsewhere")
+    parser.add_argument("--width", type=cli.positive_float, default=MEDIUM, metavar="INCHES", help="of each figure")
+    parser.add_argument("--trials", action="store_true", help="draw the trials, too, if they are in --tables")
     args = parser.parse_args(argv)
-    folder, tables = Path(args.results_dir), Path(args.tables or args.results_dir)
+    folder, tables, width = Path(args.results_dir), Path(args.tables or args.results_dir), args.width
     for name in ("runs.csv", "fit.json"):
         if not (tables / name).exists():
             raise InputError(f"{tables / name} does not exist: it is made by snakemake {folder}/scaling_plot.pdf")
@@ -58,41 +61,43 @@ def main(argv: list[str] | None = None) -> None:
     curves = optional(tables / "curves.csv", *CURVES)
     strata = optional(tables / "strata.csv", *STRATA)
     writing = optional(tables / "writing.csv", *WRITING)
+    ngrams = optional(tables / "baselines.csv", *NGRAMS)
     if writing is not None and (tables / "targets" / "writing.csv").exists():
         writing = pd.concat([writing, read_csv(tables / "targets" / "writing.csv", *WRITING)], ignore_index=True)
     folder.mkdir(parents=True, exist_ok=True)
     if curves is not None:
-        save(loss_curves(curves), folder / "loss_curves")
-    save(scaling(table, fit), folder / "scaling_plot")
+        save(loss_curves(curves, width), folder / "loss_curves")
+    save(scaling(table, fit, width=width, ngrams=ngrams), folder / "scaling_plot")
     later = tables / "targets" / "runs.csv"
-    save(surface(table, fit, later=read_table(later)[0] if later.exists() else None), folder / "loss_surface")
-    save(loss_compute(table, curves), folder / "loss_compute")
+    beyond = read_table(later)[0] if later.exists() else None
+    save(surface(table, fit, width=width, later=beyond, ngrams=ngrams), folder / "loss_surface")
+    save(loss_compute(table, curves, width, ngrams), folder / "loss_compute")
     if strata is not None:
-        save(loss_places(strata), folder / "loss_places")
+        save(loss_places(strata, width), folder / "loss_places")
     if writing is not None:
-        save(validity(writing), folder / "validity")
-        save(copying(writing), folder / "copying")
+        save(validity(writing, width), folder / "validity")
+        save(copying(writing, width), folder / "copying")
     if (tables / "registered.json").exists():
-        save(forecast(table, fit["groups"], tables), folder / "forecast")
-    if tables != folder:  # where they are tried, they are drawn at once
-        save_trials(tables, folder)
+        save(forecast(table, fit["groups"], tables, width), folder / "forecast")
+    if args.trials:
+        save_trials(tables, folder, width)
 
 
-def save_trials(tables: Path, folder: Path) -> None:
-    """The figures of trials, of learning rates and of settings, that are recorded elsewhere."""
+def save_trials(tables: Path, folder: Path, width: float) -> None:
+    """The figures of trials, of learning rates and of settings, if there were any."""
     if (tables / "lr_transfer.json").exists():
         trials = read_csv(tables / "lr_transfer.csv", "model", "arch", "tokens", "learning_rate", "val_loss")
-        save(transfer.draw(trials, read_json(tables / "lr_transfer.json")), folder / "lr_transfer")
+        save(transfer.draw(trials, read_json(tables / "lr_transfer.json"), width), folder / "lr_transfer")
     if (tables / "ablations.json").exists():
-        save(ablations.draw(read_json(tables / "ablations.json")), folder / "ablations")
+        save(ablations.draw(read_json(tables / "ablations.json"), width), folder / "ablations")
 
 
-def forecast(table: pd.DataFrame, groups: Mapping, tables: Path) -> Figure:
+def forecast(table: pd.DataFrame, groups: Mapping, tables: Path, width: float) -> Picture:
     """The figure of registered forecasts, with what came of them and where curves cross, as far as that is there."""
     found = {name: tables / name for name in ("registered.json", "forecast.json", "derived.json")}
     registered, outcome, derived = (read_json(path) if path.exists() else None for path in found.values())
     crossing = ((derived or {}).get("crossings") or {}).get("flops")
-    return draw(table, groups, headline(registered or {}, outcome), crossing)
+    return draw(table, groups, headline(registered or {}, outcome), crossing, width)
 
 
 def optional(path: Path, *columns: str) -> pd.DataFrame | None:

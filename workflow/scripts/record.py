@@ -18,11 +18,12 @@ from workflow.scripts.base.files import atomic_path, write_text
 
 NEEDED = "runs.csv"
 TABLES = (
-    "fit.json", "curves.csv", "strata.csv", "writing.csv", "registered.json", "forecast.json", "lr_transfer.csv",
-    "lr_transfer.json", "ablations.csv", "ablations.json", "plan.json", "targets/runs.csv", "targets/curves.csv",
-    "targets/strata.csv", "targets/writing.csv",
+    "fit.json", "curves.csv", "strata.csv", "writing.csv", "baselines.csv", "registered.json", "forecast.json",
+    "lr_transfer.csv", "lr_transfer.json", "ablations.csv", "ablations.json", "plan.json", "targets/runs.csv",
+    "targets/curves.csv", "targets/strata.csv", "targets/writing.csv",
 )  # fmt: skip
 OF_CORPUS = ("corpus.json", "corpus.png")
+CAPTIONS = "captions"  # of the figures, in words
 TUNES = 3  # of each model, as they were drawn: the first ones
 
 
@@ -36,6 +37,7 @@ def files_of(results: Path, corpus: Path, record: Path) -> dict[str, Path]:
         raise InputError(f"{results / NEEDED} does not exist: finish the study first, or some of its runs")
     wanted = {name: results / name for name in (NEEDED, *TABLES)}
     wanted |= {path.name: path for path in sorted(results.glob("*.png"))}
+    wanted |= {f"{CAPTIONS}/{path.name}": path for path in sorted(results.glob(f"{CAPTIONS}/*.md"))}
     wanted |= {name: corpus / name for name in OF_CORPUS}
     if (record / "plan.json").exists():  # it was made where the first of its runs were trained
         del wanted["plan.json"]

@@ -15,8 +15,7 @@ from workflow.scripts.base import cli
 from workflow.scripts.base.errors import InputError
 from workflow.scripts.base.files import read_json, write_text
 from workflow.scripts.base.tables import read_csv
-from workflow.scripts.figures.laws import scaling
-from workflow.scripts.figures.original import fit_runs, of_original, of_ours, page, read_runs
+from workflow.scripts.figures.original import fit_runs, of_original, of_ours, page, picture, read_runs
 from workflow.scripts.figures.save import save
 from workflow.scripts.tables.fit_file import read_fit
 
@@ -32,12 +31,13 @@ def main(argv: list[str] | None = None) -> None:
     claims = read_csv(facts / "claims.csv", "claim", "says", "shown", "ours", "where")
     groups, without = (fit_runs(rows, facts / "runs.csv") for rows in (runs, runs[runs["size"] != "xxl"]))
     ours = of_ours(read_fit(study / "fit.json"), read_csv(study / "writing.csv"), read_json(study / "corpus.json"))
+    shown = picture(runs, groups)
+    name = output.with_suffix(".png").name
     try:
-        text = page(claims, of_original(runs, groups, without) | ours, runs, output.with_suffix(".png").name)
+        text = page(claims, of_original(runs, groups, without) | ours, runs, name, shown.caption)
     except KeyError as error:
         raise InputError(f"{facts / 'claims.csv'} names {error}, which nothing computes") from error
-    figure = scaling(runs, {"groups": groups, "comparison": {"said": []}}, "told_by", "Loss (nats a character)")
-    save(figure, output.with_suffix(""))
+    save(shown, output.with_suffix(""))
     write_text(output, text)
 
 

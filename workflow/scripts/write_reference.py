@@ -2,7 +2,7 @@
 
 --tables holds runs.csv and fit.json, and whatever else `record` has put there: registered.json, forecast.json,
 targets/, lr_transfer.json, ablations.json, plan.json, corpus.json. What is not there yet is told as such. Beside the
-page are written forecast.png, frontier.png, writing.png and derived.json: where two architectures cross, the best
+page are written the figures forecast, frontier and writing, and derived.json: where two architectures cross, the best
 sizes, and how the first registration would have forecast runs that joined the fit after it.
 
 Example:
@@ -14,14 +14,13 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from matplotlib import pyplot as plt
-from matplotlib.figure import Figure
 
 from workflow.scripts.base import cli
-from workflow.scripts.base.files import atomic_path, write_json, write_text
+from workflow.scripts.base.files import write_json, write_text
 from workflow.scripts.figures import forecast as forecast_figure
 from workflow.scripts.figures import original as original_study
-from workflow.scripts.figures.save import as_png
+from workflow.scripts.figures.look import MEDIUM
+from workflow.scripts.figures.save import Picture, save
 from workflow.scripts.figures.surface import surface
 from workflow.scripts.figures.writing import validity
 from workflow.scripts.findings.crossings import crossings
@@ -77,20 +76,25 @@ def original(folder: Path) -> tuple[dict[str, dict], pd.DataFrame | None]:
     return {name: original_study.fit_runs(table, path) for name, table in tables.items()}, runs
 
 
-def frontier(record: Record) -> Figure:
+def frontier(record: Record, width: float) -> Picture:
     """Loss over N and D of each architecture under the name that the page gives it, by the law that it is told by."""
     names = dict(record.names)
     table, later = (None if runs is None else runs.replace({"arch": names}) for runs in (record.table, record.later))
     groups = {names[arch]: group for arch, group in record.fit["groups"].items()}
     told = {names[arch]: law for arch, law in record.told.items()}
-    return surface(table, {"groups": groups}, width=forecast_figure.WIDTH, later=later, told=told)
+    return surface(table, {"groups": groups}, width=width, later=later, told=told)
 
 
-def write_figure(fig: Figure, path: Path) -> None:
-    """A picture for a page, whole or not at all."""
-    with atomic_path(path) as temporary:
-        as_png(fig, temporary)
-    plt.close(fig)
+def pictures(record: Record, found: dict, width: float) -> dict[str, Picture]:
+    """The figures of the page, by name."""
+    crossing = found["crossings"] and found["crossings"]["flops"]
+    drawn = {
+        "forecast": forecast_figure.draw(record.table, record.fit["groups"], record.head, crossing, width),
+        "frontier": frontier(record, width),
+    }
+    if record.writing is not None:
+        drawn["writing"] = validity(record.writing.replace({"arch": dict(record.names)}), width)
+    return drawn
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -98,18 +102,16 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--tables", default="docs/reference-study", help="folder of what is recorded of the study")
     parser.add_argument("--original", default="docs/original-study", help="folder of what the original study tells")
     parser.add_argument("--output", default="docs/reference-study/README.md", help="page to write, and files beside it")
+    parser.add_argument("--width", type=cli.positive_float, default=MEDIUM, metavar="INCHES", help="of each figure")
     args = parser.parse_args(argv)
     record, output = Record(Path(args.tables)), Path(args.output)
     found = derived(record)
     laws, runs = original(Path(args.original))
-    text = page(record, Beside(found, record.csv("published.csv", *PUBLISHED), laws, runs))
-    crossing = found["crossings"] and found["crossings"]["flops"]
-    write_figure(
-        forecast_figure.draw(record.table, record.fit["groups"], record.head, crossing), output.parent / "forecast.png"
-    )
-    write_figure(frontier(record), output.parent / "frontier.png")
-    if record.writing is not None:
-        write_figure(validity(record.writing.replace({"arch": dict(record.names)})), output.parent / "writing.png")
+    drawn = pictures(record, found, args.width)
+    captions = {name: picture.caption for name, picture in drawn.items()}
+    text = page(record, Beside(found, record.csv("published.csv", *PUBLISHED), laws, runs, captions))
+    for name, picture in drawn.items():
+        save(picture, output.parent / name)
     write_json(output.parent / "derived.json", found)
     write_text(output, text)
 

@@ -46,6 +46,9 @@ def column_of(measure: str) -> str:
     return measure.rate if isinstance(measure, Rate) else measure
 
 
+# Characters that nearly every tune begins with, since it was cleaned: "X:1", the end of the line, the name of a field.
+START = 6
+
 # Of validity.json: the steps of the ladder, in order, and what follows from them.
 SYNTAX = Rate("syntax")
 TOOLS = Rate("tools")

@@ -1,7 +1,10 @@
 """Tables in and out: CSV that somebody may have edited, and Markdown for a page."""
 
+import csv
+import io
 from collections.abc import Collection
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -42,6 +45,21 @@ def with_kept(rows: pd.DataFrame, path: Path, key: list[str]) -> pd.DataFrame:
     again = set(new)
     others = [row not in again for row in old]
     return pd.concat([kept[others], rows.astype(object)], ignore_index=True)
+
+
+class Cells(NamedTuple):
+    """A table as people read it: its header, and rows of as many texts."""
+
+    header: list[str]
+    rows: list[list[str]]
+
+    def markdown(self) -> str:
+        return table(self.header, self.rows)
+
+    def csv(self) -> str:
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerows([self.header, *self.rows])
+        return text.getvalue()
 
 
 def table(header: list[str], rows: list[list[str]]) -> str:

@@ -1,45 +1,52 @@
-"""The figure of a corpus, drawn from corpus.json alone: its heading, and how its panels are laid out."""
+"""The figure of a corpus, drawn from corpus.json alone: its caption, and how its panels are laid out."""
 
 import itertools
-import textwrap
 from pathlib import PurePath
 
 import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.transforms import Bbox
 from matplotlib.typing import RcKeyType
 
 from workflow.scripts.base import schema
-from workflow.scripts.base.amounts import short
 from workflow.scripts.base.errors import InputError
-from workflow.scripts.corpus_figure.leak import leak, no_leak, schemes
+from workflow.scripts.corpus_figure.leak import NOT_MEASURED, leak, leak_caption, schemes
 from workflow.scripts.corpus_figure.music import music_panels, shares
-from workflow.scripts.corpus_figure.panel import INK, plain, title
-from workflow.scripts.corpus_figure.shape import compressibility, lengths
-from workflow.scripts.corpus_figure.sources import conversion, n_rows, sources
-from workflow.scripts.corpus_figure.vocabulary import vocabulary
-from workflow.scripts.figures.look import NOTE_COLOUR, SMALL
+from workflow.scripts.corpus_figure.panel import MARK, NOTE, TEXT, plain, title
+from workflow.scripts.corpus_figure.shape import compressibility, lengths, shape_caption
+from workflow.scripts.corpus_figure.sources import conversion, conversion_caption, n_rows, sources, sources_caption
+from workflow.scripts.corpus_figure.vocabulary import vocabulary, vocabulary_caption
+from workflow.scripts.figures.look import MEDIUM, check_width
+from workflow.scripts.figures.save import Picture
 
-WIDTH = 6.6  # inches
-LETTERS = 116  # of a line of the heading
+NARROW = 5.0  # inches at text of 7.5 points: less is a column, where fewer panels stand beside each other
+LEAST = 6 / MARK  # of the sizes of text on a page: the smallest is of 6 points then
 PLACES = 6  # decimals of a share of the figure: less than a thousandth of a point
-LOOK: dict[RcKeyType, object] = {
-    "font.size": SMALL,
-    "axes.titlesize": 8,
-    "axes.titleweight": "bold",
-    "axes.titlelocation": "left",
-    "axes.labelsize": SMALL,
-    "axes.linewidth": 0.6,
-    "axes.axisbelow": True,
-    "xtick.labelsize": 7,
-    "ytick.labelsize": 7,
-    "xtick.major.width": 0.6,
-    "ytick.major.width": 0.6,
-    "xtick.major.size": 2.5,
-    "ytick.major.size": 2.5,
-    "text.parse_math": False,  # a $ in a name is a $
-}
+
+
+def look(width: float) -> dict[RcKeyType, object]:
+    """Settings of matplotlib under which a figure so many inches wide is drawn and saved."""
+    scale = max(LEAST, (width / MEDIUM) ** 0.7)
+    return {
+        "font.size": TEXT * scale,
+        "axes.titlesize": 8 * scale,
+        "axes.titleweight": "bold",
+        "axes.titlelocation": "left",
+        "axes.labelsize": TEXT * scale,
+        "axes.linewidth": 0.6,
+        "axes.axisbelow": True,
+        "xtick.labelsize": NOTE * scale,
+        "ytick.labelsize": NOTE * scale,
+        "xtick.major.width": 0.6,
+        "ytick.major.width": 0.6,
+        "xtick.major.size": 2.5,
+        "ytick.major.size": 2.5,
+        "text.parse_math": False,  # a $ in a name is a $
+    }
+
+
 SPLIT_NAMES = {"train": "training", "val": "validation", "test": "test"}
 REASONS = 8  # for which tunes are left out, that the heading names
 
@@ -58,81 +65,102 @@ def check(corpus: dict, path: str) -> None:
             raise InputError(f"{name}: audit.{place}.histogram does not have ascending edges around its counts")
 
 
-def headline(corpus: dict) -> tuple[str, str]:
-    """What the corpus is, in words: a title and a few sentences."""
+def heading(corpus: dict) -> str:
+    """What the corpus is, in words."""
     names = [PurePath(part).name or part for part in corpus["input"].split(", ")]
-    heading = f"{plain(', '.join(names), 30)}: {corpus['tunes']:,} tunes, {short(corpus['chars'])} characters"
     sizes = ", ".join(f"{words} {corpus['splits'][name]['tunes']:,}" for name, words in SPLIT_NAMES.items())
     lost = sorted(corpus["rejected"].items(), key=lambda row: (-row[1], row[0]))
     said = [f"{plain(reason.replace('_', ' '), 30)} {count:,}" for reason, count in lost[:REASONS]]
     if len(lost) > REASONS:
         said.append(f"{len(lost) - REASONS} other reasons {sum(count for _, count in lost[REASONS:]):,}")
     tokens = "" if corpus["tokenizer"] == "char" else f", encoded by {plain(corpus['tokenizer'].upper(), 12)}"
-    return heading, (
-        f"{corpus['chars']:,} characters, {corpus['distinct_chars']:,} distinct{tokens}, from {corpus['files']:,}"
-        f" file{'s' * (corpus['files'] != 1)}; zstd packs the whole text to"
-        f" {corpus['audit']['zstd_bits_per_char']:.2f} bits a character. Tunes by split: {sizes}."
-        f" Left out, by reason: {', '.join(said) or 'nothing'}."
+    return (
+        f"{plain(', '.join(names), 30)}: {corpus['tunes']:,} tunes, {corpus['chars']:,} characters,"
+        f" {corpus['distinct_chars']:,} distinct{tokens}, from {corpus['files']:,} file{'s' * (corpus['files'] != 1)};"
+        f" zstd packs the whole text to {corpus['audit']['zstd_bits_per_char']:.2f} bits a character. Tunes by split:"
+        f" {sizes}. Left out, by reason: {', '.join(said) or 'nothing'}."
     )
 
 
-def part_heights(corpus: dict, lines: int, slots: int) -> dict[str, float]:
-    """The parts that this corpus gives, from the top, with their heights in inches.
+def part_heights(corpus: dict, slots: int, rows: int, narrow: bool) -> dict[str, float]:
+    """The parts that this corpus gives, from the top, with their heights in inches at text of 7.5 points.
 
     Args:
-        lines: of the heading.
         slots: bars in the fullest panel of music; 0 without any.
+        rows: of such panels.
+        narrow: whether the figure is a column.
     """
     n_schemes = len(schemes(corpus))
-    heights = {
-        "head": 0.27 + 0.135 * lines,
-        "leak": 0.72 + 0.3 * n_schemes if n_schemes else 0.4,
-        "shape": 1.6,
-    }
+    heights = {"leak": 1.0 + 0.3 * n_schemes} if n_schemes else {}
+    heights["shape"] = 1.45
     if corpus["conversion"]:
-        heights["conversion"] = 1.25
+        heights["conversion"] = 1.1
     if corpus["audit"]["sources"]:
-        heights["sources"] = 0.7 + 0.155 * n_rows(corpus)
+        heights["sources"] = (1 + narrow) * (0.65 + 0.155 * n_rows(corpus))
     if slots:
-        heights["music"] = 0.45 + 0.136 * slots
+        heights["music"] = rows * (0.3 + 0.136 * slots)
     if corpus["char_counts"]:
-        heights["vocabulary"] = 1.55
+        heights["vocabulary"] = 1.4
     return heights
 
 
-def draw(corpus: dict) -> Figure:
-    """The figure of a corpus.json that `check` has passed, under the settings of LOOK."""
-    heading, said = headline(corpus)
-    said = textwrap.fill(said, LETTERS)
+def draw(corpus: dict, width: float = MEDIUM) -> Picture:
+    """The figure of a corpus.json that `check` has passed, under the settings of `look`.
+
+    Raises:
+        InputError: it is too narrow or too wide; see `figures.look.page`.
+    """
+    check_width(width)
+    scale = plt.rcParams["font.size"] / TEXT
+    narrow = width / scale < NARROW
     panels = music_panels(corpus)
     slots = max((len(panel.counts) for panel in panels), default=0)
-    heights = part_heights(corpus, said.count("\n") + 1, slots)
+    columns = min(len(panels), 2) if narrow else len(panels)
+    heights = part_heights(corpus, slots, -(-len(panels) // max(columns, 1)), narrow)
     layout = ConstrainedLayoutEngine(h_pad=0.05, w_pad=0.05)
-    fig = plt.figure(figsize=(WIDTH, sum(heights.values())), layout=layout)
+    fig = plt.figure(figsize=(width, scale * sum(heights.values())), layout=layout)
     parts = fig.subfigures(len(heights), 1, height_ratios=list(heights.values()), squeeze=False)[:, 0]
     part: dict[str, SubFigure] = dict(zip(heights, parts, strict=True))
     letters = iter("defghij")
-    draw_heading(part["head"], heights["head"], heading, said)
-    if schemes(corpus):
+    said = [heading(corpus)]
+    if "leak" in part:
         leak(part["leak"].subplots(), corpus)
-    else:
-        no_leak(part["leak"])
+    said.append(leak_caption(corpus) if "leak" in part else NOT_MEASURED)
     left, right = part["shape"].subplots(1, 2)
     lengths(left, corpus)
     compressibility(right, corpus)
+    said.append(shape_caption(corpus))
     if "conversion" in part:
-        conversion(part["conversion"].subplots(), corpus, next(letters))
+        letter = next(letters)
+        conversion(part["conversion"].subplots(), corpus, letter)
+        said.append(conversion_caption(corpus, letter))
     if "sources" in part:
-        sources(list(part["sources"].subplots(1, 3, width_ratios=(1.3, 1, 0.95))), corpus, next(letters))
+        letter = next(letters)
+        sources(axes_of_sources(part["sources"], narrow), corpus, letter, narrow)
+        said.append(sources_caption(letter))
     if "music" in part:
-        axes = part["music"].subplots(1, len(panels), squeeze=False)[0]
-        for ax, panel in zip(axes, panels, strict=True):
+        axes = part["music"].subplots(-(-len(panels) // columns), columns, squeeze=False).ravel()
+        for ax, panel in zip(axes, panels, strict=False):
             shares(ax, panel, slots)
-            title(ax, f"{next(letters)}  {panel.title}", panel.below)
+            letter = next(letters)
+            title(ax, f"{letter}  {panel.title}")
+            said.append(f"({letter}) {panel.title}, {panel.below}.")
+        for ax in axes[len(panels) :]:
+            ax.set_axis_off()
     if "vocabulary" in part:
-        vocabulary(part["vocabulary"].subplots(), corpus, next(letters))
+        letter = next(letters)
+        vocabulary(part["vocabulary"].subplots(), corpus, letter)
+        said.append(vocabulary_caption(corpus, letter))
     settle(fig)
-    return fig
+    return Picture(fig, " ".join(said))
+
+
+def axes_of_sources(part: SubFigure, narrow: bool) -> list[Axes]:
+    """Three axes beside each other; in a column the first above the others."""
+    if not narrow:
+        return list(part.subplots(1, 3, width_ratios=(1.3, 1, 0.95)))
+    found = part.subplot_mosaic("aa;bc")
+    return [found[name] for name in "abc"]
 
 
 def settle(fig: Figure) -> None:
@@ -148,9 +176,3 @@ def settle(fig: Figure) -> None:
         box.set_points(box.get_points().round(PLACES))
     for ax in fig.axes:
         ax.set_position(Bbox(ax.get_position(original=True).get_points().round(PLACES)))
-
-
-def draw_heading(part: SubFigure, height: float, heading: str, said: str) -> None:
-    """Words in a part of the figure that is ``height`` inches high."""
-    part.text(0.008, 1 - 0.06 / height, heading, fontsize=10, fontweight="bold", va="top", color=INK)
-    part.text(0.008, 1 - 0.26 / height, said, fontsize=SMALL, va="top", linespacing=1.3, color=NOTE_COLOUR)

@@ -2,6 +2,7 @@
 
 import re
 
+import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
@@ -10,7 +11,12 @@ from workflow.scripts.figures.words import FONT, glyphs
 
 BLUE, ORANGE, GREEN, PINK = (colour for colour, _, _ in STYLES)
 GREY, INK, PALE = "#555555", "#222222", "#b5b5b5"
-NOTE, MARK = 7, 6.8  # points: a sentence or a legend, a word beside what it is about
+TEXT, NOTE, MARK = 7.5, 7, 6.8  # points on a page: an axis, a legend, a word beside what it is about
+
+
+def points(size: float) -> float:
+    """A size of text on a page, in the figure that is being drawn."""
+    return size / TEXT * plt.rcParams["font.size"]
 
 
 def plain(text: str, limit: int) -> str:
@@ -37,14 +43,22 @@ def beside(
     offset: tuple[float, float],
     *,
     xycoords: str | tuple[str, str] = "data",
-    fontsize: float = MARK,
+    size: float = MARK,
     color: str = GREY,
     ha: str = "left",
     va: str = "center",
 ) -> None:
     """Small words, ``offset`` points from a place. The layout leaves no room for them: the panel has it."""
     note = ax.annotate(
-        words, at, offset, xycoords=xycoords, textcoords="offset points", fontsize=fontsize, color=color, ha=ha, va=va
+        words,
+        at,
+        offset,
+        xycoords=xycoords,
+        textcoords="offset points",
+        fontsize=points(size),
+        color=color,
+        ha=ha,
+        va=va,
     )
     note.set_in_layout(False)
 
@@ -53,15 +67,13 @@ def right_of(ax: Axes, y: float, words: str, lift: float = 0) -> None:
     """Words right of a row, for which the layout leaves room."""
     ax.annotate(
         words, (1, y), (6, lift), xycoords=("axes fraction", "data"), textcoords="offset points", va="center",
-        fontsize=NOTE, color=INK,
+        fontsize=points(NOTE), color=INK,
     )  # fmt: skip
 
 
-def title(ax: Axes, words: str, below: str = "") -> None:
-    """A panel's name, and a line in grey under it."""
-    ax.set_title(words, pad=13 if below else 4, color=INK)
-    if below:
-        beside(ax, below, (0, 1), (0, 4), xycoords="axes fraction", fontsize=NOTE, va="bottom")
+def title(ax: Axes, words: str) -> None:
+    """A panel's name."""
+    ax.set_title(words, pad=4, color=INK)
 
 
 def few(n: int, integer: bool = False) -> MaxNLocator:

@@ -2,12 +2,22 @@
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
+from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from workflow.scripts.base.amounts import short
-from workflow.scripts.corpus_figure.panel import BLUE, GREEN, INK, NOTE, ORANGE, beside, few, percent, title
-
-WIDE = 3000  # a longest tune so many times as long as the shortest, from which on only powers of ten are named
+from workflow.scripts.corpus_figure.panel import (
+    BLUE,
+    GREEN,
+    INK,
+    NOTE,
+    ORANGE,
+    beside,
+    few,
+    percent,
+    points,
+    title,
+)
+from workflow.scripts.figures.look import Ticks
 
 
 def lengths(ax: Axes, corpus: dict) -> None:
@@ -15,17 +25,23 @@ def lengths(ax: Axes, corpus: dict) -> None:
     table = corpus["audit"]["length"]
     histogram(ax, table["histogram"], BLUE)
     ax.set_xscale("log")
-    low, high = ax.get_xlim()
-    wide = high / low > WIDE
-    ax.xaxis.set_major_locator(LogLocator(subs=(1,) if wide else (1, 2, 5)))
-    ax.xaxis.set_minor_locator(LogLocator(subs=range(2, 10)) if wide else NullLocator())
+    ax.xaxis.set_major_locator(Ticks(ax.xaxis, 6))
     ax.xaxis.set_major_formatter(FuncFormatter(short))
     ax.xaxis.set_minor_formatter(NullFormatter())
     ax.set_xlabel("Characters in a tune")
     line_at(ax, table["50%"], f"median {table['50%']:,.0f}", "-")
+    title(ax, "b  Length of a tune")
+
+
+def shape_caption(corpus: dict) -> str:
+    """What the two panels are of."""
     share, longest = corpus["audit"]["share_of_text_in_largest_1_percent"], max(1, int(corpus["tunes"]) // 100)
-    who = f"The longest 1% of tunes ({longest:,}) hold" if longest > 1 else "The longest tune holds"
-    title(ax, "b  Length of a tune", f"{who} {percent(share)} of the text.")
+    who = f"the longest 1% of tunes ({longest:,}) hold" if longest > 1 else "the longest tune holds"
+    level = corpus["audit"]["zstd_level"]
+    return (
+        f"(b) Lengths of tunes; {who} {percent(share)} of the text. (c) How far zstd packs each tune by itself (level"
+        f" {level['tune']:g}), and all text together (level {level['all']:g})."
+    )
 
 
 def compressibility(ax: Axes, corpus: dict) -> None:
@@ -39,11 +55,9 @@ def compressibility(ax: Axes, corpus: dict) -> None:
     pad = 0.03 * (high - low)
     ax.set_xlim(max(0, low - pad), high + pad)
     line_at(ax, whole, f"all text {whole:.2f}", "--", ORANGE)
-    line_at(ax, middle, f"median tune {middle:.2f}", "-", row=1)
+    line_at(ax, middle, f"median {middle:.2f}", "-", row=1)
     ax.set_xlabel("Bits a character by zstd")
-    level = audit["zstd_level"]
-    below = f"Each tune by itself (level {level['tune']:g}); all text together (level {level['all']:g})."
-    title(ax, "c  Compressibility", below)
+    title(ax, "c  Compressibility")
 
 
 def histogram(ax: Axes, table: dict, colour: str) -> None:
@@ -65,8 +79,8 @@ def histogram(ax: Axes, table: dict, colour: str) -> None:
 def line_at(ax: Axes, value: float, words: str, line: str, colour: str = INK, row: int = 0) -> None:
     """A vertical line with words beside its top, in the first or the second row; set the axis before."""
     ax.axvline(value, ymax=1 - 0.1 * row, color=colour, linewidth=1, linestyle=line, zorder=3)
-    left = ax.transAxes.inverted().transform(ax.transData.transform((value, 0)))[0] > 0.6
+    left = ax.transAxes.inverted().transform(ax.transData.transform((value, 0)))[0] > 0.5
     beside(
-        ax, words, (value, 1), (-3 if left else 3, -1 - 10 * row), xycoords=("data", "axes fraction"), fontsize=NOTE,
-        va="top", ha="right" if left else "left", color=colour,
+        ax, words, (value, 1), (-3 if left else 3, -1 - 1.35 * points(NOTE) * row), xycoords=("data", "axes fraction"),
+        size=NOTE, va="top", ha="right" if left else "left", color=colour,
     )  # fmt: skip

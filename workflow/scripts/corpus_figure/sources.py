@@ -21,6 +21,7 @@ from workflow.scripts.corpus_figure.panel import (
     few,
     percent,
     plain,
+    points,
     right_of,
     rows_axis,
     title,
@@ -53,8 +54,11 @@ def n_rows(corpus: dict) -> int:
     return min(len(corpus["audit"]["sources"]), TOP + 1)
 
 
-def sources(axes: list[Axes], corpus: dict, letter: str) -> None:
-    """Three panels with the same rows, the source with the most text on top."""
+def sources(axes: list[Axes], corpus: dict, letter: str, apart: bool) -> None:
+    """Three panels with the same rows, the source with the most text on top.
+
+    ``apart``: the last two do not stand beside the first one, so that they name the rows again.
+    """
     audit = corpus["audit"]
     rows = sorted(audit["sources"].items(), key=lambda row: (-row[1]["chars"], row[0]))
     small = rows[TOP:] if len(rows) > TOP + 1 else []
@@ -62,22 +66,26 @@ def sources(axes: list[Axes], corpus: dict, letter: str) -> None:
     text, bits, rests = axes
     draw_text(text, rows, small)
     title(text, f"{letter}  Sources")
-    draw_marks(bits, rows, small, [ALL_TEXT, MEDIAN_TUNE])
-    draw_marks(rests, rows, small, [RESTS], scale=100)
+    labels = names_of(rows, small) if apart else [""] * (len(rows) + bool(small))
+    draw_marks(bits, rows, small, [ALL_TEXT, MEDIAN_TUNE], labels)
+    draw_marks(rests, rows, small, [RESTS], [""] * len(labels), scale=100)
     draw_whole(bits, audit["zstd_bits_per_char"])
     draw_whole(rests, 100 * audit["rest_share"])
-    bits.set_xlabel("Bits a character by zstd")
-    rests.set_xlabel("Rests (% of notes and rests)")
+    bits.set_xlabel("Bits a char by zstd")
+    rests.set_xlabel("Rests (%)")
     add_legends(bits, rests)
+
+
+def names_of(rows: list[Row], small: list[Row]) -> list[str]:
+    """What stands beside each row."""
+    return [plain(name, 18) for name, _ in rows] + [f"{len(small)} others (range)"] * bool(small)
 
 
 def draw_text(ax: Axes, rows: list[Row], small: list[Row]) -> None:
     """Bars of the share of all characters, with both sizes beside each."""
-    labels = [plain(name, 24) for name, _ in rows]
     sizes = [(row["chars"], row["tunes"]) for _, row in rows]
     total = max(sum(row["chars"] for _, row in [*rows, *small]), 1)
     if small:
-        labels.append(f"{len(small)} others (range)")
         sizes.append((sum(row["chars"] for _, row in small), sum(row["tunes"] for _, row in small)))
     colours = [BLUE] * len(rows) + [PALE] * bool(small)
     ax.barh(range(len(sizes)), [100 * chars / total for chars, _ in sizes], height=0.62, color=colours)
@@ -90,10 +98,12 @@ def draw_text(ax: Axes, rows: list[Row], small: list[Row]) -> None:
     ax.spines["bottom"].set_bounds(0, ticks[-1])
     ax.grid(False)
     ax.set_xlabel("Characters (% of all)")
-    rows_axis(ax, labels)
+    rows_axis(ax, names_of(rows, small))
 
 
-def draw_marks(ax: Axes, rows: list[Row], small: list[Row], marks: list[Mark], scale: float = 1) -> None:
+def draw_marks(
+    ax: Axes, rows: list[Row], small: list[Row], marks: list[Mark], labels: list[str], scale: float = 1
+) -> None:
     """A mark of each kind a row; of the small sources a bar from the least to the most."""
     highest = 0.0
     for mark in marks:
@@ -110,7 +120,7 @@ def draw_marks(ax: Axes, rows: list[Row], small: list[Row], marks: list[Mark], s
         highest = max([highest, *values, *spread])
     ax.set_xlim(0, 1.08 * highest or 1)
     ax.xaxis.set_major_locator(few(4))
-    rows_axis(ax, [""] * (len(rows) + bool(small)))
+    rows_axis(ax, labels)
     ax.grid(True, axis="y", color="#eeeeee")
 
 
@@ -129,13 +139,13 @@ def add_legends(bits: Axes, rests: Axes) -> None:
         for mark, label in ((ALL_TEXT, "all its text"), (MEDIAN_TUNE, "median tune"))
     ]  # fmt: skip
     bits.legend(
-        handles=marks, ncols=2, loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2, fontsize=NOTE, borderpad=0,
-        handletextpad=0.1, columnspacing=0.8,
+        handles=marks, ncols=2, loc="lower left", bbox_to_anchor=(-0.15, 1), borderaxespad=0.2, fontsize=points(NOTE),
+        borderpad=0, handletextpad=0.1, columnspacing=0.6,
     )  # fmt: skip
     whole = rests.plot([], [], color=GREY, linewidth=0.9, linestyle=DASHED, zorder=2, label="whole corpus")
     rests.legend(
-        handles=whole, loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2, fontsize=NOTE, borderpad=0,
-        handlelength=1.6, handletextpad=0.5,
+        handles=whole, loc="lower right", bbox_to_anchor=(1.05, 1), borderaxespad=0.2, fontsize=points(NOTE),
+        borderpad=0, handlelength=1.6, handletextpad=0.5,
     )  # fmt: skip
 
 
@@ -146,17 +156,33 @@ def conversion(ax: Axes, corpus: dict, letter: str) -> None:
         ax.plot([100 * table["min"], 100 * table["75%"]], [y, y], color=GREY, linewidth=0.8)
         ax.plot([100 * table["25%"], 100 * table["75%"]], [y, y], color=PINK, linewidth=3.5, solid_capstyle="butt")
         ax.plot(100 * table["50%"], y, "o", color=INK, markersize=4, zorder=3, clip_on=False)
-        said = (
-            f"median {table['50%']:.1%}, tenth percentile {table['10%']:.1%};"
-            f" {percent(table['good'])} of files from {found['good_from']:.0%} on"
-        )
-        right_of(ax, y, said)
+        right_of(ax, y, f"median {table['50%']:.1%}")
     rows_axis(ax, list(VIEWS.values()))
     ax.set_xlim(None, 100)
     ax.xaxis.set_major_locator(few(5))
-    ax.set_xlabel("F1 of a tune's notes and those of its MIDI, %")
-    below = (
-        f"{found['files']:,} file{'s' * (found['files'] != 1)}; onsets and lengths within a 32nd."
-        " Line from the least file, bar of the middle half, dot at the median."
+    ax.set_xlabel("F1 of notes and those of the MIDI (%)")
+    title(ax, f"{letter}  Conversion of MIDI")
+
+
+def conversion_caption(corpus: dict, letter: str) -> str:
+    """What the panel has, in words."""
+    found = corpus["conversion"]
+    told = "; ".join(
+        f"{words.removeprefix('… and ').lower()}: median {table['50%']:.1%}, tenth percentile {table['10%']:.1%},"
+        f" {percent(table['good'])} of files from {found['good_from']:.0%} on"
+        for words, table in ((words, found["agreement"][name]) for name, words in VIEWS.items())
     )
-    title(ax, f"{letter}  Conversion of MIDI", below)
+    return (
+        f"({letter}) How far {found['files']:,} tune{'s' * (found['files'] != 1)} made of MIDI say what it plays;"
+        " onsets and lengths within a 32nd. Line from the least file, bar of the middle half, dot at the median."
+        f" {told[0].upper()}{told[1:]}."
+    )
+
+
+def sources_caption(letter: str) -> str:
+    """What the panels are of."""
+    return (
+        f"({letter}) The sources: their share of all characters, bits a character by zstd of all their text and of the"
+        " median tune, and rests as a share of notes and rests; dashed: the whole corpus; pale: the range over sources"
+        " too small for a row."
+    )

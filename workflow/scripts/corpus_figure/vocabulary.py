@@ -2,16 +2,17 @@
 
 import unicodedata
 
+import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from workflow.scripts.base.amounts import short
-from workflow.scripts.corpus_figure.panel import BLUE, INK, MARK, few, title
+from workflow.scripts.corpus_figure.panel import BLUE, INK, MARK, few, points, title
 from workflow.scripts.figures.words import glyphs
 
 MONO = "DejaVu Sans Mono"
-LABELS = 190  # characters that find room
+LABELS = 29  # characters that find room on an inch at text of 7.5 points
 
 
 def visible(char: str) -> str:
@@ -29,12 +30,14 @@ def vocabulary(ax: Axes, corpus: dict, letter: str) -> None:
     ranks = np.arange(1, len(rows) + 1)
     ax.plot(ranks, counts, color=BLUE, linewidth=0.9, marker=".", markersize=2.2, zorder=3)
     ax.set_yscale("log")
-    every = -(-len(rows) // LABELS)
+    figure = ax.get_figure(root=True)
+    assert figure is not None
+    every = -(-len(rows) // max(1, int(LABELS * figure.get_figwidth() * 7.5 / plt.rcParams["font.size"])))
     for i in range(0, len(rows), every):
         up = (i // every) % 2 == 0
         ax.annotate(
             visible(rows[i][0]), (ranks[i], counts[i]), (0, 4 if up else -4), textcoords="offset points", ha="center",
-            va="bottom" if up else "top", fontsize=MARK, family=MONO, color=INK, zorder=4,
+            va="bottom" if up else "top", fontsize=points(MARK), family=MONO, color=INK, zorder=4,
         )  # fmt: skip
     ax.set_xlim(-0.01 * len(rows), 1.01 * len(rows) + 1)
     room = max(4.0, (counts.max() / counts.min()) ** 0.22)  # for marks above and below
@@ -46,9 +49,17 @@ def vocabulary(ax: Axes, corpus: dict, letter: str) -> None:
     ax.xaxis.set_major_locator(few(10, integer=True))
     ax.set_xlabel("Rank of the character")
     ax.set_ylabel("Occurrences")
+    title(ax, f"{letter}  Vocabulary")
+
+
+def vocabulary_caption(corpus: dict, letter: str) -> str:
+    """How many characters make up most of the text."""
+    counts = np.array(sorted(corpus["char_counts"].values(), reverse=True), float)
     half, most = (characters_of(counts, share) for share in (0.5, 0.99))
-    below = f"Half of the text is {half} of these {len(rows)} characters; 99% is {most} of them.  ␣ space, ↵ line end."
-    title(ax, f"{letter}  Vocabulary", below)
+    return (
+        f"({letter}) Every character at its rank: half of the text is {half} of these {len(counts)} characters, 99% is"
+        f" {most} of them. ␣ is a space, ↵ the end of a line."
+    )
 
 
 def characters_of(counts: np.ndarray, share: float) -> int:

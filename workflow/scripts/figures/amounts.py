@@ -2,13 +2,12 @@
 
 from typing import Literal, NamedTuple
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.lines import Line2D
 
 from workflow.scripts.base.amounts import short
-from workflow.scripts.figures.look import digits, thin
+from workflow.scripts.figures.look import digits, shades, thin
 from workflow.scripts.tables.levels import SAME_FLOPS, SAME_TOKENS, levels
 
 FEW = 12  # amounts that are shown one by one; of more, `SHOWN` from the least to the most
@@ -34,8 +33,7 @@ class Amounts(NamedTuple):
     def colours(self, amounts: np.ndarray) -> np.ndarray:
         """(n, 4) colours of amounts (n,), darker for more."""
         span = np.log(self.shown[-1] / self.shown[0]) or 1.0
-        shades: np.ndarray = plt.get_cmap("viridis")(0.9 - 0.8 * np.clip(np.log(amounts / self.shown[0]) / span, 0, 1))
-        return shades
+        return shades(np.clip(np.log(amounts / self.shown[0]) / span, 0, 1))
 
     def colour(self, amount: float) -> Colour:
         """That of one amount."""

@@ -11,27 +11,28 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgba
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import LogFormatterMathtext, LogLocator
 
 from workflow.scripts.figures.look import (
+    MEDIUM,
     NOTE_COLOUR,
-    SMALL,
     draw_interval,
     finite,
-    log_axis,
+    flop_axis,
     loss_axis,
+    page,
+    small,
     style_of,
     thin,
 )
+from workflow.scripts.figures.save import Picture
 from workflow.scripts.figures.surface import HALO, LOSS
-from workflow.scripts.figures.words import under_figure
+from workflow.scripts.figures.words import legend_below
 from workflow.scripts.findings.crossings import OF_N_AND_D, best_loss
 from workflow.scripts.findings.headline import Headline, Told, measured, names_of, sentence
 from workflow.scripts.findings.words import LAWS
 
-WIDTH, HEIGHT = 7.0, 3.0  # inches: of the figure, and of its axes before the words around them
+HEIGHT = 0.62  # of the figure's width, before the legend; in a column it is higher
 BESIDE = 1.5  # factor between the marks of two architectures at one place, so that both are seen
 OUTCOME = 1.09  # factor from a forecast to its outcome, away from the other architecture's
 FIRST = 1.13  # and to an earlier forecast of it, towards that
@@ -47,28 +48,38 @@ NOTE = (
     " Forecasts of as many FLOP are drawn a little apart."
 )
 CROSSED = " Black: where the lines cross, and 95% of that over draws of runs and laws."
-ERROR = " Per cent: forecast / outcome - 1."
-AGAIN = " Pale: the first forecast of a run that was forecast again from more runs."
+ERROR = (
+    " Per cent: forecast / outcome - 1, of the first forecast and, where it was made again from more runs, of that;"
+    " each is inside its interval unless it says otherwise."
+)
+AGAIN = " Pale: the first forecast of a run that was forecast again."
 
 
-def draw(table: pd.DataFrame, groups: Mapping, head: Headline, crossing: Mapping | None = None) -> Figure:
+def draw(
+    table: pd.DataFrame, groups: Mapping, head: Headline, crossing: Mapping | None = None, width: float = MEDIUM
+) -> Picture:
     """The figure, with what is known: before a run is measured it says so.
 
     Args:
         groups: of fit.json.
         crossing: ``flops`` of `findings.crossings.crossings`, if the figure is of two architectures.
+        width: of the figure, in inches.
     """
+    with page(width) as scale:
+        return drawn(table, groups, head, crossing, (width, max(HEIGHT * width, 2.9 * scale)))
+
+
+def drawn(
+    table: pd.DataFrame, groups: Mapping, head: Headline, crossing: Mapping | None, size: tuple[float, float]
+) -> Picture:
+    """What `draw` draws, on a page of its width."""
     archs = sorted({target.arch for target in head.targets}) or sorted(table["arch"].unique())
     rows = {arch: table[table["arch"] == arch] for arch in archs}
     names, lines = names_of(archs), frontiers(rows, groups, head)
-    fig, ax = plt.subplots(figsize=(WIDTH, HEIGHT))
+    fig, ax = plt.subplots(figsize=size)
     places = places_of(head.targets, archs)
-    log_axis(
-        ax, pd.concat([*(own["flops"] for own in rows.values()), pd.Series(list(places.values()))]), "Training FLOP"
-    )
-    ax.set_xlim(right=ax.get_xlim()[1] * 1.9)
-    ax.xaxis.set_major_locator(LogLocator())
-    ax.xaxis.set_major_formatter(LogFormatterMathtext())
+    flop_axis(ax, pd.concat([*(own["flops"] for own in rows.values()), pd.Series(list(places.values()))]))
+    ax.set_xlim(right=ax.get_xlim()[1] * 2.6)
     ax.set_ylim(limits(rows, [*head.targets, *head.first]))
     loss_axis(ax, LOSS)
     shade_beyond(ax, max(own["flops"].max() for own in rows.values()), head)
@@ -96,8 +107,8 @@ def draw(table: pd.DataFrame, groups: Mapping, head: Headline, crossing: Mapping
     note = NOTE.format(laws=" and ".join(laws)) if laws else NOTE.split(". Lines:")[0] + "."
     note += ERROR if any(target.error is not None for target in head.targets) else ""
     note += (CROSSED if crossed else "") + (AGAIN if head.first else "")
-    under_figure(fig, [note], sentence(head, by_arch=False), handles=key(archs, names, head.targets))
-    return fig
+    legend_below(fig, key(archs, names, head.targets))
+    return Picture(fig, f"{sentence(head, by_arch=False)}. {note}")
 
 
 def frontiers(rows: Mapping[str, pd.DataFrame], groups: Mapping, head: Headline) -> dict[str, tuple]:
@@ -138,7 +149,7 @@ def shade_beyond(ax: Axes, flops: float, head: Headline) -> None:
     if head.targets:
         ax.axvspan(flops * 1.12, ax.get_xlim()[1], color=SHADE, zorder=0, linewidth=0)
         said = ["forecast", f"registered {head.made}", *([f"commit {head.commit}"] if head.commit else [])]
-        ax.text(0.985, 0.975, "\n".join(said), ha="right", va="top", fontsize=SMALL, color=NOTE_COLOUR,
+        ax.text(0.985, 0.975, "\n".join(said), ha="right", va="top", fontsize=small(), color=NOTE_COLOUR,
                 transform=ax.transAxes, linespacing=1.3, path_effects=HALO)  # fmt: skip
 
 
@@ -156,11 +167,11 @@ def name_targets(ax: Axes, head: Headline, places: Mapping[Told, float], archs: 
         below = 0
         for i, target in enumerate(here):
             up = i == 0 and len(here) > 1
-            offset = 5 if up else -5 - 10 * below
+            offset = 5 if up else -5 - 1.25 * small() * below
             said = words(target, firsts[target])
             below += 0 if up else 1 + said.count("\n")
             ax.annotate(said, (places[target], top if up else bottom), (0, offset), textcoords="offset points",
-                        ha="center", va="bottom" if up else "top", fontsize=SMALL, zorder=8, path_effects=HALO,
+                        ha="center", va="bottom" if up else "top", fontsize=small(), zorder=8, path_effects=HALO,
                         color=style_of(target.arch, archs)["color"])  # fmt: skip
 
 
@@ -168,8 +179,8 @@ def words(target: Told, first: Told) -> str:
     """How far a forecast was off, and the first one of that run."""
     if target.error is None:
         return NOT_YET
-    told = f"{target.error:+.1%}, {'inside' if target.inside else 'outside'}"
-    return told if first == target else f"first {words(first, first)}\nagain {told}"
+    told = f"{target.error:+.1%}" + ("" if target.inside else " (outside)")
+    return told if first == target else f"{words(first, first)},\nthen {told}"
 
 
 def draw_crossing(ax: Axes, crossing: Mapping, lines: Mapping[str, tuple]) -> bool:
@@ -187,7 +198,7 @@ def draw_crossing(ax: Axes, crossing: Mapping, lines: Mapping[str, tuple]) -> bo
         ax.plot([at, stop], [BAR, BAR], **low, **thin(0, 1.2))
         ax.plot(stop, BAR, marker="|" if inside else arrow, **low, **thin(6 if inside else 4))
     ax.plot(at, BAR, marker="x", **low, **thin(5))
-    ax.text(at, BAR + 0.025, "the lines cross  ", ha="right", va="bottom", fontsize=SMALL, path_effects=HALO,
+    ax.text(at, BAR + 0.025, "the lines cross  ", ha="right", va="bottom", fontsize=small(), path_effects=HALO,
             transform=ax.get_xaxis_transform())  # fmt: skip
     return True
 

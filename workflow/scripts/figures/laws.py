@@ -7,24 +7,25 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from workflow.scripts.base.amounts import short
 from workflow.scripts.figures.amounts import Amounts, amounts_of
+from workflow.scripts.figures.baselines import draw_levels, ngram_levels, ngram_sentence, spread
 from workflow.scripts.figures.look import (
     ERROR_BAR,
     MEDIUM,
-    SMALL,
     draw_interval,
     grid_of,
     log_axis,
     loss_axis,
     loss_limits,
     page,
+    small,
     style_of,
     thin,
 )
+from workflow.scripts.figures.save import Picture
 from workflow.scripts.figures.surface import (
     ASKED_KEY,
     GREY,
@@ -42,7 +43,7 @@ from workflow.scripts.figures.surface import (
     sizes_of,
     title_panel,
 )
-from workflow.scripts.figures.words import legend_in_a_corner, shortened, under_figure
+from workflow.scripts.figures.words import legend_below, legend_in_a_corner, shortened
 from workflow.scripts.findings.words import formula
 from workflow.scripts.laws.allocation import printed_loss
 from workflow.scripts.laws.band import Line
@@ -52,13 +53,20 @@ DOTS = (0, (1, 1.5))
 STAR: dict = {"marker": "*", "markeredgecolor": "black", "markeredgewidth": 0.6}
 LARGE = 700.0  # a log of which the exponential is a number still
 ENTRIES = 12  # of a legend
+OF_ALL = ("with irreducible loss E", "forecast of the largest")  # entries that are of several groups
 NO_LAW = "no law can be fitted"
 SHORT = {"power": "a power law, no floor in sight", "saturating": "levels off", "reversal": "largest size is worse",
          "flat": "no fall with N", "inconclusive": "undecided whether it levels off"}  # fmt: skip
-SLICES_TITLE = {"flops": "Loss over size at equal FLOP", "tokens": "Loss over size, coloured by the tokens read"}
 
 
-def scaling(table: pd.DataFrame, fit: dict, by: str = "arch", loss: str = LOSS, width: float = MEDIUM) -> Figure:
+def scaling(
+    table: pd.DataFrame,
+    fit: dict,
+    by: str = "arch",
+    loss: str = LOSS,
+    width: float = MEDIUM,
+    ngrams: pd.DataFrame | None = None,
+) -> Picture:
     """Points, the pure law with its band, the law with irreducible loss, the forecast and the verdict of each group.
 
     A group without laws has its points alone. One whose runs have no budget of tokens in common has axes of its own,
@@ -68,6 +76,7 @@ def scaling(table: pd.DataFrame, fit: dict, by: str = "arch", loss: str = LOSS, 
         by: the column of the table that has the groups' names.
         loss: label of the y axis.
         width: of the figure, in inches.
+        ngrams: losses of n-grams, as baselines.csv has them.
 
     Raises:
         InputError: it is too narrow or too wide for that; see `page`.
@@ -78,12 +87,13 @@ def scaling(table: pd.DataFrame, fit: dict, by: str = "arch", loss: str = LOSS, 
     apart = [name for name in rows if name not in lined]
     with page(width) as scale:
         fig, axes, each = grid_of(bool(lined) + len(apart[:PANELS]), width, scale, titles=3 if apart else 0)
-        handles, notes, title = [], [], ""
+        handles, said = [], [f"{loss} against parameters outside the embedding, N."]
+        names = []
         if lined:
             alone = {name: groups[name] for name in lined}
             handles = draw_lines(axes[0], rows, alone, loss, each - 0.9 * scale)
-            notes.append(key_to(alone, rows))
-            title = headline(alone, fit["comparison"].get("headline", ""))
+            names = draw_levels(axes[0], ngram_levels(ngrams))
+            said.append(key_to(alone, rows))
             if not apart:
                 fig.tight_layout()
                 handles = [] if legend_in_a_corner(axes[0], handles) else handles
@@ -94,12 +104,21 @@ def scaling(table: pd.DataFrame, fit: dict, by: str = "arch", loss: str = LOSS, 
             for ax, name in zip(axes[bool(lined) :], apart, strict=False):
                 draw_slices(ax, rows[name], groups[name], amounts, loss)
                 title_panel(ax, name, each - 0.8 * scale, growths(groups[name]))
-            notes.append(slices_key({name: groups[name] for name in apart}, column))
-            title = title or SLICES_TITLE[column]
+            said.append(slices_key({name: groups[name] for name in apart}, column))
             handles += slices_legend(amounts, [groups[name] for name in apart])
-        said = [fit["comparison"]["said"], *(groups[name]["said"] for name in rows)]
-        under_figure(fig, [" ".join(notes)], title, said, handles)
-    return fig
+        if handles:
+            legend_below(fig, handles)
+        spread(names)
+    verdicts = [sentence for name in rows for sentence in groups[name]["said"]]
+    said[1:1] = [*at_tokens([groups[name] for name in lined]), *fit["comparison"]["said"], *verdicts]
+    return Picture(fig, " ".join(filter(None, [*said, ngram_sentence(ngrams)])))
+
+
+def at_tokens(groups: list[dict]) -> list[str]:
+    """The budget of tokens that all laws in N are of, if there is one."""
+    budgets = {group["tokens"] for group in groups}
+    tokens = budgets.pop() if len(budgets) == 1 else None
+    return [f"All at {short(tokens)} training tokens."] if tokens else []
 
 
 def of_one_budget(group: dict, rows: pd.DataFrame) -> bool:
@@ -121,10 +140,11 @@ def rows_fitted(rows: pd.DataFrame, group: dict) -> pd.DataFrame:
 
 def key_to(groups: dict, rows: dict[str, pd.DataFrame]) -> str:
     """What the marks that are drawn mean, and what share of the runs they are."""
-    said = "Filled marks: mean over seeds"
+    has_seeds = any(has_several(group) for group in groups.values())
+    said = "Filled marks: mean over seeds" if has_seeds else "Marks: runs"
     if any(group["evaluation_se"] is not None for group in groups.values()):
         said += ", with 95% from resampling test tunes (the same for all, so gaps are surer than they look)"
-    said += "; open marks: runs"
+    said += "; open marks: runs" if has_seeds else ""
     if any(group["power"] for group in groups.values()):
         said += "; bands: 95% of the line"
     if any(group["forecast"] for group in groups.values()):
@@ -136,16 +156,29 @@ def key_to(groups: dict, rows: dict[str, pd.DataFrame]) -> str:
         said += (
             ". At one budget of tokens a plateau includes what too few data cost, B/D^β; it is not the data's entropy"
         )
-    return f"{said}.{answers_key(list(groups.values()), 'predictions')}"
+    return " ".join(filter(None, [f"{said}.", answers_key(list(groups.values()), "predictions")]))
 
 
-def draw_lines(ax: Axes, rows: dict[str, pd.DataFrame], groups: dict, loss: str, room: float) -> list[Line2D]:
+def has_several(group: dict) -> bool:
+    """Whether some point of a group is a mean over several runs."""
+    return any(point["seeds"] > 1 for point in group["points"])
+
+
+def draw_lines(
+    ax: Axes, rows: dict[str, pd.DataFrame], groups: dict, loss: str, room: float, shown: list[str] | None = None
+) -> list[Line2D]:
     """Draw ``groups``, by name as fit.json has them, each at its one budget of tokens.
 
+    Args:
+        rows: the runs of each.
+        loss: label of the y axis.
+        room: inches that an entry of the legend is wide at most.
+        shown: names of all groups that the figure has, if these are not all.
+
     Returns:
-        Entries of a legend that is at most ``room`` inches wide.
+        Entries of a legend.
     """
-    names = list(groups)
+    names = shown or list(groups)
     predictions = [one for group in groups.values() for one in answers(group, "predictions")]
     sizes = pd.Series([point["params"] for group in groups.values() for point in group["points"]])
     sizes = pd.concat([sizes, sizes_of(predictions)])
@@ -157,7 +190,7 @@ def draw_lines(ax: Axes, rows: dict[str, pd.DataFrame], groups: dict, loss: str,
         if group["forecast"]
     }
     log_axis(ax, pd.concat([sizes, pd.Series(beside)]), PARAMS)
-    fitted = {name: rows_fitted(rows[name], groups[name]) for name in names}
+    fitted = {name: rows_fitted(rows[name], group) for name, group in groups.items()}
     marks, ends = [], []
     for name, group in groups.items():
         marks += [*fitted[name]["loss"], *(point["loss"] for point in group["points"])]
@@ -174,16 +207,15 @@ def draw_lines(ax: Axes, rows: dict[str, pd.DataFrame], groups: dict, loss: str,
         if forecast := group["forecast"]:
             draw_interval(ax, beside[name], forecast["loss"], forecast["pi95"], style["color"], "D")
         draw_predictions(ax, group, style["color"])
-    return lines_legend(groups, room)
+    return lines_legend(groups, room, names)
 
 
-def lines_legend(groups: dict, room: float) -> list[Line2D]:
-    """Entries of the legend of ``groups``; those at most ``room`` inches wide."""
-    names, small = list(groups), SMALL / 9 * plt.rcParams["font.size"]
+def lines_legend(groups: dict, room: float, names: list[str]) -> list[Line2D]:
+    """Entries of the legend of ``groups``, which are among ``names``; those at most ``room`` inches wide."""
     handles = []
     for name, group in list(groups.items())[:ENTRIES]:
         style = style_of(name, names)
-        label = shortened(f"{name.upper()}: {in_short(group)}", room, small, 2)
+        label = shortened(f"{name.upper()}: {in_short(group)}", room, small(), 2)
         if (power := group["power"]) and len(groups) <= 6:
             low, high = power["ci95"]["alpha"]
             label += f"\nα = {power['alpha']:.3f}, 95% [{low:.3f}, {high:.3f}]"
@@ -191,10 +223,10 @@ def lines_legend(groups: dict, room: float) -> list[Line2D]:
     if len(groups) > ENTRIES:
         handles.append(Line2D([], [], linestyle="none", label=f"and {len(groups) - ENTRIES} more"))
     if any(group["power_irreducible"] for group in groups.values()):
-        handles.append(Line2D([], [], color="#555555", linestyle=DOTS, label="with irreducible loss E", **thin(0, 0.9)))
+        handles.append(Line2D([], [], color="#555555", linestyle=DOTS, label=OF_ALL[0], **thin(0, 0.9)))
     if any(group["forecast"] for group in groups.values()):
         handles.append(Line2D([], [], color="#555555", marker="D", markerfacecolor="white",
-                              label="forecast of the largest", **thin(5, 0.9)))  # fmt: skip
+                              label=OF_ALL[1], **thin(5, 0.9)))  # fmt: skip
     return handles
 
 
@@ -226,26 +258,9 @@ def in_short(group: dict) -> str:
     return SHORT[group["verdict"]] if group["power"] else NO_LAW
 
 
-def headline(groups: dict, compared: str) -> str:
-    """What the figure shows, in one sentence, and at which budget; ``compared``: who is ahead, or nothing."""
-    budgets = {group["tokens"] for group in groups.values()}
-    tokens = budgets.pop() if len(budgets) == 1 else None
-    first = compared.removesuffix(".")
-    if not first:
-        verdicts: dict[str, list[str]] = {word: [] for word in (*SHORT.values(), NO_LAW)}
-        for name, group in groups.items():
-            verdicts[in_short(group)].append(name.upper())
-        first = "; ".join(
-            f"{', '.join(names) if len(names) < 4 else f'{len(names)} of {len(groups)} groups'}: {word}"
-            for word, names in verdicts.items()
-            if names
-        )
-    return first + (f" ({short(tokens)} training tokens)" if tokens else "")
-
-
 def draw_predictions(ax: Axes, group: dict, colour: str) -> None:
     """Losses predicted, with their intervals; their tokens are named where they are not those of the group's laws."""
-    size = SMALL / 9 * plt.rcParams["font.size"]
+    size = small()
     for one in answers(group, "predictions"):
         tokens = one["tokens"]
         if tokens and not (group["tokens"] and abs(np.log(tokens / group["tokens"])) < SAME_TOKENS):
@@ -258,8 +273,9 @@ def draw_points(ax: Axes, runs: pd.DataFrame, group: dict, style: dict) -> None:
     """The group's points with the error of the test tunes, and the ``runs`` that they are of."""
     points = pd.DataFrame(group["points"])
     scale = plt.rcParams["font.size"] / 9
-    ax.scatter(runs["params"], runs["loss"], s=9 * scale**2, facecolors="none", edgecolors=style["color"],
-               linewidths=0.6 * scale, marker=style["marker"], zorder=3)  # fmt: skip
+    if has_several(group):
+        ax.scatter(runs["params"], runs["loss"], s=9 * scale**2, facecolors="none", edgecolors=style["color"],
+                   linewidths=0.6 * scale, marker=style["marker"], zorder=3)  # fmt: skip
     nearest = np.abs(np.log(np.divide.outer(runs["params"].to_numpy(), points["params"].to_numpy()))).argmin(axis=1)
     errors = ERROR_BAR * runs["loss_se"].groupby(nearest).mean().reindex(range(len(points))).to_numpy()
     ax.errorbar(
@@ -340,4 +356,4 @@ def slices_key(groups: dict, column: str) -> str:
         said += f" Lines: {lines}."
     if any(group.get("isoflop") for group in found):
         said += " Stars: best sizes, by parabolas at equal FLOP or as given."
-    return f"{said} Brackets: 95%.{answers_key(found, *ASKED_KEY)}"
+    return " ".join(filter(None, [said, "Brackets: 95%.", answers_key(found, *ASKED_KEY)]))

@@ -27,13 +27,14 @@ from workflow.scripts.base.errors import InputError
 
 # Colours of Okabe and Ito, which any colour vision tells apart; marks and dashes tell them apart in grey.
 STYLES = [("#0072B2", "o", "-"), ("#D55E00", "s", "--"), ("#009E73", "^", "-."), ("#CC79A7", "D", ":")]
-MORE_STYLES = [("#E69F00", "v", "-"), ("#56B4E9", "P", "--"), ("#000000", "X", "-.")]
+MORE_STYLES = [("#A6761D", "v", "-"), ("#7570B3", "P", "--"), ("#000000", "X", "-.")]  # two of ColorBrewer's Dark2
 NOTE_COLOUR = "#333333"
 SMALL = 7.5  # points, of notes and legends
 MEDIUM = 6.6  # inches: a figure of this width has text of 9 points, and notes of `SMALL`
 WIDTHS = 2.5, 20.0  # inches
 SMALLEST = 0.8  # times that in a column of a paper, where notes are of 6 points then
-NARROWEST = 3.0  # inches of a panel with text of 9 points
+NARROWEST = 3.0  # inches of a panel with text of 9 points, if nothing else is asked for
+LIGHTEST = 0.6  # of the colour map: from here on down a line has a contrast of at least 3 to 1 on white (WCAG 1.4.11)
 FINE = 10  # pixels a point where text is measured
 ERROR_BAR = 1.96  # standard errors to each side of a mark: 95%
 LEAST_SPAN = 1e-3  # in logs: losses nearer to each other than that are drawn as if they were so far apart
@@ -48,6 +49,7 @@ matplotlib.rcParams |= {
     "axes.grid": True,
     "grid.color": "#dddddd",
     "grid.linewidth": 0.6,
+    "axes.axisbelow": True,
     "legend.frameon": False,
 }
 
@@ -59,9 +61,25 @@ def style_of(arch: str, archs: list[str]) -> dict:
     return {"color": colour, "marker": marker, "linestyle": line}
 
 
-def shades(n: int) -> np.ndarray:
-    """(n, 4) colours that darken, for things that grow."""
-    return plt.get_cmap("viridis")(np.linspace(0.9, 0.1, n))
+def shades(places: np.ndarray) -> np.ndarray:
+    """(n, 4) colours that darken from 0 to 1, the ``places`` (n,), for what grows."""
+    found: np.ndarray = plt.get_cmap("viridis")(LIGHTEST * (1 - places))
+    return found
+
+
+def even_shades(n: int) -> np.ndarray:
+    """(n, 4) colours that darken in even steps."""
+    return shades(np.linspace(0, 1, n))
+
+
+def check_width(width: float) -> None:
+    """Refuse a width in inches that words and numbers have no room in.
+
+    Raises:
+        InputError: it is not one of the `WIDTHS`.
+    """
+    if not WIDTHS[0] <= width <= WIDTHS[1]:
+        raise InputError(f"a figure is {WIDTHS[0]:g} to {WIDTHS[1]:g} inches wide, not {width:g}")
 
 
 @contextmanager
@@ -71,10 +89,9 @@ def page(width: float) -> Iterator[float]:
     Gives how large they are, beside those of a figure of the width `MEDIUM`.
 
     Raises:
-        InputError: it is not one of the `WIDTHS` that words and numbers have room in.
+        InputError: it is not one of the `WIDTHS`.
     """
-    if not WIDTHS[0] <= width <= WIDTHS[1]:
-        raise InputError(f"a figure is {WIDTHS[0]:g} to {WIDTHS[1]:g} inches wide, not {width:g}")
+    check_width(width)
     scale = max(SMALLEST, (width / MEDIUM) ** 0.7)
     sizes: dict[RcKeyType, float] = {
         "font.size": 9 * scale, "lines.linewidth": 1.5 * scale, "lines.markersize": 5 * scale,
@@ -84,12 +101,22 @@ def page(width: float) -> Iterator[float]:
         yield scale
 
 
-def grid_of(count: int, width: float, scale: float, titles: int = 0) -> tuple[Figure, list[Axes], float]:
+def small() -> float:
+    """Points of a note or a legend."""
+    return SMALL / 9 * plt.rcParams["font.size"]
+
+
+def grid_of(
+    count: int, width: float, scale: float, titles: int = 0, narrowest: float = NARROWEST, most: int = 99
+) -> tuple[Figure, list[Axes], float]:
     """A figure of so many axes, in columns as wide as text can be read in, and the width of a column in inches.
 
-    ``titles``: lines that each of the axes has above it.
+    Args:
+        titles: lines that each of the axes has above it.
+        narrowest: inches of a column with text of 9 points.
+        most: so many columns at most.
     """
-    columns = max(1, min(count, int(width / scale / NARROWEST)))
+    columns = max(1, min(count, most, int(width / scale / narrowest)))
     rows = -(-count // columns)
     each = width / columns
     height = min(0.85 * each, 1.7 + 0.3 * each, max(4.4, each / 3.2)) + titles * 0.16 * scale
@@ -104,6 +131,13 @@ def log_axis(ax: Axes, values: pd.Series, label: str) -> None:
     ax.set_xscale("log")
     ax.set_xlim(values.min() / 1.25, values.max() * 1.25)
     number(ax.xaxis, 7, label)
+
+
+def flop_axis(ax: Axes, values: pd.Series) -> None:
+    """A logarithmic x axis of training FLOP. Its powers of ten stand on one line, as text in an exponent is small."""
+    log_axis(ax, values, "Training FLOP")
+    ax.xaxis.set_major_locator(Ticks(ax.xaxis, 7))
+    ax.xaxis.set_major_formatter(Numbers())
 
 
 def loss_axis(ax: Axes, label: str = "Test loss (nats a character)") -> None:

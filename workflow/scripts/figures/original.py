@@ -4,11 +4,19 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from matplotlib.lines import Line2D
 
+from workflow.scripts.base.amounts import short
 from workflow.scripts.base.errors import InputError
 from workflow.scripts.base.measures import RHYTHM, SYNTAX, TOOLS
 from workflow.scripts.base.tables import read_csv, table
+from workflow.scripts.figures.laws import OF_ALL, draw_lines, key_to
+from workflow.scripts.figures.look import MEDIUM, grid_of, small
+from workflow.scripts.figures.look import page as page_of
+from workflow.scripts.figures.save import Picture
 from workflow.scripts.figures.summary import pooled
+from workflow.scripts.figures.surface import GREY, HALO
+from workflow.scripts.figures.words import legend_below
 from workflow.scripts.findings.fit_table import fit_group
 from workflow.scripts.laws.estimate import Settings
 from workflow.scripts.tables.table import complete
@@ -17,6 +25,14 @@ SOURCE = "https://github.com/ishan-tandon/music-scaling-laws"
 
 
 FORMS = ("power", "power_irreducible")
+PANELS = (
+    ("README: test loss", ("readme",), "Test loss (nats a character)"),
+    ("Logs: validation loss", ("gpt logs", "lstm logs"), "Validation loss (nats a character)"),
+)
+CAPTION = (
+    "Losses of the original study by its README, at nominal sizes, and by its logs, with laws fitted to each: two kinds"
+    " of loss, on axes of their own."
+)
 
 
 def read_runs(path: Path) -> pd.DataFrame:
@@ -35,10 +51,16 @@ def read_runs(path: Path) -> pd.DataFrame:
 def fit_runs(runs: pd.DataFrame, path: Path) -> dict:
     """Laws of the original's runs, by who reports them, as fit.json has them.
 
+    Its README sets runs of different tokens beside each other as one row of sizes, and so are they fitted.
+
     Raises:
         InputError: some of them have no law; ``path`` is where they are from.
     """
-    groups = {name: fit_group(rows, name, Settings(draws=0), FORMS, None) for name, rows in runs.groupby("told_by")}
+    groups = {}
+    for name, rows in runs.groupby("told_by"):
+        if rows["tokens"].nunique() > 1:
+            rows = rows.assign(tokens=np.nan, unique_tokens=np.nan, flops=np.nan)
+        groups[name] = fit_group(rows, name, Settings(draws=0), FORMS, None)
     for group in groups.values():
         if not group["power"]:
             raise InputError(f"{path}: {group['said'][0]}")
@@ -82,7 +104,7 @@ def of_original(runs: pd.DataFrame, groups: dict, without: dict) -> dict[str, st
         "lstm_tiny_loss": f"{loss['lstm logs', 'tiny']:.3f}",
         "gpt_tiny_loss": f"{loss['gpt logs', 'tiny']:.3f}",
         "logged_ppl": ", ".join(f"{value:.2f}" for value in logged),
-        "tokens": f"{runs['tokens'].max() / 1e6:.1f}M",
+        "tokens": f"{runs['tokens'].mode()[0] / 1e6:.1f}M",
     }
 
 
@@ -120,12 +142,48 @@ def of_ours(fit: dict, writing: pd.DataFrame, corpus: dict) -> dict[str, str]:
     }
 
 
-def page(claims: pd.DataFrame, words: dict[str, str], runs: pd.DataFrame, picture: str) -> str:
+def picture(runs: pd.DataFrame, groups: dict, width: float = MEDIUM) -> Picture:
+    """Its runs with their laws: by its README, which states test losses, and by its logs, which have validation losses.
+
+    Args:
+        runs: as `read_runs` gives them, and ``groups`` their laws as `fit_runs` does.
+        width: of the figure, in inches.
+    """
+    rows = {name: runs[runs["told_by"] == name] for name in groups}
+    usual = runs["tokens"].mode()[0]
+    with page_of(width) as scale:
+        fig, axes, each = grid_of(len(PANELS), width, scale, titles=1)
+        handles: dict[str, Line2D] = {}
+        said = [CAPTION]
+        for ax, (title, names, loss) in zip(axes, PANELS, strict=True):
+            own = {name: groups[name] for name in names}
+            entries = draw_lines(ax, rows, own, loss, each - 0.9 * scale, list(groups))
+            handles |= {str(entry.get_label()): entry for entry in entries}
+            ax.set_ylabel(loss)
+            ax.set_title(title, loc="left", fontsize=9 * scale)
+            for run in pd.concat([rows[name] for name in names]).itertuples():
+                if run.tokens != usual:
+                    ax.annotate(f"D = {short(run.tokens)}", (run.params, run.loss), (0, 6), ha="right", va="bottom",
+                                textcoords="offset points", fontsize=small(), color=GREY,
+                                path_effects=HALO)  # fmt: skip
+            verdicts = [sentence for group in own.values() for sentence in group["said"]]
+            said += [f"{title}.", *verdicts, key_to(own, rows)]
+        legend_below(fig, sorted(handles.values(), key=lambda entry: entry.get_label() in OF_ALL))
+    others = runs[runs["tokens"] != usual]
+    said += [
+        f"All runs read {short(usual)} tokens but {run.size} of the {run.told_by.upper()}, which read"
+        f" {short(run.tokens)}."
+        for run in others.itertuples()
+    ]
+    return Picture(fig, " ".join(said))
+
+
+def page(claims: pd.DataFrame, words: dict[str, str], runs: pd.DataFrame, shown: str, caption: str) -> str:
     """The page in Markdown.
 
     Args:
         words: what takes the place of each name in braces.
-        picture: name of the figure's file, beside the page.
+        shown: name of the figure's file, beside the page, and its ``caption``.
 
     Raises:
         KeyError: a claim has a name in braces that is not in ``words``.
@@ -135,9 +193,10 @@ def page(claims: pd.DataFrame, words: dict[str, str], runs: pd.DataFrame, pictur
         for claim in claims.itertuples()
     ]
     stated = [
-        [run.told_by, run.size, f"{run.params:,.0f}", f"{np.exp(run.loss):.3f}", f"{run.loss:.4f}", run.where]
+        [run.told_by, run.size, *(f"{count:,.0f}" for count in (run.params, run.tokens)), f"{np.exp(run.loss):.3f}",
+         f"{run.loss:.4f}", run.where]
         for run in runs.itertuples()
-    ]
+    ]  # fmt: skip
     return "\n\n".join([
         "# The study this one grew out of",
         f"[The original]({SOURCE}) trained Transformers of 1M to 738M parameters and four LSTMs on the Lakh MIDI"
@@ -145,11 +204,12 @@ def page(claims: pd.DataFrame, words: dict[str, str], runs: pd.DataFrame, pictur
         " beside what our default study finds. Its weights and data could not be had: nothing is said of what cannot be"
         " seen in the repository. Ours is of another corpus and of much smaller models: what happens at 738M is for the"
         " Lakh study of this repository to find out.",
-        f"![Losses of the original study by its README and by its logs, with fitted laws]({picture})",
+        f"![Losses of the original study by its README and by its logs, with fitted laws]({shown})",
+        caption,
         table(["It claims", "Its own repository shows", "Our runs show", "where"], rows),
         "## What it tells of its runs",
         "README: test perplexity, nominal sizes. Logs: validation loss, parameters outside the embedding.",
-        table(["told by", "size", "N", "perplexity", "loss", "where"], stated),
+        table(["told by", "size", "N", "tokens", "perplexity", "loss", "where"], stated),
         "Written by `snakemake --cores 1 docs/original-study.md` from the two tables in `docs/original-study` and the"
         " recorded results in `docs/default-study`.",
     ]) + "\n"  # fmt: skip

@@ -1,27 +1,47 @@
-"""Write a finished figure as PDF and PNG: whole or not at all, and the same bytes for the same figure."""
+"""Write a finished figure as PDF and PNG with its caption, and tables: whole or not at all, always the same bytes."""
 
 from pathlib import Path
+from typing import NamedTuple
 
 import matplotlib.pyplot as plt
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_pdf import FigureCanvasPdf
 from matplotlib.figure import Figure
 
-from workflow.scripts.base.files import atomic_path
+from workflow.scripts.base.files import atomic_path, write_text
+from workflow.scripts.base.latex import escape, tabular
+from workflow.scripts.base.tables import Cells
 
 DPI = 200
+CAPTIONS = "captions"  # folder beside figures
 
 
-def save(fig: Figure, path: Path) -> None:
-    """Write ``path``.pdf and ``path``.png, and close the figure.
+class Picture(NamedTuple):
+    """A figure, and the sentences that stand under it on a page or in a paper."""
+
+    figure: Figure
+    caption: str
+
+
+def save(picture: Picture, path: Path) -> None:
+    """Write ``path``.pdf and ``path``.png, and its caption as .md and .tex into a folder beside; close the figure.
 
     Its canvases are called directly. `savefig` would first draw everything once more to find out where it is, and
     here everything is where the layout left it.
     """
     for suffix, write in ((".pdf", as_pdf), (".png", as_png)):
         with atomic_path(path.with_name(path.name + suffix)) as temporary:
-            write(fig, temporary)
-    plt.close(fig)
+            write(picture.figure, temporary)
+    plt.close(picture.figure)
+    for suffix, text in ((".md", picture.caption), (".tex", escape(picture.caption))):
+        write_text(path.parent / CAPTIONS / f"{path.name}{suffix}", f"{text}\n")
+
+
+def save_table(cells: Cells, path: Path) -> None:
+    """Write a table as ``path``.csv, .tex (with the rules of the package booktabs) and .md."""
+    forms = {"csv": cells.csv(), "tex": tabular(cells.header, cells.rows), "md": cells.markdown() + "\n"}
+    for suffix, text in forms.items():
+        write_text(path.with_name(f"{path.name}.{suffix}"), text)
 
 
 def as_pdf(fig: Figure, path: Path) -> None:

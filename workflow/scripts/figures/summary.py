@@ -2,17 +2,38 @@
 
 import types
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import pandas as pd
 
 from workflow.scripts.base import measures
-from workflow.scripts.base.tables import table
+from workflow.scripts.base.tables import Cells, table
+from workflow.scripts.figures.against_ngrams import beside_best, losses_table, model_losses
+from workflow.scripts.figures.baselines import ngram_sentence
+from workflow.scripts.figures.losses import start_sentence
+from workflow.scripts.figures.writing import beaten_by_ngrams
 from workflow.scripts.findings.words import formula
 
 NONE: Mapping[str, str] = types.MappingProxyType({})
 
 
-def runs_table(runs: pd.DataFrame) -> str:
+class Study(NamedTuple):
+    """What a study's result files hold.
+
+    Attributes:
+        runs: runs.csv, ``fit`` fit.json, ``writing`` writing.csv, and ``corpus`` corpus.json.
+        strata: strata.csv, and ``ngrams`` baselines.csv; None where there are none.
+    """
+
+    runs: pd.DataFrame
+    fit: dict
+    writing: pd.DataFrame
+    corpus: dict
+    strata: pd.DataFrame | None = None
+    ngrams: pd.DataFrame | None = None
+
+
+def runs_table(runs: pd.DataFrame) -> Cells:
     header = ["run", "shape", "N", "all", "tokens", "rate", "test loss", "perplexity", "bits/char", "valid", "seconds"]
     rows = [
         [
@@ -30,7 +51,7 @@ def runs_table(runs: pd.DataFrame) -> str:
         ]
         for run in runs.itertuples()
     ]
-    return table(header, rows)
+    return Cells(header, rows)
 
 
 def errors_sentence(runs: pd.DataFrame, test_tunes: int) -> str:
@@ -84,7 +105,7 @@ STYLE = {
 }
 
 
-def writing_table(writing: pd.DataFrame, shown: dict[str, str]) -> str:
+def writing_table(writing: pd.DataFrame, shown: dict[str, str]) -> Cells:
     """A row for each writer and prompt, seeds together.
 
     ``shown`` are measures by their headings; one of which nothing is known of anybody is left out.
@@ -96,7 +117,7 @@ def writing_table(writing: pd.DataFrame, shown: dict[str, str]) -> str:
         [*key[2:], f"{some['samples'].sum()}", *(pooled(some, measure) for measure in shown.values())]
         for key, some in writing.sort_values(order[:2], kind="stable").groupby(order, sort=False, dropna=False)
     ]
-    return table([*order[2:], "tunes", *shown], rows)
+    return Cells([*order[2:], "tunes", *shown], rows)
 
 
 def ceilings(own: pd.DataFrame) -> list[str]:
@@ -126,17 +147,18 @@ def writing_parts(writing: pd.DataFrame, left_out: Mapping[str, str] = NONE) -> 
         " to the last whole bar."
         " Copied: at least 0.85 similar to a training tune, in any key. Similarity to the nearest as written, and the"
         " share of a tune that its longest stretch of a training tune makes up, are medians.",
-        writing_table(own, VALIDITY),
+        writing_table(own, VALIDITY).markdown(),
+        *filter(None, [beaten_by_ngrams(writing)]),
         *ceilings(own),
         "## How they sound",
         "Closed: the last bar has its bar line. In key: notes of the key's scale; rests: share of the time; polyphony:"
         " notes at a time; repetition: bars that repeat an earlier one. Pitch classes and note lengths: overlap of"
         " their distances from real tunes with those among real tunes (Yang and Lerch 2020); 1 is best.",
-        writing_table(own, STYLE),
+        writing_table(own, STYLE).markdown(),
     ]
     if len(after):
         parts += ["After a prompt, of what the model wrote itself (in the header the prompt's fields count):"]
-        parts += [writing_table(after, STYLE)]
+        parts += [writing_table(after, STYLE).markdown()]
     return parts + (without_prompts(left_out) if left_out else [])
 
 
@@ -148,7 +170,7 @@ def with_ends(law: Mapping, name: str) -> str:
     return f"{law[name]:.3f} [{low:.3f}, {high:.3f}]"
 
 
-def laws_table(groups: dict) -> str:
+def laws_table(groups: dict) -> Cells:
     rows = [
         [arch, formula(law),
          *(with_ends(law, name) for name in ("alpha", "beta", "E")),
@@ -158,7 +180,7 @@ def laws_table(groups: dict) -> str:
         if (law := group.get(form))
     ]  # fmt: skip
     header = ["arch", "law", "α [95%]", "β [95%]", "E [95%]", "R² of log L", "error of a run left out"]
-    return table(header, rows) if rows else "No law can be fitted to these runs."
+    return Cells(header, rows)
 
 
 def doubts(groups: dict) -> list[str]:
@@ -198,14 +220,37 @@ def seconds_spent(runs: pd.DataFrame) -> float:
     return float((runs["seconds"] - runs["trunk_seconds"]).sum() + trunks.sum())
 
 
-def summary(
-    runs: pd.DataFrame, fit: dict, writing: pd.DataFrame, corpus: dict, left_out: Mapping[str, str] = NONE
-) -> str:
+def tables(study: Study) -> dict[str, Cells]:
+    """The tables of a study that a paper may want, by name."""
+    own = study.writing[study.writing["prompt"].isna()]
+    return {
+        "runs": runs_table(study.runs),
+        "laws": laws_table(study.fit["groups"]),
+        "losses": losses_table(model_losses(study.runs, study.strata), study.ngrams),
+        "validity": writing_table(own, VALIDITY),
+        "style": writing_table(own, STYLE),
+    }
+
+
+def loss_parts(study: Study, shown: Cells) -> list[str]:
+    """The losses of models beside those of n-grams, and without what all tunes begin with."""
+    start = "" if study.strata is None else start_sentence(study.strata)
+    beside = beside_best(model_losses(study.runs, study.strata), study.ngrams)
+    said = " ".join(filter(None, [ngram_sentence(study.ngrams), beside, start]))
+    return (
+        ["## Losses beside n-grams", "Of models at the largest budget, means over seeds.", shown.markdown(), said]
+        if said
+        else []
+    )
+
+
+def summary(study: Study, left_out: Mapping[str, str] = NONE) -> str:
     """The page.
 
     Args:
         left_out: why no model could go on from a prompt, by its name.
     """
+    runs, fit, corpus, shown = study.runs, study.fit, study.corpus, tables(study)
     dropped = ", ".join(f"{count:,} {reason}" for reason, count in corpus["rejected"].items()) or "nothing"
     minutes = seconds_spent(runs) / 60
     spent = f"{minutes:.1f} minutes" if minutes < 100 else f"{minutes / 60:.1f} hours"
@@ -216,14 +261,15 @@ def summary(
         f"{len(runs)} runs, {spent} of training on {', '.join(sorted(runs['device'].unique()))}.",
         "## Laws",
         "The first two at the largest budget of tokens that most sizes have, the others over all budgets.",
-        laws_table(fit["groups"]),
+        shown["laws"].markdown() if shown["laws"].rows else "No law can be fitted to these runs.",
         *doubts(fit["groups"]),
+        *loss_parts(study, shown["losses"]),
         "## Runs",
         "N: parameters outside the embedding. Test loss in nats a character (the end of a tune counts as one),"
         f" {errors_sentence(runs, corpus['splits']['test']['tunes'])}. Valid: share of generated tunes that music21 and"
         " abc2midi both make MIDI of.",
-        runs_table(runs),
-        *writing_parts(writing, left_out),
+        shown["runs"].markdown(),
+        *writing_parts(study.writing, left_out),
         "## Corpus",
         f"`{corpus['input']}`: {corpus['tunes']:,} tunes of {corpus['files']:,} files kept,"
         f" {corpus['distinct_chars']} distinct characters; dropped: {dropped}.",

@@ -3,23 +3,22 @@
 Needs the table of runs as `tables.table.read_table` gives it and the contents of fit.json.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 from matplotlib.transforms import Bbox
 
 from workflow.scripts.base.amounts import short
 from workflow.scripts.figures.amounts import Amounts, amounts_of
+from workflow.scripts.figures.baselines import draw_levels, ngram_levels, ngram_sentence, spread
 from workflow.scripts.figures.look import (
     MEDIUM,
-    SMALL,
     digits,
     dots_a_point,
     draw_interval,
@@ -30,10 +29,12 @@ from workflow.scripts.figures.look import (
     loss_limits,
     page,
     pixels,
+    small,
     text_width,
     thin,
 )
-from workflow.scripts.figures.words import heading, shortened, under_figure
+from workflow.scripts.figures.save import Picture
+from workflow.scripts.figures.words import heading, legend_below, shortened
 from workflow.scripts.findings.crossings import OF_N_AND_D
 from workflow.scripts.findings.words import formula
 from workflow.scripts.laws.allocation import printed_loss
@@ -43,22 +44,27 @@ LOSS = "Test loss (nats a character)"
 PARAMS = "Parameters outside the embedding, N"
 SLICES = 5
 PANELS = 12  # groups that are drawn at most, where each has its own axes
-DASHES = (0, (4, 3))
+DASHES, DOTS = (0, (4, 3)), (0, (1, 1))
 GREY = "#777777"
 HALO = [withStroke(linewidth=1.5, foreground="white")]  # around words that a line may run behind
 BEYOND = 4.0  # slices and the frontier go on to so many times the most tokens that a run read
-TITLE = "Loss over size and tokens, and the best size for each FLOP"
+TITLE = "Loss over parameters outside the embedding, N, and training tokens, D, and the best N for each FLOP, C."
 SURFACE_KEY = (
     "Marks: {marks}; coloured lines: {laws}, fitted to all runs at once. Brackets: 95%. Dashes: runs of equal FLOP,"
-    " large N with few tokens to small N with many; each one's lowest point is the best size for its FLOP."
+    " of which the number is at the line, large N with few tokens to small N with many; each one's lowest point is the"
+    " best size for its FLOP."
 )
 ADDITIVE = "chinchilla"  # the law that is drawn where no other is asked for
-UNREAD = "By the fit {of} the best sizes read more tokens than any run did: that is extrapolated."
+UNREAD = "{names}: all best sizes drawn read more tokens than any run did (dotted): extrapolated, not measured."
+REJECTED = (
+    "{name}: misfit exceeds seed noise: the law drawn is rejected (F test, p = {p:.2g}), and with it its best sizes."
+)
+DOUBTED = 0.05  # level of that test
 NO_SURFACE = "No law of N and D: it needs 3 sizes and 3 budgets of tokens."
 ASKED_KEY = {"predictions": "thin diamonds: predictions, with 95% for one more run",
              "best_for": "open stars: best sizes asked for, with 95% of N and of loss"}  # fmt: skip
 
-LATER_KEY = " Stars: runs that the laws were not fitted to; the thin line at each: the law at its tokens."
+LATER_KEY = "Stars: runs that the laws were not fitted to; the thin line at each: the law at its tokens."
 STAR: dict = {
     "marker": "*",
     "color": "#E69F00",
@@ -96,7 +102,8 @@ def surface(
     width: float = MEDIUM,
     later: pd.DataFrame | None = None,
     told: Mapping[str, str] | None = None,
-) -> Figure:
+    ngrams: pd.DataFrame | None = None,
+) -> Picture:
     """L(N, D) of each group: runs coloured by their tokens, slices of equal FLOP, and the best N for each FLOP.
 
     Args:
@@ -105,45 +112,66 @@ def surface(
         width: of the figure, in inches.
         later: runs that the laws were not fitted to, such as those of a forecast.
         told: which of the laws in `OF_N_AND_D` is drawn of a group that has it; else Chinchilla's.
+        ngrams: losses of n-grams, as baselines.csv has them.
 
     Raises:
         InputError: it is too narrow or too wide for that; see `page`.
     """
     with page(width) as scale:
         if not (names := surfaces(fit)[:PANELS]):
-            fig = plt.figure(figsize=(width, 1.6 * scale))
-            fig.text(0.5, 0.5, NO_SURFACE, ha="center", va="center")
-            return fig
+            fig = plt.figure(figsize=(width, 1.2 * scale))
+            fig.text(0.5, 0.5, shortened(NO_SURFACE, width - 0.3, 9 * scale, 3), ha="center", va="center")
+            return Picture(fig, NO_SURFACE)
         chosen = table[table[by].isin(names)]
         amounts = amounts_of(chosen, "tokens")
-        fig, axes, each = grid_of(len(names), width, scale, titles=2)
+        fig, axes, each = grid_of(len(names), width, scale, titles=3)
         asked = [one for name in names for one in answers(fit["groups"][name], *ASKED_KEY)]
         later = (chosen[:0] if later is None else later).pipe(lambda runs: runs[runs[by].isin(names)])
         seen = [*chosen["loss"], *later["loss"], *(one["loss"] for one in asked)]
-        slices, unread = [], []
+        drawn: list[Drawn] = []
         laws = {name: law_of(fit["groups"][name], (told or {}).get(name, ADDITIVE)) for name in names}
+        levels = []
         for ax, name in zip(axes, names, strict=True):
             law, rows = laws[name], chosen[chosen[by] == name]
             log_axis(ax, pd.concat([chosen["params"], later["params"], sizes_of(asked)]), PARAMS)
             ax.set_ylim(loss_limits(seen, [0.95 * min(seen), max(seen)]))
             loss_axis(ax, loss)
-            drawn, read = draw_surface(ax, rows, law, amounts)
+            drawn.append(draw_surface(ax, rows, law, amounts))
+            levels.append(draw_levels(ax, ngram_levels(ngrams)))
             draw_answers(ax, fit["groups"][name], amounts)
             draw_later(ax, rows, later[later[by] == name], law)
-            slices.append(drawn)
-            unread += [] if read else [heading(name)]
-            title_panel(ax, name, each - 0.8 * scale, [growth(law["compute_optimal"])])
-        groups = len(surfaces(fit))
-        notes = f"{PANELS} of {groups} groups. " if groups > PANELS else ""
-        marks = "means over seeds" if amounts.level is not None else "runs"
-        notes += SURFACE_KEY.format(marks=marks, laws=formulas(laws))
-        if unread:
-            notes += " " + UNREAD.format(of="of each" if len(unread) == len(names) else f"of {', '.join(unread)}")
-        notes += answers_key([fit["groups"][name] for name in names], *ASKED_KEY) + LATER_KEY * bool(len(later))
-        under_figure(fig, [notes], TITLE, handles=surface_key(amounts, bool(len(later))))
-        for ax, drawn in zip(axes, slices, strict=True):
-            label_slices(ax, drawn)
-    return fig
+            p = misfit(law)
+            said = [growth(law["compute_optimal"]), *([] if p is None else [f"law rejected, p = {p:.2g}"])]
+            title_panel(ax, name, each - 0.8 * scale, said)
+        legend_below(fig, surface_key(amounts, drawn, bool(len(later))))
+        for ax, one, names_here in zip(axes, drawn, levels, strict=True):
+            spread(names_here)
+            label_slices(ax, one.slices)
+    return Picture(fig, surface_caption(fit, laws, amounts, drawn, later, ngrams))
+
+
+def surface_caption(
+    fit: dict, laws: Mapping[str, dict], amounts: Amounts, drawn: Sequence["Drawn"], later: pd.DataFrame,
+    ngrams: pd.DataFrame | None,
+) -> str:  # fmt: skip
+    """What `surface` shows, and what is not sure of it; ``laws`` and ``drawn`` are of each group."""
+    found, groups = fit["groups"], len(surfaces(fit))
+    marks = "means over seeds" if amounts.level is not None else "runs"
+    said = [TITLE] + ([f"{PANELS} of {groups} groups."] if groups > PANELS else [])
+    said.append(SURFACE_KEY.format(marks=marks, laws=formulas(laws)))
+    for name, law in laws.items():
+        if (p := misfit(law)) is not None:
+            said.append(REJECTED.format(name=heading(name), p=p))
+    if unread := [heading(name) for name, one in zip(laws, drawn, strict=True) if one.beyond and not one.read]:
+        said.append(UNREAD.format(names=", ".join(unread)))
+    said += [answers_key([found[name] for name in laws], *ASKED_KEY), LATER_KEY * bool(len(later))]
+    return " ".join(filter(None, [*said, ngram_sentence(ngrams)]))
+
+
+def misfit(law: Mapping) -> float | None:
+    """p of the lack-of-fit F test of a law, if the test rejects it."""
+    p = (law.get("lack_of_fit") or {}).get("p")
+    return p if p is not None and p < DOUBTED else None
 
 
 def law_of(group: dict, told: str) -> dict:
@@ -162,7 +190,7 @@ def formulas(laws: Mapping[str, Mapping]) -> str:
 def growth(optimal: dict) -> str:
     """How the best N grows with FLOP, and the 95% interval of the exponent if it has one."""
     ends = optimal["ci95"]["N_exponent"] or optimal.get("bootstrap95", {}).get("N_exponent")
-    return f"best N ∝ C$^{{{optimal['N_exponent']:.2f}}}$" + (f" [{ends[0]:.2f}, {ends[1]:.2f}]" if ends else "")
+    return f"best N ∝ C^{optimal['N_exponent']:.2f}" + (f" [{ends[0]:.2f}, {ends[1]:.2f}]" if ends else "")
 
 
 def title_panel(ax: Axes, name: str, room: float, lines: list[str]) -> None:
@@ -171,24 +199,36 @@ def title_panel(ax: Axes, name: str, room: float, lines: list[str]) -> None:
     ax.set_title("\n".join([shortened(heading(name), room, size), *lines]), loc="left", fontsize=size)
 
 
-def surface_key(amounts: Amounts, later: bool) -> list[Line2D]:
-    """Entries of the legend."""
-    return [
-        *amounts.handles(),
-        Line2D([], [], color=GREY, linestyle=DASHES, label="equal FLOP", **thin(1, 0.7)),
-        Line2D([], [], color="black", label="best size for its FLOP", **thin(1, 1.6)),
-        Line2D([], [], color="black", linestyle=(0, (1, 1)), label="the same, with more tokens than any run",
-               **thin(1, 1.6)),
-        *([Line2D([], [], **STAR, label="run beyond the fit", **thin(8))] if later else []),
-    ]  # fmt: skip
+def surface_key(amounts: Amounts, drawn: Sequence["Drawn"], later: bool) -> list[Line2D]:
+    """Entries of the legend: of what some of the panels show."""
+    handles = amounts.handles()
+    if any(one.slices for one in drawn):
+        handles.append(Line2D([], [], color=GREY, linestyle=DASHES, label="equal FLOP", **thin(1, 0.7)))
+    if any(one.read for one in drawn):
+        handles.append(Line2D([], [], color="black", label="best size for its FLOP", **thin(1, 1.6)))
+    if any(one.beyond for one in drawn):
+        handles.append(Line2D([], [], color="black", linestyle=DOTS, label="best size, extrapolated", **thin(1, 1.6)))
+    if later:
+        handles.append(Line2D([], [], **STAR, label="run beyond the fit", **thin(8)))
+    return handles
 
 
-def draw_surface(ax: Axes, rows: pd.DataFrame, law: dict, amounts: Amounts) -> tuple[list[Slice], bool]:
-    """Draw one group's law of N and D.
+class Drawn(NamedTuple):
+    """What is drawn of a law of N and D.
 
-    Returns:
-        Its slices of equal FLOP; and whether any of its compute-optimal sizes reads no more tokens than a run did.
+    Attributes:
+        slices: of equal FLOP.
+        read: whether some of its compute-optimal sizes read no more tokens than a run did.
+        beyond: whether some read more.
     """
+
+    slices: list[Slice]
+    read: bool
+    beyond: bool
+
+
+def draw_surface(ax: Axes, rows: pd.DataFrame, law: dict, amounts: Amounts) -> Drawn:
+    """Draw one group's law of N and D."""
     n = np.geomspace(rows["params"].min(), rows["params"].max(), 300)
     draw_marks(ax, rows, amounts)
     for tokens, shade in amounts.shades():
@@ -201,14 +241,16 @@ def draw_surface(ax: Axes, rows: pd.DataFrame, law: dict, amounts: Amounts) -> t
         tokens = flops / per_token
         near = (tokens >= least) & (tokens <= BEYOND * most)
         if near.any():
-            slices.append(Slice(f"{digits(flops, 1)} FLOP", n[near], printed_loss(law, n[near], tokens[near])))
+            slices.append(Slice(digits(flops, 1), n[near], printed_loss(law, n[near], tokens[near])))
             ax.plot(*slices[-1][1:], color=GREY, linestyle=DASHES, zorder=1, **thin(0, 0.7))
     best = [best_size(law, n, flops / per_token) for flops in np.exp(np.linspace(*span, 200))]
     frontier = np.array([place for place in best if place is not None and place[2] <= BEYOND * most]).reshape(-1, 3)
     read = frontier[:, 2] <= most
-    ax.plot(*frontier[:, :2].T, color="black", linestyle=(0, (1, 1)), zorder=4, **thin(0, 1.6))
-    ax.plot(*frontier[read, :2].T, color="black", zorder=4, **thin(0, 1.6))
-    return slices, bool(read.any())
+    if (~read).any():
+        ax.plot(*frontier[:, :2].T, color="black", linestyle=DOTS, zorder=4, **thin(0, 1.6))
+    if read.any():
+        ax.plot(*frontier[read, :2].T, color="black", zorder=4, **thin(0, 1.6))
+    return Drawn(slices, bool(read.any()), bool((~read).any()))
 
 
 def draw_later(ax: Axes, rows: pd.DataFrame, later: pd.DataFrame, law: dict) -> None:
@@ -218,9 +260,9 @@ def draw_later(ax: Axes, rows: pd.DataFrame, later: pd.DataFrame, law: dict) -> 
         ax.plot(n, printed_loss(law, n, tokens), color=GREY, zorder=1, **thin(0, 0.8))
         ax.plot(params, loss, zorder=6, **STAR, **thin(9))
         above = bool(loss > printed_loss(law, params, tokens))  # its name is not on the line
-        ax.annotate(f"D = {short(tokens)}", (params, loss), (0, 6 if above else -6), textcoords="offset points",
-                    ha="center", va="bottom" if above else "top", zorder=6, color=GREY, path_effects=HALO,
-                    fontsize=SMALL / 9 * plt.rcParams["font.size"])  # fmt: skip
+        ax.annotate(f"D = {short(tokens)}", (params, loss), (4, 6 if above else -6), textcoords="offset points",
+                    ha="right", va="bottom" if above else "top", zorder=6, color=GREY, path_effects=HALO,
+                    fontsize=small())  # fmt: skip
 
 
 def draw_marks(ax: Axes, rows: pd.DataFrame, amounts: Amounts) -> None:
@@ -246,10 +288,10 @@ def answers(group: dict, *kinds: str) -> list[dict]:
 
 
 def answers_key(groups: list[dict], *kinds: str) -> str:
-    """What the marks of the `answers` mean, with a space before it; empty if there are none."""
+    """What the marks of the `answers` mean; empty if there are none."""
     drawn = [ASKED_KEY[kind] for kind in kinds if any(answers(group, kind) for group in groups)]
     said = "; ".join([*drawn, "arrows: the interval goes on"])
-    return f" {said[0].upper()}{said[1:]}." if drawn else ""
+    return f"{said[0].upper()}{said[1:]}." if drawn else ""
 
 
 def sizes_of(found: list[dict]) -> pd.Series:
@@ -290,10 +332,9 @@ def label_slices(ax: Axes, slices: list[Slice]) -> None:
 
     A line beside which there is no such place has no name. Needs axes that lie where they will stay.
     """
-    size = SMALL / 9 * plt.rcParams["font.size"]
-    dot = dots_a_point(ax)
+    size, dot = small(), dots_a_point(ax)
     marks, lines = pixels(ax)
-    taken: list[Bbox] = []
+    taken: list[Bbox] = [text.get_window_extent() for text in ax.texts]
     for name, n, loss in slices:
         wide, high = text_width(name, size) * dot, size * dot
         found = []
@@ -301,7 +342,7 @@ def label_slices(ax: Axes, slices: list[Slice]) -> None:
             for across in (1.0, 0.5, 0.0):
                 for up in (0.3 * high, -1.3 * high):
                     box = Bbox.from_bounds(x - across * wide, y + up, wide, high)
-                    near = box.padded(0.3 * high)
+                    near = box.padded(0.55 * high)  # as much as the largest mark reaches from its middle
                     if inside(ax.bbox, box) and not near.count_contains(marks) and not box.count_overlaps(taken):
                         found.append((near.count_contains(lines), i, across, up, box))
         if found:

@@ -1,21 +1,28 @@
 """Panels of what models write against their size, from writing.csv, with lines for real tunes and for n-grams."""
 
-import matplotlib.pyplot as plt
+from itertools import cycle
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.text import Annotation
 
 from workflow.scripts.base import measures
 from workflow.scripts.base.uncertainty import wilson
-from workflow.scripts.figures.look import log_axis, style_of, tight_within
-from workflow.scripts.figures.words import heading
+from workflow.scripts.figures.baselines import DASHES, INK, REAL, Dash, Level, draw_levels, spread
+from workflow.scripts.figures.look import MEDIUM, grid_of, log_axis, page, small, style_of, thin
+from workflow.scripts.figures.save import Picture
+from workflow.scripts.figures.words import heading, legend_below, shortened
 
 COLUMNS = (
     "writer", "arch", "params_non_embedding", "prompt", "samples",
     measures.SYNTAX.rate, measures.BARS_RIGHT.rate, measures.COPIED.rate, measures.SIMILARITY,
 )  # fmt: skip
-PARAMS = "Parameters outside the embedding, N"
+PARAMS = "Parameters, N"
+N_IS = "N: parameters outside the embedding."
+NARROW, MIDDLE = 1.55, 1.9  # inches of a panel with text of 9 points
 TITLES = {
     measures.SYNTAX: "Grammar of ABC 2.1 kept",
     measures.TOOLS: "abc2midi reports no error",
@@ -24,8 +31,6 @@ TITLES = {
     measures.RHYTHM: "Every bar as long as its meter",
     measures.ENDED: "Ended by its writer",
 }
-GREYS = ("#222222", "#666666", "#888888", "#aaaaaa")
-DASHES = ("-", "--", "-.", ":")
 
 
 def baselines(writing: pd.DataFrame) -> pd.DataFrame:
@@ -40,10 +45,24 @@ def name_of(writer: str) -> str:
     return "real tunes" if writer == "real" else f"{writer.removeprefix('ngram')}-gram"
 
 
-def lines(ax: Axes, writing: pd.DataFrame, column: str) -> None:
-    """A level line for each baseline."""
-    for (_, row), colour, dash in zip(baselines(writing).iterrows(), GREYS, DASHES, strict=False):
-        ax.axhline(row[column], color=colour, linestyle=dash, linewidth=1, label=name_of(row["writer"]), zorder=1)
+def dashes_of(writing: pd.DataFrame) -> dict[str, Dash]:
+    """The dash of each baseline by its writer, real tunes first."""
+    dashes = cycle(DASHES)
+    return {writer: REAL if writer == "real" else next(dashes) for writer in baselines(writing)["writer"]}
+
+
+def levels(writing: pd.DataFrame, column: str) -> list[Level]:
+    """A level for each baseline that has a value."""
+    rows = baselines(writing)
+    values, dashes = rows.drop_duplicates("writer").set_index("writer")[column], dashes_of(writing)
+    return [
+        Level(values[writer], short_name(writer), dash) for writer, dash in dashes.items() if pd.notna(values[writer])
+    ]
+
+
+def short_name(writer: str) -> str:
+    """What stands at the end of a baseline's line."""
+    return "real" if writer == "real" else writer.removeprefix("ngram")
 
 
 def pooled(rows: pd.DataFrame, rate: measures.Rate) -> pd.DataFrame:
@@ -55,11 +74,10 @@ def pooled(rows: pd.DataFrame, rate: measures.Rate) -> pd.DataFrame:
     return pd.DataFrame({"rate": count / n, "low": ends[:, 0], "high": ends[:, 1]})
 
 
-def rate_panel(ax: Axes, writing: pd.DataFrame, rate: measures.Rate) -> None:
-    """A rate of each size, with its interval."""
+def rate_panel(ax: Axes, writing: pd.DataFrame, rate: measures.Rate) -> list[Annotation]:
+    """A rate of each size, with its interval; the names of the lines, for `spread`."""
     models = writing[writing["arch"].notna()]
     archs = sorted(models["arch"].unique())
-    lines(ax, writing, rate.rate)
     for arch in archs:
         style = style_of(arch, archs)
         sizes = pooled(models[models["arch"] == arch], rate)
@@ -67,44 +85,50 @@ def rate_panel(ax: Axes, writing: pd.DataFrame, rate: measures.Rate) -> None:
         bars = np.stack((sizes["rate"] - sizes["low"], sizes["high"] - sizes["rate"])).clip(0)
         ax.errorbar(
             sizes.index, sizes["rate"], yerr=bars, color=style["color"], marker=style["marker"], linestyle="none",
-            markersize=4, capsize=2, elinewidth=0.8, label=heading(arch),
+            capsize=1.5, elinewidth=0.8, label=heading(arch), markersize=thin(3.5)["markersize"],
         )  # fmt: skip
     log_axis(ax, models["params_non_embedding"], PARAMS)
     ax.set_ylim(-0.02, 1.02)
+    return draw_levels(ax, levels(writing, rate.rate))
 
 
-def value_panel(ax: Axes, writing: pd.DataFrame, column: str) -> None:
-    """A figure of each run, and its mean over seeds."""
+def value_panel(ax: Axes, writing: pd.DataFrame, column: str) -> list[Annotation]:
+    """A figure of each run, and its mean over seeds; the names of the lines, for `spread`."""
     models = writing[writing["arch"].notna()]
     archs = sorted(models["arch"].unique())
-    lines(ax, writing, column)
+    size = thin(3.5)["markersize"]
     for arch in archs:
         style = style_of(arch, archs)
         rows = models[models["arch"] == arch]
-        ax.scatter(rows["params_non_embedding"], rows[column], s=9, facecolors="none", edgecolors=style["color"],
-                   linewidths=0.6, marker=style["marker"])  # fmt: skip
+        ax.scatter(rows["params_non_embedding"], rows[column], s=(0.8 * size) ** 2, facecolors="none",
+                   edgecolors=style["color"], linewidths=0.6, marker=style["marker"])  # fmt: skip
         means = rows.groupby("params_non_embedding")[column].mean()
-        ax.plot(means.index, means, color=style["color"], marker=style["marker"], linestyle="none", markersize=4,
+        ax.plot(means.index, means, color=style["color"], marker=style["marker"], linestyle="none", markersize=size,
                 label=heading(arch))  # fmt: skip
     log_axis(ax, models["params_non_embedding"], PARAMS)
+    ax.set_ylim(-0.02, 1.02)
+    return draw_levels(ax, levels(writing, column))
 
 
-def finish(fig: Figure, axes: np.ndarray, writing: pd.DataFrame, empty: Axes | None = None) -> Figure:
-    """Add a legend, in a panel that is ``empty`` or below all, and how many tunes everything is of."""
+def key(writing: pd.DataFrame) -> list[Line2D]:
+    """Entries of the legend: architectures, real tunes and n-grams."""
+    models = writing[writing["arch"].notna()]
+    archs = sorted(models["arch"].unique())
+    handles = [Line2D([], [], label=heading(arch), **style_of(arch, archs) | {"linestyle": "none"}) for arch in archs]
+    handles += [
+        Line2D([], [], color=INK, linestyle=dash, label=name_of(writer), **thin(0, 0.9))
+        for writer, dash in dashes_of(writing).items()
+    ]
+    return handles
+
+
+def counts_sentence(writing: pd.DataFrame) -> str:
+    """Of how many tunes everything is."""
     drawn = writing[writing["arch"].notna()].groupby(["arch", "params_non_embedding"])["samples"].sum()
     others = baselines(writing)["samples"]
-    handles, labels = axes.flat[0].get_legend_handles_labels()
-    tight_within(fig, 0.04 if empty else 0.09, 1)
-    if empty:
-        empty.set_axis_off()
-        empty.legend(handles, labels, loc="center")
-    else:
-        fig.legend(handles, labels, loc="lower center", ncols=len(labels), bbox_to_anchor=(0.5, 0.03))
     beside = f", lines over {others.min():.0f}" if len(others) else ""
     more = " or more" if drawn.max() > drawn.min() else ""
-    said = f"Marks over {drawn.min():.0f}{more} tunes a size{beside}; error bars: 95% (Wilson); open marks: single runs"
-    fig.text(0.5, 0.012, said, ha="center", fontsize=7.5)
-    return fig
+    return f"Marks over {drawn.min():.0f}{more} tunes a size{beside}."
 
 
 def unprompted(writing: pd.DataFrame) -> pd.DataFrame:
@@ -112,35 +136,84 @@ def unprompted(writing: pd.DataFrame) -> pd.DataFrame:
     return writing[writing["prompt"].isna()]
 
 
-def validity(writing: pd.DataFrame) -> Figure:
+def beaten_by_ngrams(writing: pd.DataFrame) -> str:
+    """Which checks an n-gram passes more often than the models of all sizes; empty if none.
+
+    It does where its 95% interval is above those of all sizes, seeds of a size together.
+    """
+    own = unprompted(writing)
+    models, ngrams = own[own["arch"].notna()], own[own["writer"].str.startswith("ngram")]
+    found: dict[str, list[str]] = {}
+    for rate, title in TITLES.items():
+        sizes = pd.concat([pooled(rows, rate) for _, rows in models.groupby("arch")])
+        for _, row in ngrams[ngrams[rate.rate].notna()].iterrows():
+            n = int(row[rate.n])
+            if len(sizes) and wilson(round(row[rate.rate] * n), n)[0] > sizes["high"].max():
+                told = f"{title[0].lower()}{title[1:]} ({row[rate.rate]:.0%}, models at most {sizes['rate'].max():.0%})"
+                found.setdefault(name_of(row["writer"]), []).append(told)
+    return " ".join(
+        f"A {name} passes more often than models of any size, by their 95% intervals: {'; '.join(steps)}."
+        for name, steps in found.items()
+    )
+
+
+def finish(fig: Figure, axes: list[Axes], names: list[list[Annotation]], writing: pd.DataFrame) -> None:
+    """Add the legend, in a panel that is empty or below all, and set the names of lines apart."""
+    handles = key(writing)
+    free = [ax for ax in fig.axes if ax not in axes]
+    if free:
+        fig.tight_layout()
+        free[0].legend(handles=handles, loc="center left", fontsize=small())
+    else:
+        legend_below(fig, handles)
+    for of_panel in names:
+        spread(of_panel)
+
+
+def titled(ax: Axes, title: str, room: float) -> None:
+    """A panel's name on at most two lines."""
+    ax.set_title(shortened(title, room, small(), 2), loc="left", fontsize=small())
+
+
+def validity(writing: pd.DataFrame, width: float = MEDIUM) -> Picture:
     """Rates of the steps of the ladder, seeds of a size pooled; and of bars, run by run, as tunes have many."""
-    writing = unprompted(writing)
-    fig, axes = plt.subplots(2, 4, figsize=(12, 6), sharey=True)
-    *steps, last, empty = axes.flat
-    for ax, (rate, title) in zip(steps, TITLES.items(), strict=True):
-        rate_panel(ax, writing, rate)
-        ax.set_title(title, loc="left", fontsize=10)
-    value_panel(last, writing, measures.BARS_RIGHT.rate)
-    last.set_title("Bars as long as their meter", loc="left", fontsize=10)
-    last.set_ylabel("Share of bars")
-    for ax in axes[:, 0]:
-        ax.set_ylabel("Share of tunes")
-    return finish(fig, axes, writing, empty)
+    own = unprompted(writing)
+    with page(width) as scale:
+        fig, axes, each = grid_of(len(TITLES) + 1, width, scale, titles=2, narrowest=NARROW)
+        columns = round(width / each)
+        names = [rate_panel(ax, own, rate) for ax, rate in zip(axes, TITLES, strict=False)]
+        names.append(value_panel(axes[-1], own, measures.BARS_RIGHT.rate))
+        for i, (ax, title) in enumerate(zip(axes, (*TITLES.values(), "Bars as long as their meter"), strict=True)):
+            titled(ax, title, each - 0.5 * scale)
+            ax.set_ylabel("Share of bars" if ax is axes[-1] else "Share of tunes" if i % columns == 0 else "")
+        finish(fig, axes, names, own)
+    said = [
+        "Shares of tunes that pass each check, with 95% (Wilson), seeds of a size together; and the share of all their"
+        " bars that are as long as the meter says, with open marks for single runs. A tune that was cut at the longest"
+        " is judged up to its last whole bar. Lines: real tunes of the test split and n-grams.",
+        N_IS, counts_sentence(own), beaten_by_ngrams(writing),
+    ]  # fmt: skip
+    return Picture(fig, " ".join(filter(None, said)))
 
 
-def copying(writing: pd.DataFrame) -> Figure:
+def copying(writing: pd.DataFrame, width: float = MEDIUM) -> Picture:
     """Does a larger model copy more?"""
-    writing = unprompted(writing)
-    fig, axes = plt.subplots(1, 3, figsize=(8.6, 3.7))
-    rate_panel(axes[0], writing, measures.COPIED)
-    axes[0].set_title("Copies: at least 0.85 similar", loc="left", fontsize=10)
-    axes[0].set_ylabel("Share of tunes")
-    value_panel(axes[1], writing.assign(likeness=1 - writing[measures.ORIGINALITY]), "likeness")
-    axes[1].set_title("Nearest training tune, in any key", loc="left", fontsize=10)
-    axes[1].set_ylabel("Similarity, median over tunes")
-    value_panel(axes[2], writing, measures.LCS_SHARE)
-    axes[2].set_title("Longest stretch in training", loc="left", fontsize=10)
-    axes[2].set_ylabel("Share of the tune, median")
-    for ax in axes[1:]:
-        ax.set_ylim(0, 1.02)
-    return finish(fig, axes, writing)
+    own = unprompted(writing)
+    with page(width) as scale:
+        fig, axes, each = grid_of(3, width, scale, titles=2, narrowest=MIDDLE)
+        names = [
+            rate_panel(axes[0], own, measures.COPIED),
+            value_panel(axes[1], own.assign(likeness=1 - own[measures.ORIGINALITY]), "likeness"),
+            value_panel(axes[2], own, measures.LCS_SHARE),
+        ]
+        titles = ("Share of tunes that are copies", "Similarity to the nearest in any key", "Longest stretch copied")
+        for ax, title in zip(axes, titles, strict=True):
+            titled(ax, title, each - 0.5 * scale)
+        finish(fig, axes, names, own)
+    said = (
+        "How near generated tunes are to training tunes. Copies: at least 0.85 similar to one, in any key, with 95%"
+        " (Wilson), seeds of a size together. Similarity to the nearest training tune in any key, and the share of a"
+        " tune that its longest stretch of a training tune makes up: medians over tunes, with open marks for single"
+        " runs. Lines: real tunes of the test split and n-grams."
+    )
+    return Picture(fig, f"{said} {N_IS} {counts_sentence(own)}")

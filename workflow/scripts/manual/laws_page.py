@@ -30,6 +30,8 @@ params=model/params,loss=eval/loss` says it where that fails, and `--loss-unit b
 
 ![Loss against parameters, the law, and the forecast](laws/forecast.png)
 
+{caption}
+
 How to read it:
 
 1. **`forecast`** is the loss of one more run, with a 95% interval: in brackets is what it may come out to, and what
@@ -61,7 +63,7 @@ it for the largest size.
 """
 
 
-def page(fit: dict) -> str:
-    """The page; ``fit`` are the contents of the fit.json that its command wrote."""
+def page(fit: dict, caption: str) -> str:
+    """The page; ``fit`` are the contents of the fit.json that its command wrote, ``caption`` is that of its figure."""
     lines = (textwrap.fill(line, WIDTH, subsequent_indent="    ") for line in lines_of(fit))
-    return PAGE.format(command=COMMAND, printed="\n".join(lines))
+    return PAGE.format(command=COMMAND, printed="\n".join(lines), caption=caption)

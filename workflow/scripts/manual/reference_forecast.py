@@ -16,10 +16,11 @@ NOT_RUN = "not run yet"
 GREEK = {"alpha": "α", "beta": "β", "E": "E"}
 
 
-def first(record: Record, crossings: Mapping | None) -> list[str]:
+def first(record: Record, crossings: Mapping | None, caption: str) -> list[str]:
     """What was found, in a few sentences below the figure.
 
     Args:
+        caption: of the figure.
         crossings: as `findings.crossings.crossings` gives them; None of a study that is not of two architectures.
     """
     said = [f"{whole_sentence(record.head)}.", leader(record), largest_pair(record)]
@@ -29,6 +30,7 @@ def first(record: Record, crossings: Mapping | None) -> list[str]:
     return [
         "![Test loss against training FLOP: the runs of the fit, the forecasts with their intervals, and what came of"
         " them](forecast.png)",
+        caption,
         "\n".join(f"- {one}" for one in said if one),
     ]
 

@@ -23,21 +23,23 @@ class Beside(NamedTuple):
         published: numbers of papers; see `reference_laws.PUBLISHED`.
         original_laws: see `reference_laws.section`.
         original_runs: the runs of the original study.
+        captions: of the figures, by name.
     """
 
     derived: Mapping
     published: pd.DataFrame | None
     original_laws: Mapping[str, Mapping]
     original_runs: pd.DataFrame | None
+    captions: Mapping[str, str]
 
 
 def page(record: Record, beside: Beside) -> str:
     """The page in Markdown."""
     tables = "[summary.md](summary.md) has every run and every law." if record.has("summary.md") else ""
-    frontier = ["![Loss over size and tokens, and the best size for each FLOP](frontier.png)"]
+    frontier = "![Loss over size and tokens, and the best size for each FLOP](frontier.png)"
     parts = [
         "# The reference study: larger runs, forecast before they were trained",
-        *forecast.first(record, beside.derived["crossings"]),
+        *forecast.first(record, beside.derived["crossings"], beside.captions["forecast"]),
         *([tables] if tables else []),
         "## The forecast",
         *forecast.section(record),
@@ -45,7 +47,8 @@ def page(record: Record, beside: Beside) -> str:
         "## Exponents beside others",
         *laws.section(record, beside.published, beside.original_laws),
         "## What size for how much compute",
-        *frontier,
+        frontier,
+        beside.captions["frontier"],
         *laws.best_sizes(record, beside.derived["best_for"]),
         *forecast.with_targets(record, beside.derived["with_targets"]),
         "## Learning rates: width, depth, horizon",
@@ -53,7 +56,7 @@ def page(record: Record, beside: Beside) -> str:
         "## Settings",
         *settings.settings(record),
         "## What they write",
-        *settings.written(record),
+        *settings.written(record, beside.captions.get("writing", "")),
         "## What is known now, what is not, and what a GPU would add",
         *known.section(record, beside.derived),
         *costs.gpus(record, beside.original_runs),

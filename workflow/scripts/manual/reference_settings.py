@@ -18,6 +18,7 @@ from workflow.scripts.evaluation.ablations import (
     difference_in_words,
     parts_in_words,
 )
+from workflow.scripts.figures import ablations, transfer
 from workflow.scripts.figures.writing import pooled, unprompted
 from workflow.scripts.findings.headline import names_of
 from workflow.scripts.manual.record import Record
@@ -58,7 +59,8 @@ def learning_rates(record: Record) -> list[str]:
         if lost is not None:
             said.append(f"- {name}: the rate in use, {rate_words(moves)}, loses at most {lost:.4f} nats to the best one"
                         f" tried, of {moves['trials']} trials.")  # fmt: skip
-    figure = ["![Validation loss against learning rate](lr_transfer.png)"] if record.has("lr_transfer.png") else []
+    has_figure = record.has("lr_transfer.png")
+    figure = ["![Validation loss against learning rate](lr_transfer.png)", transfer.CAPTION] if has_figure else []
     note = f"Optima are vertices of parabolas through three trials, {seeds}; they have no intervals."
     return [note, "\n".join(said), *figure]
 
@@ -101,7 +103,7 @@ def settings(record: Record) -> list[str]:
         parts += [f"### {names[group]}: beside {base}", as_markdown(found, group)]
         parts.append("\n".join(f"- {one}" for one in (better_words(own), *map(precision_words, precisions(own)))))
     if record.has("ablations.png"):
-        parts.append("![What each setting loses or gains beside the base](ablations.png)")
+        parts += ["![What each setting loses or gains beside the base](ablations.png)", ablations.CAPTION]
     return parts
 
 
@@ -172,8 +174,8 @@ def rates_by_size(record: Record) -> dict[str, dict[str, pd.DataFrame]]:
     }
 
 
-def written(record: Record) -> list[str]:
-    """Rates of what the models of each size write, and which of them change with size."""
+def written(record: Record, caption: str) -> list[str]:
+    """Rates of what the models of each size write, and which of them change with size, and the figure."""
     if record.writing is None:
         return ["Nothing that the models write is recorded yet."]
     rows = unprompted(record.writing)
@@ -199,6 +201,7 @@ def written(record: Record) -> list[str]:
         "\n".join(said),
         "![Shares of tunes that pass each check, against parameters, with lines for real tunes and n-grams]"
         "(writing.png)",
+        caption,
         *missing,
     ]
 

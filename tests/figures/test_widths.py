@@ -1,0 +1,128 @@
+"""Every figure in a column and on a page: all text can be read, lies inside the figure, and on no other text."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import StepPatch
+from matplotlib.text import Text
+
+from tests.conftest import ROOT
+from workflow.scripts import plot_scaling
+from workflow.scripts.figures import save as saved
+from workflow.scripts.figures.look import even_shades
+
+SMALLEST = 6.0  # points
+WIDTHS = (3.3, 6.9)  # inches: a column, a page
+DEFAULT, REFERENCE = (ROOT / "docs" / f"{name}-study" for name in ("default", "reference"))
+FIGURES = ["copying", "loss_compute", "loss_curves", "loss_places", "loss_surface", "lr_transfer", "scaling_plot",
+           "validity"]  # fmt: skip
+ALL = [(DEFAULT, name) for name in FIGURES] + [
+    (REFERENCE, name) for name in sorted([*FIGURES, "ablations", "forecast"])
+]
+
+
+@pytest.fixture(scope="module", params=WIDTHS)
+def pictures(request, tmp_path_factory) -> Iterator[dict[tuple[Path, str], saved.Picture]]:
+    """What the command draws of the recorded studies at a width, before it is written."""
+    drawn: dict[tuple[Path, str], saved.Picture] = {}
+    with pytest.MonkeyPatch.context() as patch:
+        for tables in (DEFAULT, REFERENCE):
+            patch.setattr(
+                plot_scaling, "save", lambda picture, path, of=tables: drawn.update({(of, path.name): picture})
+            )
+            folder = str(tmp_path_factory.mktemp("drawn"))
+            plot_scaling.main(
+                ["--results_dir", folder, "--tables", str(tables), "--width", str(request.param), "--trials"]
+            )
+    assert sorted(drawn) == sorted(ALL)
+    assert {picture.figure.get_figwidth() for picture in drawn.values()} == {request.param}
+    yield drawn
+    for picture in drawn.values():
+        saved.plt.close(picture.figure)
+
+
+def written(fig: Figure) -> list[tuple[Text, np.ndarray]]:
+    """All text that is drawn, with where it is: left, bottom, right and top in points."""
+    found: list[Text] = []
+    draw = Text.draw
+
+    def note(text: Text, renderer) -> None:
+        if text.get_visible() and text.get_text().strip():
+            found.append(text)
+        draw(text, renderer)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Text, "draw", note)
+        FigureCanvasAgg(fig).draw()
+    boxes = [Text.get_window_extent(text).extents * 72 / fig.dpi for text in found]  # of a note without its arrow
+    return list(zip(found, boxes, strict=True))
+
+
+def each(pictures: dict, check: Callable[[Figure], list]) -> dict:
+    """What a check finds wrong, by figure."""
+    wrong = {f"{of.name}/{name}": check(picture.figure) for (of, name), picture in pictures.items()}
+    return {name: found for name, found in wrong.items() if found}
+
+
+def test_text_is_of_six_points_inside_the_figure_and_on_no_other_text(pictures):
+    def check(fig: Figure) -> list:
+        texts, wrong = written(fig), []
+        right, top = fig.get_size_inches() * 72
+        for i, (text, (x0, y0, x1, y1)) in enumerate(texts):
+            if text.get_fontsize() < SMALLEST - 1e-6 or "$" in text.get_text():  # an exponent would be smaller
+                wrong.append(("small", text.get_text(), text.get_fontsize()))
+            if min(x0, y0) < -0.5 or x1 > right + 0.5 or y1 > top + 0.5:
+                wrong.append(("cut off", text.get_text()))
+            for other, (u0, v0, u1, v1) in texts[:i]:
+                if min(x1, u1) - max(x0, u0) > 0.5 and min(y1, v1) - max(y0, v0) > 1.5:  # lines have leading
+                    wrong.append(("over", text.get_text(), other.get_text()))
+        assert len(texts) > 8
+        return wrong
+
+    assert each(pictures, check) == {}
+
+
+def contrast(colour) -> float:
+    """Of a colour on white (WCAG 2.2, relative luminance)."""
+    linear = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(colour)]
+    return 1.05 / (np.dot(linear, (0.2126, 0.7152, 0.0722)) + 0.05)
+
+
+def test_lines_stand_out_from_paper(pictures):
+    """But for those that are faint on purpose, behind others, and for marks that have an edge."""
+
+    def check(fig: Figure) -> list:
+        lines = [line for ax in fig.axes for line in ax.lines if line.get_alpha() is None]
+        return [line for line in lines if max(map(contrast, (line.get_color(), line.get_markeredgecolor()))) < 3]
+
+    assert min(map(contrast, even_shades(8))) >= 3
+    assert each(pictures, check) == {}
+
+
+def test_what_a_legend_names_is_drawn(pictures):
+    """By its mark, or if it has none by its dash, in whatever colour: some entries are of several."""
+
+    def dash(line) -> tuple | None:
+        return None if line.get_linestyle() == "None" else line._unscaled_dash_pattern
+
+    def check(fig: Figure) -> list:
+        legends = [*fig.legends, *(ax.get_legend() for ax in fig.axes if ax.get_legend())]
+        entries = [handle for legend in legends for handle in legend.legend_handles if isinstance(handle, Line2D)]
+        lines = [line for ax in fig.axes for line in ax.lines]
+        marks, dashes = {line.get_marker() for line in lines}, list(map(dash, lines))
+        dashes += [(0, None) for ax in fig.axes for patch in ax.patches if isinstance(patch, StepPatch)]
+        return [
+            entry.get_label()
+            for entry in entries
+            if (
+                entry.get_marker() not in marks if entry.get_marker() not in ("None", "") else dash(entry) not in dashes
+            )
+        ]
+
+    assert each(pictures, check) == {}
