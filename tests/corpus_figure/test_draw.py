@@ -12,7 +12,7 @@ from matplotlib.text import Text
 from tests.conftest import command
 from workflow.scripts.base.errors import InputError
 from workflow.scripts.base.uncertainty import wilson
-from workflow.scripts.corpus_figure.draw import LOOK, check, draw
+from workflow.scripts.corpus_figure.draw import check, draw, look
 from workflow.scripts.corpus_figure.panel import percent, plain
 from workflow.scripts.corpus_figure.vocabulary import visible
 from workflow.scripts.plot_corpus import main
@@ -55,17 +55,17 @@ def corpus(corpus_dir) -> dict:
     return json.loads((corpus_dir / "corpus.json").read_text())
 
 
-def words(corpus: dict) -> list[str]:
-    """All words of the figure, once it has been drawn without a warning."""
+def words(corpus: dict, width: float = 6.6) -> list[str]:
+    """All words of the figure, once it has been drawn without a warning; the last is the caption."""
     check(corpus, "corpus.json")
-    with matplotlib.rc_context(LOOK), warnings.catch_warnings():
+    with matplotlib.rc_context(look(width)), warnings.catch_warnings():
         warnings.simplefilter("error")
-        fig = draw(corpus)
+        fig, caption = draw(corpus, width)
         fig.draw_without_rendering()
         found = [text.get_text() for text in fig.findobj(Text) if text.get_visible()]
         assert not any(text.get_parse_math() for text in fig.findobj(Text))
     matplotlib.pyplot.close(fig)
-    return [text for text in found if text]
+    return [text for text in found if text] + [caption]
 
 
 def has(found: list[str], part: str) -> bool:
@@ -84,9 +84,9 @@ def test_the_figure_is_drawn_with_the_same_bytes_every_time(corpus_dir, tmp_path
             assert (done.returncode, done.stderr) == (0, "")
         else:
             main(args)
-        drawn.append({path.name: path.read_bytes() for path in folder.iterdir()})
+        drawn.append({path.name: path.read_bytes() for path in folder.rglob("corpus.*")})
     assert drawn[0] == drawn[1]
-    assert sorted(drawn[0]) == ["corpus.json", "corpus.pdf", "corpus.png"]
+    assert sorted(drawn[0]) == ["corpus.json", "corpus.md", "corpus.pdf", "corpus.png", "corpus.tex"]
     assert drawn[0]["corpus.pdf"].startswith(b"%PDF")
     assert drawn[0]["corpus.png"].startswith(b"\x89PNG")
 
@@ -97,18 +97,20 @@ def test_its_numbers_are_those_of_the_report(corpus):
     corpus["leakage"]["random"]["containing"]["either"] = 0.05
     found = words(corpus)
     low, high = wilson(10, 40)
-    assert f"10 of 40: 25.00%  [{low:.2%}, {high:.2%}]" in found
-    assert "half in one 32.50%, hold half of one 5.00%" in found
+    assert "10 of 40" in found
+    assert has(
+        found, f"Random split: 10 of 40, 25.00% [{low:.2%}, {high:.2%}]; half in one 32.50%, hold half of one 5.00%."
+    )
     assert "by the MIDI" not in found
     corpus["leakage"]["random"]["played"] = 0.025
     assert "by the MIDI" in words(corpus)
     n = corpus["leakage"]["in_force"]["test_tunes"]
     assert n == corpus["splits"]["test"]["tunes"]
-    assert f"0 of {n}: 0.00%  [0.00%, {wilson(0, n)[1]:.2%}]" in found
+    assert has(found, f"0 of {n}, 0.00% [0.00%, {wilson(0, n)[1]:.2%}]")
     assert has(found, f"{corpus['chars']:,} characters, {corpus['distinct_chars']} distinct, from 1 file;")
     assert has(found, f"training {corpus['splits']['train']['tunes']}, ")
     for reason, count in corpus["rejected"].items():
-        assert has([" ".join(text.split()) for text in found], f"{reason.replace('_', ' ')} {count}")
+        assert has(found, f"{reason.replace('_', ' ')} {count}")
     meter, count = next(iter(corpus["audit"]["meters"].items()))
     assert meter in found
     assert percent(count / corpus["tunes"]) in found
@@ -125,9 +127,9 @@ def test_parts_without_content_are_left_out(corpus):
     corpus |= {"leakage": {}, "rejected": {}, "char_counts": {}}
     corpus["audit"] |= {name: {} for name in ("meters", "keys", "voices", "programs", "sources")}
     found = words(corpus)
-    assert has(found, "Not measured")
+    assert has(found, "The leak is not measured")
     assert has(found, "Left out, by reason: nothing.")
-    assert [text for text in found if text[1:3] == "  "] == ["a  Leak", "b  Length of a tune", "c  Compressibility"]
+    assert [text for text in found if text[1:3] == "  "] == ["b  Length of a tune", "c  Compressibility"]
 
 
 def test_programs_say_their_family(corpus):
@@ -149,8 +151,8 @@ def test_one_tune_a_split(corpus):
     audit["length"]["histogram"] = {"edges": [90.5, 128.0], "counts": [3]}
     audit["zstd_bits_per_char_of_a_tune"]["histogram"] = {"edges": [0, 0.25, 0.5], "counts": [0, 0]}
     found = words(corpus)
-    assert has(found, "The longest tune holds")
-    assert f"0 of 1: 0.00%  [0.00%, {wilson(0, 1)[1]:.2%}]" in found
+    assert has(found, "the longest tune holds")
+    assert has(found, f"0 of 1, 0.00% [0.00%, {wilson(0, 1)[1]:.2%}]")
     assert "no test tunes" in found
 
 
@@ -170,13 +172,13 @@ def test_the_smaller_of_many_sources_share_a_row(corpus):
     }
     found = words(corpus)
     assert "s10" in found  # a row for the others would save nothing
-    assert has(found, "Not measured")
+    assert has(found, "The leak is not measured")
 
 
 def test_what_is_beyond_the_bars_is_counted(corpus):
     corpus["audit"]["meters"] = {f"{i}/4": 100 for i in range(1, 41)} | {"others": 1000}
     found = words(corpus)
-    assert "% of tunes, 40+ kinds" in found
+    assert has(found, "Meters, % of tunes, 40+ kinds.")
     assert percent((30 * 100 + 1000) / 5000) in found  # of all but ten
 
 

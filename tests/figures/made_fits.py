@@ -15,6 +15,7 @@ def runs(n, loss, tokens=None, arch: str = "gpt", **columns) -> pd.DataFrame:
 def group(points: pd.DataFrame, **said) -> dict:
     """What fit.json says of one group whose laws are of ``points``: the pure law, without a floor; and ``said``."""
     means = np.log(points["loss"]).groupby(points["params"]).mean()
+    seeds = points.groupby("params").size()
     x = np.log(means.index.to_numpy(float))
     power = None
     if len(means) > 2:
@@ -28,7 +29,8 @@ def group(points: pd.DataFrame, **said) -> dict:
     return {
         "tokens": None if tokens.isna().any() or tokens.nunique() > 1 else int(tokens.iloc[0]),
         "evaluation_se": None,
-        "points": [{"size": f"{n:.4g}", "params": n, "loss": loss, "seeds": 1} for n, loss in np.exp(means).items()],
+        "points": [{"size": f"{n:.4g}", "params": n, "loss": loss, "seeds": int(seeds[n])}
+                   for n, loss in np.exp(means).items()],
         "power": power,
         "power_irreducible": None,
         "forecast": None,

@@ -35,7 +35,7 @@ def marks(ax) -> list:
 
 
 def test_settings_are_from_the_lowest_loss_down_with_their_intervals(summary):
-    gpt, lstm = draw(summary).axes
+    gpt, lstm = draw(summary).figure.axes
     assert [mark.get_xdata()[0] for mark in marks(gpt)] == [-0.03, -0.01, 0.0, 0.4]
     assert [mark.get_ydata()[0] for mark in marks(gpt)] == [0, 1, 2, 3]
     assert gpt.get_ylim()[0] > gpt.get_ylim()[1]  # so that the first is above
@@ -43,16 +43,16 @@ def test_settings_are_from_the_lowest_loss_down_with_their_intervals(summary):
     np.testing.assert_allclose([bar.get_xdata() for bar in bars], [[-0.04, -0.01], [-0.02, 0.01], [0.39, 0.42]])
     assert [(line.get_xdata()[0], line.get_linestyle()) for line in gpt.lines[:2]] == [(0, "-"), (-0.02, ":")]
     assert len(marks(lstm)) == 1
-    assert gpt.get_title(loc="left") == "Transformer: base gpt_base, loss 1.200"
+    assert gpt.get_title(loc="right") == "Transformer: base gpt_base, loss 1.200"
 
 
 def test_a_mark_is_open_where_the_optimum_was_not_bracketed(summary):
-    gpt, _ = draw(summary).axes
+    gpt, _ = draw(summary).figure.axes
     assert [mark.get_markerfacecolor() == "white" for mark in marks(gpt)] == [False, True, False, False]
 
 
 def test_a_label_names_flop_that_are_not_those_of_the_base(summary):
-    gpt, _ = draw(summary).axes
+    gpt, _ = draw(summary).figure.axes
     labels = [label.get_text() for label in gpt.get_yticklabels()]
     assert labels[:3] == ["context 512 (FLOP ×1.25)", "Muon", "the base"]
     assert labels[3].endswith("…")
@@ -64,7 +64,7 @@ def test_all_that_is_written_is_inside_the_picture(summary):
         groups = {row["group"] for row in settings}
         bases = {group: name for group, name in summary["bases"].items() if group in groups}
         unique = [row | {"model": f"{row['model']}{i}" if i > 4 else row["model"]} for i, row in enumerate(settings)]
-        fig = draw(summary | {"settings": unique, "bases": bases})
+        fig, _ = draw(summary | {"settings": unique, "bases": bases})
         for artist in (*fig.axes, *fig.legends, *fig.texts):
             box = artist.get_tightbbox() if hasattr(artist, "get_tightbbox") else artist.get_window_extent()
             box = box.transformed(fig.transFigure.inverted())

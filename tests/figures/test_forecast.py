@@ -7,6 +7,7 @@ from matplotlib.text import Text
 
 from tests.forecasts.tables import chinchilla, runs_of
 from workflow.scripts.figures.forecast import NOT_YET, draw
+from workflow.scripts.figures.save import Picture
 from workflow.scripts.findings.crossings import best_loss
 from workflow.scripts.findings.headline import Headline, Told, headline, sentence
 
@@ -41,8 +42,10 @@ ALL = [target("modern", 5e6, 0.003, True), target("modern", 2e7, -0.012, True),
        target("lstm_muon", 5e6, -0.002, True), target("lstm_muon", 2e7, 0.15, False)]  # fmt: skip
 
 
-def words_of(fig) -> str:
-    return " ".join(" ".join(text.get_text().split()) for text in fig.findobj(Text))
+def words_of(shown: Picture) -> str:
+    """What is written in the figure, and under it."""
+    drawn = " ".join(" ".join(text.get_text().split()) for text in shown.figure.findobj(Text))
+    return f"{drawn} {shown.caption}"
 
 
 def stars(ax) -> list:
@@ -55,16 +58,16 @@ def test_before_its_runs_a_forecast_is_said_to_be_one():
     assert f"Forecasts registered {MADE}; the runs come next" in said
     assert f"forecast registered {MADE} commit 0123456" in said
     assert said.count(NOT_YET) == 4
-    assert stars(fig.axes[0]) == []
+    assert stars(fig.figure.axes[0]) == []
     assert "outcome" not in said
 
 
 def test_outcomes_are_stars_at_their_losses_with_their_errors():
     fig = draw(*study(*ALL))
-    (ax,) = fig.axes
+    (ax,) = fig.figure.axes
     assert sorted(line.get_ydata()[0] for line in stars(ax)) == pytest.approx(sorted(one.observed for one in ALL))
     said = words_of(fig)
-    for words in ("+0.3%, inside", "-1.2%, inside", "-0.2%, inside", "+15.0%, outside"):
+    for words in ("+0.3%", "-1.2%", "-0.2%", "+15.0% (outside)"):
         assert said.count(words) == 1
     assert NOT_YET not in said
     every = "Registered forecasts at 30 times the compute: off by at most 15.0%"
@@ -74,7 +77,7 @@ def test_outcomes_are_stars_at_their_losses_with_their_errors():
 
 def test_intervals_are_drawn_at_their_ends_and_lines_are_the_laws():
     table, groups, head = study(*ALL)
-    (ax,) = draw(table, groups, head).axes
+    (ax,) = draw(table, groups, head).figure.axes
     ends = {round(line.get_ydata()[0], 9) for line in ax.lines if line.get_marker() == "_"}
     assert ends == {round(end, 9) for one in ALL for end in one.pi95}
     long = [line for line in ax.lines if len(line.get_xdata()) == 200]
@@ -87,7 +90,7 @@ def test_intervals_are_drawn_at_their_ends_and_lines_are_the_laws():
 
 def test_an_open_end_is_an_arrow():
     one = target("modern", 5e6)._replace(pi95=(None, 1.2))
-    (ax,) = draw(*study(one)).axes
+    (ax,) = draw(*study(one)).figure.axes
     assert [line.get_marker() for line in ax.lines if line.get_marker() in ("v", "^")] == ["v"]
 
 
@@ -97,7 +100,7 @@ def test_an_open_end_is_an_arrow():
 )
 def test_a_crossing_is_drawn_if_it_is_inside_the_picture(at, ends, drawn):
     fig = draw(*study(*ALL), {"at": at, "ci95": ends})
-    black = [line.get_marker() for line in fig.axes[0].lines if line.get_color() == "black"]
+    black = [line.get_marker() for line in fig.figure.axes[0].lines if line.get_color() == "black"]
     assert "".join(marker for marker in black if marker in "|<>") == drawn
     assert ("where the lines cross" in words_of(fig)) == bool(drawn)
 
@@ -106,7 +109,7 @@ def test_without_its_law_in_the_fit_a_line_goes_through_the_forecasts():
     table, _, head = study(*ALL)
     fig = draw(table, {}, head)
     assert "lowest loss" not in words_of(fig)
-    dotted = [line for line in fig.axes[0].lines if line.get_linestyle() == ":"]
+    dotted = [line for line in fig.figure.axes[0].lines if line.get_linestyle() == ":"]
     assert sorted(len(line.get_xdata()) for line in dotted) == [2, 2]
 
 
@@ -115,11 +118,11 @@ def test_the_first_of_two_forecasts_is_pale_beside_the_last():
     last = head.targets[-1]
     first = last._replace(loss=1.3 * last.observed, error=0.3, inside=False, pi95=(1.2 * last.observed, None))
     fig = draw(table, groups, head._replace(first=[first]))
-    (ax,) = fig.axes
+    (ax,) = fig.figure.axes
     pale = [line for line in ax.lines if line.get_marker() == "D" and not isinstance(line.get_color(), str)]
     assert [line.get_ydata()[0] for line in pale] == [first.loss]
     said = words_of(fig)
-    assert "first +30.0%, outside again" in said
+    assert "+30.0% (outside), then -1.2%" in said
     assert "Pale: the first forecast" in said
     assert "; again from more runs, at 30 times: " in said
 
@@ -133,7 +136,7 @@ def test_without_a_registration_the_runs_alone_are_drawn():
 
 def test_all_that_is_written_is_inside_the_picture_and_apart():
     for targets in (ALL, ALL[:1], [one._replace(observed=None, error=None, inside=None) for one in ALL], []):
-        fig = draw(*study(*targets))
+        fig, _ = draw(*study(*targets))
         fig.canvas.draw()
         (ax,) = fig.axes
         for artist in (ax, *fig.legends, *fig.texts, *ax.texts):

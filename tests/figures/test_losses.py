@@ -54,6 +54,7 @@ def made(tmp_path_factory):
                 run = {"model": f"{arch}_{i}", "arch": arch, "n_layer": 1, "n_embd": 8, "params": n + 100,
                        "params_non_embedding": n, "tokens": 2**20, "unique_tokens": 2**20, "flops": 6 * n * 2**20,
                        "seed": seed, "learning_rate": 0.01, "test_loss": loss, "test_loss_se": 0.01,
+                       "test_loss_low": loss - 0.02, "test_loss_high": loss + 0.02,
                        "perplexity": np.exp(loss), "bits_per_char": loss / np.log(2), "samples": 24, "seconds": 9.0,
                        "trunk_seconds": 7.0, "device": "cpu"}  # fmt: skip
                 run["valid_rate"] = 0.0 if i == 0 else 0.5
@@ -62,9 +63,10 @@ def made(tmp_path_factory):
                 wrote(run["model"], run["valid_rate"], **own)
                 wrote(run["model"], 0.25, "duet", n=2 * (seed + 1), **own)
                 strata += [
-                    {**own, "by": "position", "start": start, "stop": stop, "loss": loss + 1 / stop}
-                    for start, stop in ((0, 1), (1, 2), (2, 8), (8, 60))
-                ]
+                    {**own, "model": run["model"], "by": "position", "start": start, "stop": stop, "tunes": 10,
+                     "chars": 10 * (stop - start), "loss": 0.0 if stop <= 6 else loss}
+                    for start, stop in ((0, 1), (1, 2), (2, 6), (6, 60))
+                ]  # fmt: skip
                 curves += [
                     {**{k: run[k] for k in ("model", "arch", "params_non_embedding", "seed")},
                      "budget": 2**20, "step": t,
@@ -86,20 +88,26 @@ def drawn(folder: Path) -> tuple[dict[str, bytes], str]:
     done = command("plot_scaling", "--results_dir", folder)
     assert done.returncode == 0, done.stderr
     assert "Warning" not in done.stderr
-    return {path.name: path.read_bytes() for path in folder.iterdir() if path.suffix in (".pdf", ".png")}, done.stdout
+    files = [*folder.glob("*.p[dn][fg]"), *folder.glob("captions/*")]
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}, done.stdout
 
 
 def test_figures_are_drawn_with_the_same_bytes_every_time(results):
     """All seven; then, in another process, those that two files are enough for."""
     first, _ = drawn(results)
-    assert sorted(first) == sorted(name + suffix for name in FIGURES for suffix in (".pdf", ".png"))
+    captions = [f"captions/{name}{suffix}" for name in FIGURES for suffix in (".md", ".tex")]
+    assert sorted(first) == sorted([name + suffix for name in FIGURES for suffix in (".pdf", ".png")] + captions)
     for name, data in first.items():
-        assert data.startswith(b"%PDF" if name.endswith("pdf") else b"\x89PNG")
+        if name.endswith("pdf"):
+            assert data.startswith(b"%PDF")
+            assert b"/FontFile2" in data  # text is text
+            assert b"/Subtype /Image" not in data  # and the rest lines
+        assert name.startswith("captions") or data.startswith((b"%PDF", b"\x89PNG"))
         (results / name).unlink()
     for name in ("curves", "strata", "writing"):
         (results / f"{name}.csv").unlink()
     second, said = drawn(results)
-    for name in ("curves", "strata", "writing"):
+    for name in ("curves", "strata", "writing", "baselines"):
         assert f"{name}.csv does not exist: what is drawn from it is left out" in said
     assert {Path(name).stem for name in second} == {"loss_compute", "loss_surface", "scaling_plot"}
     for name, data in second.items():
@@ -122,25 +130,25 @@ def without_errors(folder: Path) -> None:
 def test_figures_of_one_test_tune_have_no_bars(results):
     without_errors(results)
     fit, table = read_fit(results / "fit.json"), read_table(results / "runs.csv")[0]
-    fig = scaling(table, fit)
-    assert not any("resampling test tunes" in text.get_text() for text in fig.texts)
+    fig, caption = scaling(table, fit)
+    assert "resampling test tunes" not in caption
     (ax,) = fig.axes
     marks = [c for c in ax.containers if len(c.lines[0].get_xdata()) == 4]
     assert len(marks) == 2
     assert not any(c.has_yerr for c in marks)
-    (ax,) = loss_compute(table, None).axes
+    (ax,) = loss_compute(table, None).figure.axes
     for marks in ax.containers:
         assert np.isfinite(marks.lines[0].get_ydata(orig=False)).all()
         assert not any(len(segment) for segment in marks.lines[2][0].get_segments())  # a bar for each, of no length
     fig.savefig(io.BytesIO())
     for panels in (validity, copying):
-        panels(read_csv(results / "writing.csv")).savefig(io.BytesIO())
+        panels(read_csv(results / "writing.csv")).figure.savefig(io.BytesIO())
 
 
 def test_losses_against_flop_are_those_of_the_runs_and_their_ways(results):
     table, curves = read_table(results / "runs.csv")[0], read_csv(results / "curves.csv")
     runs = read_csv(results / "runs.csv")
-    (ax,) = loss_compute(table, curves).axes
+    (ax,) = loss_compute(table, curves).figure.axes
     for arch, marks in zip(("gpt", "lstm"), ax.containers, strict=True):
         mine = runs[runs["arch"] == arch]
         assert list(marks.lines[0].get_xdata()) == mine["flops"].tolist()
@@ -159,8 +167,8 @@ def test_an_architecture_of_two_sizes_is_drawn_without_a_line(results):
     runs.to_csv(results / "runs.csv", index=False)
     fit_scaling.main([str(results / "runs.csv"), "--output", str(results / "fit.json"), "--form", "power"])
     fit, table = read_fit(results / "fit.json"), read_table(results / "runs.csv")[0]
-    assert [text.get_text() for text in surface(table, fit).texts] == [NO_SURFACE]
-    (ax,) = scaling(table, fit).axes
+    assert surface(table, fit).caption == NO_SURFACE
+    (ax,) = scaling(table, fit).figure.axes
     labels = [text.get_text() for text in ax.get_legend().get_texts()]
     assert labels[1] == "LSTM: no law can be fitted"
     lines = [line for line in ax.lines if len(line.get_xdata()) == 200]
@@ -171,15 +179,19 @@ def test_an_architecture_of_two_sizes_is_drawn_without_a_line(results):
 
 
 def test_the_validity_figure_has_the_rates_of_all_seeds_and_the_lines_of_the_baselines(results):
-    axes = validity(read_csv(results / "writing.csv")).axes
+    fig, caption = validity(read_csv(results / "writing.csv"))
+    axes = fig.axes
     *steps, bars, legend = axes
     assert len(steps) == 6
     assert legend.axison is False
+    named = {text.get_text() for text in legend.get_legend().get_texts()}
+    assert named == {"GPT", "LSTM", "real tunes", "4-gram", "12-gram"}
     for ax in (*steps, bars):
-        levels = {line.get_label(): line.get_ydata()[0] for line in ax.lines if len(set(line.get_ydata())) == 1}
-        assert {name: levels[name] for name in ("real tunes", "4-gram", "12-gram")} == {
-            "real tunes": 0.95, "4-gram": 0.1, "12-gram": 0.7
-        }  # fmt: skip
+        levels = [line for line in ax.lines if list(line.get_xdata()) == [0, 1]]
+        assert [line.get_ydata()[0] for line in levels] == [0.95, 0.1, 0.7]
+        assert len({str(line._unscaled_dash_pattern) for line in levels}) == 3
+        assert [text.get_text() for text in ax.texts] == ["real", "4", "12"]
+    assert "A 12-gram passes more often than models of any size, by their 95% intervals: " not in caption
     runs = bars.collections[0].get_offsets().data.tolist()
     assert runs[:3] == [[12_800, 0], [12_800, 0], [25_000, 0.5]]
     for ax in steps:
@@ -233,13 +245,14 @@ def test_a_missing_table_is_one_sentence(results):
     assert not list(results.glob("*.p*"))
 
 
-def test_trials_on_record_are_drawn_where_the_tables_are_elsewhere(made, tmp_path, monkeypatch):
+def test_trials_are_drawn_if_they_are_asked_for(made, tmp_path, monkeypatch):
     tables, drawn = Path(shutil.copytree(made, tmp_path / "tables")), []
-    monkeypatch.setattr(plot_scaling, "save", lambda fig, path: drawn.append(path) or plt.close(fig))
+    monkeypatch.setattr(plot_scaling, "save", lambda shown, path: drawn.append(path) or plt.close(shown.figure))
     for name in ("lr_transfer.csv", "lr_transfer.json", "ablations.json"):
         shutil.copy(ROOT / "docs/reference-study" / name, tables)
     for folder in (tables, tmp_path / "results"):
-        plot_scaling.main(["--results_dir", str(folder), "--tables", str(tables)])
+        trials = ["--trials"] if folder != tables else []
+        plot_scaling.main(["--results_dir", str(folder), "--tables", str(tables), *trials])
     trials = {"lr_transfer", "ablations"}
     assert {path.name for path in drawn if path.parent == tables} == set(FIGURES)
     assert {path.name for path in drawn if path.parent != tables} == {*FIGURES, *trials}

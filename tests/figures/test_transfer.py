@@ -43,7 +43,7 @@ def test_all_that_is_written_is_inside_the_picture(trials, diverged, horizon):
         trials = with_horizon(trials, horizon)
     if diverged:
         trials.loc[trials["learning_rate"] == trials["learning_rate"].max(), "val_loss"] = float("inf")
-    fig = draw(trials, summarise(trials, RATES))
+    fig, _ = draw(trials, summarise(trials, RATES))
     for ax in fig.axes:
         box = ax.get_tightbbox().transformed(fig.transFigure.inverted())
         assert box.x0 > 0
@@ -56,7 +56,7 @@ def test_one_model_is_drawn_at_each_horizon(trials):
     """Curves that are its trials, from few tokens to many, each with its optimum circled."""
     trials = with_horizon(trials, "lstm_medium")
     summary = summarise(trials, RATES)
-    fig = draw(trials, summary)
+    fig, _ = draw(trials, summary)
     ax = titled(fig, "LSTM, horizon")
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["1.05M", "4.19M", "16.8M"]
     for tokens, curve, ring in zip((2**20, 2**22, 2**24), ax.lines[:-1:2], ax.lines[1:-1:2], strict=True):
@@ -73,7 +73,7 @@ def test_one_model_is_drawn_at_each_horizon(trials):
 def test_widths_are_drawn_at_the_horizon_they_share(trials):
     """And on the scale of depths, with and without horizons."""
     for shown in (trials, with_horizon(trials, "gpt_medium")):
-        fig = draw(shown, summarise(shown, RATES))
+        fig, _ = draw(shown, summarise(shown, RATES))
         width, depth = titled(fig, "GPT, width"), titled(fig, "LSTM, depth")
         assert [len(line.get_xdata()) for line in width.lines[:-1]] == [6, 1] * 3
         assert width.get_ylim() == depth.get_ylim()

@@ -2,9 +2,10 @@
 
 import matplotlib.pyplot as plt
 import pytest
+from matplotlib.lines import Line2D
 
 from workflow.scripts.figures.look import text_width
-from workflow.scripts.figures.words import REST, WORDS_SHARE, bounded, plain, shortened, under_figure, wrapped
+from workflow.scripts.figures.words import legend_below, plain, shortened, wrapped
 
 LONG = "x" * 200
 
@@ -31,29 +32,16 @@ def test_names_are_drawn_as_they_are():
     assert plain("_日本 α") == " _?? α"
 
 
-def test_told_words_are_cut_at_the_same_sentence_of_each_group():
-    told = [["GPT: first.", "Second.", "Third."], ["LSTM: first.", "Second."], []]
-    assert bounded(told, 2, 9, 7.5) == ["GPT: first. Second. Third.", "LSTM: first. Second."]
-    many = [[f"{name}: first.", "Second is here.", f"Third {LONG}."] for name in ("GPT", "LSTM")]
-    assert bounded(many, 3, 6, 7.5) == ["GPT: first. Second is here. …", f"LSTM: first. Second is here. {REST}"]
-
-
-def test_of_groups_without_room_for_a_sentence_the_first_are_told():
-    told = [[f"G{i}: first.", "Second."] for i in range(50)]
-    assert bounded(told, 4, 6, 7.5) == ["G0: first.", "G1: first.", "G2: first.", REST]
-    assert bounded([[LONG]], 1, 1, 7.5) == [REST]
-
-
-def test_words_never_shrink_the_axes():
+def test_a_legend_below_never_shrinks_the_axes():
     heights = []
-    for told in ([], [["Sentence of a group. " * 3] * 400]):
+    for entries in (1, 12):
         fig, ax = plt.subplots(figsize=(3.3, 2.4))
-        under_figure(fig, ["A note that is there whole."], "A title", told)
-        box, height = ax.get_position(), fig.get_figheight()
-        heights.append(box.height * height)
-        words = fig.texts[0].get_window_extent()
-        assert 0 <= words.y0 < words.y1 < ax.xaxis.get_tightbbox().y0
-        assert words.height < WORDS_SHARE * height * fig.dpi
+        fig.tight_layout()
+        legend_below(fig, [Line2D([], [], label=f"entry {i} of the legend") for i in range(entries)])
+        heights.append(ax.get_position().height * fig.get_figheight())
+        box = fig.legends[0].get_window_extent()
+        assert 0 <= box.y0 < box.y1 < ax.xaxis.get_tightbbox().y0
+        assert 0 <= box.x0 < box.x1 <= fig.bbox.x1
         plt.close(fig)
     assert heights[0] == pytest.approx(heights[1], rel=0.01)
     assert heights[0] > 1.8

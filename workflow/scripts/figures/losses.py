@@ -31,7 +31,7 @@ from workflow.scripts.figures.words import heading
 RUN = ["model", "budget", "seed"]
 CURVES = ("model", "arch", "params_non_embedding", "budget", "seed", "tokens", "flops", "val_loss")  # of curves.csv
 # Of strata.csv.
-STRATA = ("model", "arch", "params_non_embedding", "seed", "by", "start", "stop", "tunes", "chars", "loss")
+STRATA = ("arch", "params_non_embedding", "by", "start", "stop", "model", "seed", "tunes", "chars", "loss")
 CURVES_CAPTION = (
     "Validation loss over training tokens for every run, one panel an architecture, darker for a larger model. What"
     " runs of a model and seed have in common, as they branch off one trunk, is drawn once."

@@ -16,13 +16,12 @@ from matplotlib.transforms import Bbox
 
 from workflow.scripts.base.amounts import short
 from workflow.scripts.figures.amounts import Amounts, amounts_of
+from workflow.scripts.figures.asked import ASKED_KEY, answers, answers_key, draw_answers, sizes_of
 from workflow.scripts.figures.baselines import draw_levels, ngram_levels, ngram_sentence, spread
 from workflow.scripts.figures.look import (
     MEDIUM,
     digits,
     dots_a_point,
-    draw_interval,
-    finite,
     grid_of,
     log_axis,
     loss_axis,
@@ -61,9 +60,6 @@ REJECTED = (
 )
 DOUBTED = 0.05  # level of that test
 NO_SURFACE = "No law of N and D: it needs 3 sizes and 3 budgets of tokens."
-ASKED_KEY = {"predictions": "thin diamonds: predictions, with 95% for one more run",
-             "best_for": "open stars: best sizes asked for, with 95% of N and of loss"}  # fmt: skip
-
 LATER_KEY = "Stars: runs that the laws were not fitted to; the thin line at each: the law at its tokens."
 STAR: dict = {
     "marker": "*",
@@ -280,33 +276,6 @@ def draw_runs(ax: Axes, rows: pd.DataFrame, amounts: Amounts) -> None:
     size = thin(3.5 if len(rows) < 300 else 2)["markersize"]
     shades = amounts.colours(rows[amounts.column].to_numpy())
     ax.scatter(rows["params"], rows["loss"], s=size**2, c=shades, linewidths=0, zorder=2)
-
-
-def answers(group: dict, *kinds: str) -> list[dict]:
-    """Of the runs that a group was asked for, ``predictions`` or ``best_for`` as ``kinds`` say, those with a loss."""
-    return [one for kind in kinds for one in group.get(kind) or [] if finite([one["loss"]])]
-
-
-def answers_key(groups: list[dict], *kinds: str) -> str:
-    """What the marks of the `answers` mean; empty if there are none."""
-    drawn = [ASKED_KEY[kind] for kind in kinds if any(answers(group, kind) for group in groups)]
-    said = "; ".join([*drawn, "arrows: the interval goes on"])
-    return f"{said[0].upper()}{said[1:]}." if drawn else ""
-
-
-def sizes_of(found: list[dict]) -> pd.Series:
-    """N of each of the `answers`."""
-    return pd.Series([one["params"] for one in found], dtype=float)
-
-
-def draw_answers(ax: Axes, group: dict, amounts: Amounts) -> None:
-    """Runs that were asked for, with intervals of their loss and of a best N, in the colours of ``amounts``."""
-    for one in answers(group, *ASKED_KEY):
-        tokens = one["tokens"]
-        amount = tokens if amounts.column == "tokens" else one.get("flops") or (tokens and 6 * one["params"] * tokens)
-        best = one.get("ci95")
-        draw_interval(ax, one["params"], one["loss"], one["pi95"], amounts.colour(amount) if amount else "black",
-                      "*" if best else "d", best and best["params"])  # fmt: skip
 
 
 def flops_per_token(rows: pd.DataFrame, n: np.ndarray) -> np.ndarray:
