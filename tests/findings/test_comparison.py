@@ -76,13 +76,13 @@ def gap(value, low, high):
         ([gap(-0.2, -0.3, -0.1), gap(-0.1, -0.2, -0.05)], "GPT is ahead at every size", ", by 0.10 to 0.20 nats."),
         (
             [gap(-0.2, -0.3, -0.1), gap(-0.1, -0.2, 0.1)],
-            "GPT is ahead at every size (1 of 2 intervals leave out zero)",
-            ", by 0.10 to 0.20 nats (1 of 2 intervals leave out zero).",
+            "GPT is ahead at 1 of 2 sizes; at 1 the two cannot be told apart",
+            "at 1 of 2 sizes, by 0.20 nats; at 1 the two cannot be told apart.",
         ),
         (
-            [gap(-0.2, -0.3, -0.1), gap(-0.1, -0.2, 0.1), gap(0.1, -0.1, 0.2)],
-            "GPT is ahead at 2 of 3 sizes, LSTM at the rest (1 of 3 intervals leave out zero)",
-            "(1 of 3 intervals leave out zero).",
+            [gap(-0.2, -0.3, -0.1), gap(-0.1, -0.2, 0.1), gap(0.1, 0.05, 0.2), gap(-0.2, -0.3, -0.1)],
+            "GPT is ahead at 2 of 4 sizes, LSTM at 1; at 1 the two cannot be told apart",
+            "LSTM at 1; at 1 the two cannot be told apart.",
         ),
         ([gap(-0.2, -0.3, 0.1)], "GPT and LSTM cannot be told apart at any size compared", "any size compared."),
         ([], "GPT and LSTM have no size in common", "have no size in common."),

@@ -12,6 +12,7 @@ import pandas as pd
 
 from workflow.scripts.findings.curves import crossing, fit_curve, gaps_at, sizes_to_equal
 from workflow.scripts.findings.odd_runs import apart, name_of, odd_size
+from workflow.scripts.findings.words import span
 from workflow.scripts.laws.power_law import one_budget, points_at, same_tokens
 
 MATCHED = 1.10  # sizes within this factor count as the same
@@ -50,7 +51,7 @@ def headline_of(pair: dict) -> str:
     gaps = pair["params"]["gaps"] if pair["params"] else []
     if any(gap["ci95"] is None for gap in gaps):
         return measured_leader(gaps, a, b)
-    return who_leads(gaps, (a, b), "size") + (surely(gaps) if any(map(is_sure, gaps)) else "")
+    return who_leads(gaps, (a, b), "size")
 
 
 def compare_curves(
@@ -172,7 +173,8 @@ def sentences_of(pair: dict, alphas: tuple[float, float] | None) -> list[str]:
         said.append(gaps_sentence(pair[column]["gaps"], (a, b), of, steeper))
         place = pair[column]["crossing"]
         if pair[column]["gaps"] and place and place["within_measured"]:
-            said.append(f"Their curves cross near {'N' if column == 'params' else 'C'} = {place['at']:.3g}.")
+            near = f"{'N' if column == 'params' else 'C'} = {place['at']:.3g}"
+            said.append(f"Their curves cross near {near}, 95% {span(place['ci95'], '{:.3g}'.format)}.")
     return [*said, *equals_sentences(pair)]
 
 
@@ -184,41 +186,40 @@ def gaps_sentence(gaps: list[dict], names: tuple[str, str], of: str, steeper: st
         of: what both are compared at, size or compute budget.
         steeper: which of them has the larger exponent; None: not to be told of.
     """
-    said = who_leads(gaps, names, of)
-    if not any(map(is_sure, gaps)):
+    said, sure = who_leads(gaps, names, of), list(filter(is_sure, gaps))
+    ahead, won = leads(sure, *names)
+    if not sure or len(won) < len(sure):
         return f"{said}."
-    ahead, won = leads(gaps, *names)
-    if len(won) < len(gaps):
-        return f"{said}{surely(gaps)}."
     small, large = (pick(abs(gap["gap"]) for gap in won) for pick in (min, max))
+    by = f"{small:.2f} to {large:.2f}" if len(won) > 1 else f"{small:.2f}"
     although = f", although the {steeper}'s α is larger" if of == "size" and steeper not in (None, ahead) else ""
-    return f"{said}, by {small:.2f} to {large:.2f} nats{surely(gaps)}{although}."
+    if len(sure) == len(gaps):
+        return f"{said}, by {by} nats{although}."
+    first, rest = said.split("; ")
+    return f"{first}, by {by} nats{although}; {rest}."
 
 
 def who_leads(gaps: list[dict], names: tuple[str, str], of: str) -> str:
-    """Who is ahead where, by gaps with intervals; arguments as of `gaps_sentence`."""
+    """Who is ahead where, by gaps with intervals: where one holds zero, nobody is. Arguments as of `gaps_sentence`."""
     a, b = names
     if not gaps:
         return f"{a} and {b} have no {of} in common"
-    if not any(map(is_sure, gaps)):
+    sure = list(filter(is_sure, gaps))
+    if not sure:
         return f"{a} and {b} cannot be told apart at any {of} compared"
-    ahead, won = leads(gaps, a, b)
-    if len(won) < len(gaps):
-        return f"{ahead} is ahead at {len(won)} of {len(gaps)} {of}s, {b if ahead == a else a} at the rest"
-    return f"{ahead} is ahead at every {of}" + (" compared" if of != "size" else "")
+    ahead, won = leads(sure, a, b)
+    if len(won) == len(gaps):
+        return f"{ahead} is ahead at every {of}" + (" compared" if of != "size" else "")
+    said = f"{ahead} is ahead at {len(won)} of {len(gaps)} {of}s"
+    if lost := len(sure) - len(won):
+        said += f", {b if ahead == a else a} at {lost}"
+    unsure = len(gaps) - len(sure)
+    return said + (f"; at {unsure} the two cannot be told apart" if unsure else "")
 
 
 def is_sure(gap: dict) -> bool:
     """Whether the interval of a gap leaves out zero."""
     return gap["ci95"] is not None and bool(gap["ci95"][1] < 0 or gap["ci95"][0] > 0)
-
-
-def surely(gaps: list[dict]) -> str:
-    """How many intervals leave out zero, in brackets, if there are intervals and not all do."""
-    sure = sum(map(is_sure, gaps))
-    if sure == len(gaps) or any(gap["ci95"] is None for gap in gaps):
-        return ""
-    return f" ({sure} of {len(gaps)} intervals leave out zero)"
 
 
 def equals_sentences(pair: dict) -> list[str]:
