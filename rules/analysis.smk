@@ -111,8 +111,8 @@ rule plots:
         ngrams="<results>/baselines.csv" if config["ngram_orders"] else [],
     output:
         [figure_in_report(name) for name in FIGURES],
-        captions=expand("<results>/captions/{figure}.{suffix}", figure=FIGURES, suffix=("md", "tex")),
-        pdf=expand("<results>/{figure}.pdf", figure=FIGURES),
+        expand("<results>/captions/{figure}.{suffix}", figure=FIGURES, suffix=("md", "tex")),
+        expand("<results>/{figure}.pdf", figure=FIGURES),
     log:
         "<results>/logs/plots.log",
     conda:
@@ -120,7 +120,7 @@ rule plots:
     params:
         flags=figure_flags,
         code=code("plot_scaling"),
-        folder=subpath(output.pdf[0], parent=True),
+        folder=subpath(output[-1], parent=True),
         tables=subpath(input.runs, parent=True),
     shell:
         """

@@ -108,8 +108,9 @@ def test_the_same_table_gives_the_same_bytes(tmp_path):
     assert done.returncode == 0, done.stderr
     assert "Warning" not in done.stderr
     assert (tmp_path / "fit.json").read_bytes() == here
-    assert sorted(path.name for path in tmp_path.iterdir()) == [
-        "fit.json", "laws.pdf", "laws.png", "laws_surface.pdf", "laws_surface.png", "t.csv"
+    assert sorted(path.name for path in tmp_path.rglob("*.*")) == [
+        "fit.json", "laws.md", "laws.pdf", "laws.png", "laws.tex", "laws_surface.md", "laws_surface.pdf",
+        "laws_surface.png", "laws_surface.tex", "t.csv",
     ]  # fmt: skip
 
 

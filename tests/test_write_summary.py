@@ -1,6 +1,7 @@
 """The page has the numbers of its tables, and says what is not in them."""
 
 import json
+import math
 import shutil
 
 import pandas as pd
@@ -17,11 +18,12 @@ STUDY = ROOT / "docs/default-study"
 @pytest.fixture
 def study(tmp_path):
     """The recorded tables, with what is written of them."""
-    for name in ("runs.csv", "writing.csv", "fit.json", "corpus.json"):
+    for name in ("runs.csv", "writing.csv", "fit.json", "corpus.json", "strata.csv", "baselines.csv"):
         shutil.copy(STUDY / name, tmp_path)
 
     def page(*flags: str) -> str:
-        names = {"runs": "runs.csv", "fit": "fit.json", "writing": "writing.csv", "corpus": "corpus.json"}
+        names = {"runs": "runs.csv", "fit": "fit.json", "writing": "writing.csv", "corpus": "corpus.json",
+                 "strata": "strata.csv", "ngrams": "baselines.csv"}  # fmt: skip
         words = [word for option, name in names.items() for word in (f"--{option}", str(tmp_path / name))]
         write_summary.main([*words, *flags, "--output", str(tmp_path / "summary.md")])
         return (tmp_path / "summary.md").read_text(encoding="utf-8")
@@ -98,3 +100,42 @@ def test_a_page_without_any_law_says_so(study):
     assert "No law can be fitted to these runs." in text
     assert "- GPT has 2 distinct sizes: a law needs at least 3." in text
     assert "Reasons to doubt them" not in text
+
+
+def test_the_loss_without_the_start_of_the_tunes_stands_beside_the_headline(study):
+    """By hand, of one model: the mean over seeds of what its stretches from the sixth character on hold."""
+    strata = pd.read_csv(study.folder / "strata.csv")
+    rows = strata[(strata["by"] == "position") & (strata["model"] == "lstm_xl") & (strata["start"] >= 6)]
+    seeds = [(own["loss"] * own["chars"]).sum() / own["chars"].sum() for _, own in rows.groupby("seed")]
+    text = study()
+    later = sum(seeds) / len(seeds)
+    (row,) = (line for line in text.splitlines() if line.startswith("| lstm_xl | 225,792 |"))
+    assert f"| {later:.3f} | {math.exp(later):.2f} |" in row
+    assert f"lstm_xl {later:.3f} (with them 1.260)" in text
+    strata = strata.assign(chars=2 * strata["chars"])  # tokens that are no characters
+    strata.to_csv(study.folder / "strata.csv", index=False)
+    assert "with them" not in study()
+
+
+def test_ngrams_that_beat_models_are_told(study):
+    text = study()
+    assert (
+        "12-gram is the best of them: the 95% interval of its loss over tunes, [1.292, 1.356], lies below that" in text
+    )
+    assert "above that of lstm_xl, and overlaps that of 2 others" in text
+    assert "A 12-gram passes more often than models of any size, by their 95% intervals: grammar of ABC 2.1" in text
+
+
+def test_tables_stand_apart_in_three_forms(study):
+    study("--tables_dir", str(study.folder / "tables"))
+    found = sorted(path.name for path in (study.folder / "tables").iterdir())
+    names = ("laws", "losses", "runs", "style", "validity")
+    assert found == sorted(f"{name}.{suffix}" for name in names for suffix in ("csv", "md", "tex"))
+    for name in names:
+        csv, md, tex = ((study.folder / "tables" / f"{name}.{suffix}").read_text() for suffix in ("csv", "md", "tex"))
+        rows = len(pd.read_csv(study.folder / "tables" / f"{name}.csv"))
+        assert csv.count("\n") - 1 == md.count("\n") - 2 == tex.count(r"\\") - 1 == rows > 5
+    assert (
+        r"L = A/N\textasciicircum{}\(\alpha\) & 0.045 [0.035, 0.055]" in (study.folder / "tables/laws.tex").read_text()
+    )
+    assert r"gpt\_xl & 48 & 46\% &" in (study.folder / "tables/validity.tex").read_text()

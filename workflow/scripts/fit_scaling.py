@@ -38,7 +38,7 @@ from workflow.scripts.tables.units import LOSS_UNITS
 
 
 def plot(table: pd.DataFrame, result: dict, by: str, path: Path, width: float) -> None:
-    """Draw loss against N at ``path``, as PDF and PNG, and loss over N and D beside it, named _surface."""
+    """Draw loss against N at ``path``, as PDF and PNG, and loss over N and D beside it, named _surface; see `save`."""
     from workflow.scripts.figures import laws, surface  # matplotlib takes longer to load than most tables to be fitted
     from workflow.scripts.figures.save import save
 
@@ -68,7 +68,9 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--best-for", nargs="+", default=[], metavar="FLOP", help="find the best N and D for so much")
     parser.add_argument("--forecast-from", type=cli.positive_float, metavar="FLOP",
                         help="predict runs of so many FLOP from the rest; else the top half decade")  # fmt: skip
-    parser.add_argument("--plot", metavar="FILE.pdf", help="draw the laws, too, as PDF and PNG")
+    parser.add_argument(
+        "--plot", metavar="FILE.pdf", help="draw the laws, too, as PDF and PNG; captions/ has their words"
+    )
     parser.add_argument("--plot-width", type=cli.positive_float, default=6.6, metavar="INCHES", help="of the figures")
     args = parser.parse_args(argv)
     fixed = parse_fixed(args.fix) if args.fix else {}

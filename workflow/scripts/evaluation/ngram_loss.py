@@ -1,6 +1,6 @@
 """Held-out loss of character n-grams: what models of no understanding reach, to hold every loss against.
 
-By modified Kneser-Ney smoothing (Chen and Goodman 1998, sections 2.7 and 3): some of a count goes to what was not seen,
+By modified Kneser-Ney smoothing (Chen and Goodman 1999, section 3): some of a count goes to what was not seen,
 by the probabilities that a context of one character less gives; these are of how many different characters come before.
 The probabilities of all characters sum to one after any context, and none is zero. (The maximum likelihood that tunes
 are drawn by, in `writing.ngram`, gives infinite loss to what the training text does not hold.)
@@ -95,7 +95,7 @@ def smoothed(
 
 
 def discounts(counts: np.ndarray) -> np.ndarray:
-    """What counts of 0, 1, 2 and more lose, by how many there are of each (Chen and Goodman 1998, equation 26)."""
+    """What counts of 0, 1, 2 and more lose, by how many there are of each (Chen and Goodman 1999)."""
     n = np.array([np.count_nonzero(counts == count) for count in range(1, COUNTS + 2)], dtype=float)
     if (n == 0).any():
         return TAKEN
