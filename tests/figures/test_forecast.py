@@ -122,7 +122,7 @@ def test_the_first_of_two_forecasts_is_pale_beside_the_last():
     pale = [line for line in ax.lines if line.get_marker() == "D" and not isinstance(line.get_color(), str)]
     assert [line.get_ydata()[0] for line in pale] == [first.loss]
     said = words_of(fig)
-    assert "+30.0% (outside), then -1.2%" in said
+    assert "+30.0% (outside) → -1.2%" in said
     assert "Pale: the first forecast" in said
     assert "; again from more runs, at 30 times: " in said
 

@@ -61,7 +61,8 @@ def spread(names: Sequence[Annotation]) -> None:
     ax = names[0].axes
     assert isinstance(ax, Axes)
     high, dot = 1.15 * small(), dots_a_point(ax)
-    ordered = sorted(names, key=lambda name: name.xy[1])
+    ranked = sorted(enumerate(names), key=lambda one: (one[1].xy[1], -one[0]))  # of equals the first is on top
+    ordered = [name for _, name in ranked]
     at = ax.transData.transform([(1, name.xy[1]) for name in ordered])[:, 1] / dot
     places = at.copy()
     for i in range(1, len(places)):

@@ -49,7 +49,7 @@ NOTE = (
 )
 CROSSED = " Black: where the lines cross, and 95% of that over draws of runs and laws."
 ERROR = (
-    " Per cent: forecast / outcome - 1, of the first forecast and, where it was made again from more runs, of that;"
+    " Per cent: forecast / outcome - 1, of the first forecast and, after an arrow, of one made again from more runs;"
     " each is inside its interval unless it says otherwise."
 )
 AGAIN = " Pale: the first forecast of a run that was forecast again."
@@ -180,7 +180,7 @@ def words(target: Told, first: Told) -> str:
     if target.error is None:
         return NOT_YET
     told = f"{target.error:+.1%}" + ("" if target.inside else " (outside)")
-    return told if first == target else f"{words(first, first)},\nthen {told}"
+    return told if first == target else f"{words(first, first)}\n→ {told}"
 
 
 def draw_crossing(ax: Axes, crossing: Mapping, lines: Mapping[str, tuple]) -> bool:

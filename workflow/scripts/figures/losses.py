@@ -156,10 +156,10 @@ def loss_places(strata: pd.DataFrame, width: float = MEDIUM) -> Picture:
                           label=f"N = {short(size)}")  # fmt: skip
             log_axis(ax, pd.concat([places["start"], places["stop"]]) + 1, "Place in the tune (tokens, from 1)")
             ax.set_title(heading(arch), loc="left", fontsize=9 * scale)
-            ax.set_ylim(0, 1.05 * places["loss"].max())
+            ax.set_ylim(0, 1.25 * places["loss"].max())  # with room for the legend
             if ax in axes[:: max(1, int(width // each))]:
                 ax.set_ylabel("Test loss (nats a character)")
-            ax.legend(fontsize=small(), loc="upper left")
+            ax.legend(fontsize=small(), loc="upper right")
         fig.tight_layout()
     return Picture(fig, " ".join(filter(None, [PLACES, start_sentence(strata)])))
 

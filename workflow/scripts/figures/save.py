@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from workflow.scripts.base.files import atomic_path, write_text
 from workflow.scripts.base.latex import escape, tabular
 from workflow.scripts.base.tables import Cells
+from workflow.scripts.figures.look import DPI
 
-DPI = 200
 CAPTIONS = "captions"  # folder beside figures
 
 

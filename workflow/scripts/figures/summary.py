@@ -238,7 +238,12 @@ def loss_parts(study: Study, shown: Cells) -> list[str]:
     beside = beside_best(model_losses(study.runs, study.strata), study.ngrams)
     said = " ".join(filter(None, [ngram_sentence(study.ngrams), beside, start]))
     return (
-        ["## Losses beside n-grams", "Of models at the largest budget, means over seeds.", shown.markdown(), said]
+        [
+            "## Losses at the largest budget",
+            "Means over seeds, beside n-grams where these were measured.",
+            shown.markdown(),
+            said,
+        ]
         if said
         else []
     )

@@ -312,7 +312,7 @@ def label_slices(ax: Axes, slices: list[Slice]) -> None:
                 for up in (0.3 * high, -1.3 * high):
                     box = Bbox.from_bounds(x - across * wide, y + up, wide, high)
                     near = box.padded(0.55 * high)  # as much as the largest mark reaches from its middle
-                    if inside(ax.bbox, box) and not near.count_contains(marks) and not box.count_overlaps(taken):
+                    if inside(ax.bbox, near) and not near.count_contains(marks) and not box.count_overlaps(taken):
                         found.append((near.count_contains(lines), i, across, up, box))
         if found:
             box = min(found, key=lambda place: place[:3])[4]

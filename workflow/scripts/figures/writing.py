@@ -22,7 +22,7 @@ COLUMNS = (
 )  # fmt: skip
 PARAMS = "Parameters, N"
 N_IS = "N: parameters outside the embedding."
-NARROW, MIDDLE = 1.55, 1.9  # inches of a panel with text of 9 points
+NARROW = 1.9  # inches of a panel with text of 9 points
 TITLES = {
     measures.SYNTAX: "Grammar of ABC 2.1 kept",
     measures.TOOLS: "abc2midi reports no error",
@@ -200,7 +200,7 @@ def copying(writing: pd.DataFrame, width: float = MEDIUM) -> Picture:
     """Does a larger model copy more?"""
     own = unprompted(writing)
     with page(width) as scale:
-        fig, axes, each = grid_of(3, width, scale, titles=2, narrowest=MIDDLE)
+        fig, axes, each = grid_of(3, width, scale, titles=2, narrowest=NARROW)
         names = [
             rate_panel(axes[0], own, measures.COPIED),
             value_panel(axes[1], own.assign(likeness=1 - own[measures.ORIGINALITY]), "likeness"),
