@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.conftest import ROOT, command
-from workflow.scripts.figures.original import read_runs
+from workflow.scripts.figures.original import fit_runs, picture, read_runs
 
 DOCS = ROOT / "docs"
 
@@ -34,6 +34,22 @@ def test_it_has_the_known_numbers(page):
         assert number in text
     assert "{" not in text
     assert page.with_suffix(".png").exists()
+
+
+def test_test_losses_and_validation_losses_have_axes_of_their_own():
+    """With the tokens of the one run that read others, and no word of bars and seeds that no mark shows."""
+    runs = read_runs(DOCS / "original-study" / "runs.csv")
+    fig, caption = picture(runs, fit_runs(runs, DOCS))
+    for ax, kind, told_by in zip(
+        fig.axes, ("Test", "Validation"), (["readme"], ["gpt logs", "lstm logs"]), strict=True
+    ):
+        assert ax.get_ylabel().startswith(f"{kind} loss")
+        marks = [list(bars.lines[0].get_ydata()) for bars in ax.containers]
+        assert marks == [pytest.approx(runs[runs["told_by"] == name]["loss"].tolist()) for name in told_by]
+    assert [text.get_text() for text in fig.axes[0].texts] == ["D = 328M"]
+    assert "All runs read 98.3M tokens but xxl of the README, which read 328M." in caption
+    assert "Marks: runs;" in caption
+    assert not any(word in caption for word in ("seeds", "resampling", "open marks"))
 
 
 def test_a_stated_perplexity_is_a_loss():

@@ -17,7 +17,7 @@ from workflow.scripts.base.tables import read_csv
 from workflow.scripts.base.uncertainty import wilson
 from workflow.scripts.figures.laws import scaling
 from workflow.scripts.figures.look import STYLES
-from workflow.scripts.figures.losses import loss_compute
+from workflow.scripts.figures.losses import loss_compute, loss_curves, ways
 from workflow.scripts.figures.summary import seconds_spent, writing_parts
 from workflow.scripts.figures.surface import NO_SURFACE, surface
 from workflow.scripts.figures.writing import copying, validity
@@ -158,6 +158,22 @@ def test_losses_against_flop_are_those_of_the_runs_and_their_ways(results):
     ways = [line for line in ax.lines if len(line.get_xdata()) == 8 and line.get_alpha()]
     assert len(ways) == len(runs)
     assert list(ways[0].get_ydata()) == curves["val_loss"].tolist()[:8]
+
+
+def test_what_runs_of_one_trunk_have_in_common_is_drawn_once():
+    """The recorded runs at four budgets: every place that is shared is in one line, but for those where two part."""
+    curves = read_csv(ROOT / "docs/default-study/curves.csv")
+    assert curves["budget"].nunique() == 4
+    fig, _ = loss_curves(curves)
+    for ax, arch in zip(fig.axes, ("gpt", "lstm"), strict=True):
+        own = curves[curves["arch"] == arch]
+        places = own.groupby(["model", "seed"])[["tokens", "val_loss"]].apply(lambda rows: len(rows.drop_duplicates()))
+        branches = len(own.groupby(["model", "seed", "budget"])) - len(places)
+        drawn = sum(len(line.get_xdata()) for line in ax.lines)
+        assert drawn == places.sum() + branches < len(own)
+    plt.close(fig)
+    alone = curves.assign(val_loss=curves["val_loss"] + 1e-3 * curves["budget"].rank())  # each trained by itself
+    assert sum(map(len, ways(alone))) == len(alone)
 
 
 @pytest.mark.filterwarnings("error")

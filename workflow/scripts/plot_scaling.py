@@ -28,16 +28,17 @@ from workflow.scripts.base.errors import InputError
 from workflow.scripts.base.files import read_json
 from workflow.scripts.base.tables import read_csv
 from workflow.scripts.figures import ablations, transfer
-from workflow.scripts.figures.baselines import COLUMNS as NGRAMS
 from workflow.scripts.figures.forecast import draw
 from workflow.scripts.figures.laws import scaling
 from workflow.scripts.figures.look import MEDIUM
-from workflow.scripts.figures.losses import CURVES, STRATA, loss_compute, loss_curves, loss_places
+from workflow.scripts.figures.losses import CURVES, loss_compute, loss_curves, loss_places
 from workflow.scripts.figures.save import Picture, save
 from workflow.scripts.figures.surface import surface
-from workflow.scripts.figures.writing import COLUMNS as WRITING
 from workflow.scripts.figures.writing import copying, validity
 from workflow.scripts.findings.headline import headline
+from workflow.scripts.findings.ngram_losses import NGRAMS
+from workflow.scripts.findings.tune_start import STRATA
+from workflow.scripts.findings.written import COLUMNS as WRITING
 from workflow.scripts.tables.fit_file import read_fit
 from workflow.scripts.tables.table import read_table
 

@@ -13,10 +13,9 @@ from workflow.scripts.base import cli
 from workflow.scripts.base.files import read_json, write_text
 from workflow.scripts.base.tables import read_csv
 from workflow.scripts.corpus import tokenizer
-from workflow.scripts.figures.baselines import COLUMNS as NGRAMS
-from workflow.scripts.figures.losses import STRATA
-from workflow.scripts.figures.save import save_table
 from workflow.scripts.figures.summary import Study, summary, tables
+from workflow.scripts.findings.ngram_losses import NGRAMS
+from workflow.scripts.findings.tune_start import STRATA
 from workflow.scripts.tables.fit_file import read_fit
 from workflow.scripts.writing.prompts import read_prompt_set, unreadable
 
@@ -41,7 +40,7 @@ def main(argv: list[str] | None = None) -> None:
     prompts = read_prompt_set(args.prompts)
     left_out = unreadable(tokenizer.load(Path(args.corpus).parent / "tokenizer.json"), prompts) if prompts else {}
     for name, cells in tables(study).items() if args.tables_dir else ():
-        save_table(cells, Path(args.tables_dir, name))
+        cells.write(Path(args.tables_dir, name))
     write_text(args.output, summary(study, left_out))
 
 

@@ -9,6 +9,8 @@ from typing import NamedTuple
 import pandas as pd
 
 from workflow.scripts.base.errors import InputError
+from workflow.scripts.base.files import write_text
+from workflow.scripts.base.latex import tabular
 
 
 def read_csv(path: str | Path, *columns: str, text: Collection[str] = ()) -> pd.DataFrame:
@@ -60,6 +62,12 @@ class Cells(NamedTuple):
         text = io.StringIO()
         csv.writer(text, lineterminator="\n").writerows([self.header, *self.rows])
         return text.getvalue()
+
+    def write(self, path: Path) -> None:
+        """Write it as ``path``.csv, .md, and .tex with the rules of the package booktabs."""
+        forms = {"csv": self.csv(), "md": self.markdown() + "\n", "tex": tabular(self.header, self.rows)}
+        for suffix, text in forms.items():
+            write_text(path.with_name(f"{path.name}.{suffix}"), text)
 
 
 def table(header: list[str], rows: list[list[str]]) -> str:

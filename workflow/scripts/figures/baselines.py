@@ -11,10 +11,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.text import Annotation
 
-from workflow.scripts.base.amounts import short
 from workflow.scripts.figures.look import dots_a_point, small, thin
 
-COLUMNS = ("order", "training_chars", "loss", "loss_low", "loss_high", "perplexity", "loss_without_start")
 INK = "#333333"
 DASHES = ((0, (6, 2)), (0, (4, 1.5, 1, 1.5)), (0, (1, 1.5)), (0, (8, 2, 1, 2, 1, 2)))  # of n-grams, by order
 REAL: Literal["-"] = "-"
@@ -73,16 +71,3 @@ def spread(names: Sequence[Annotation]) -> None:
         limit = places[i] - high
     for name, shift in zip(ordered, places - at, strict=True):
         name.set_position((ASIDE, shift))
-
-
-def ngram_sentence(ngrams: pd.DataFrame | None) -> str:
-    """What n-grams reach on the test split; empty if that was not measured."""
-    if ngrams is None:
-        return ""
-    rows = ngrams.sort_values("order")
-    counted = short(rows["training_chars"].max())
-    told = ", ".join(f"{row.order}-gram {row.loss:.3f} ({row.perplexity:.2f})" for row in rows.itertuples())
-    return (
-        f"Test loss (and perplexity) of n-grams of characters, by modified Kneser-Ney on {counted} characters of"
-        f" training text: {told}."
-    )

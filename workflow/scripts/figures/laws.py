@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from workflow.scripts.base.amounts import short
 from workflow.scripts.figures.amounts import amounts_of
 from workflow.scripts.figures.asked import answers, answers_key, sizes_of
-from workflow.scripts.figures.baselines import draw_levels, ngram_levels, ngram_sentence, spread
+from workflow.scripts.figures.baselines import draw_levels, ngram_levels, spread
 from workflow.scripts.figures.look import (
     ERROR_BAR,
     MEDIUM,
@@ -30,6 +30,7 @@ from workflow.scripts.figures.save import Picture
 from workflow.scripts.figures.slices import draw_slices, growths, slices_key, slices_legend
 from workflow.scripts.figures.surface import GREY, HALO, LOSS, PANELS, PARAMS, at_equal_flop, title_panel
 from workflow.scripts.figures.words import legend_below, legend_in_a_corner, shortened
+from workflow.scripts.findings.ngram_losses import ngram_sentence
 from workflow.scripts.laws.band import Line
 from workflow.scripts.tables.levels import SAME_TOKENS, levels
 

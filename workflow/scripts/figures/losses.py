@@ -10,8 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from workflow.scripts.base.amounts import short
-from workflow.scripts.base.measures import START
-from workflow.scripts.figures.baselines import draw_levels, ngram_levels, ngram_sentence, spread
+from workflow.scripts.figures.baselines import draw_levels, ngram_levels, spread
 from workflow.scripts.figures.look import (
     ERROR_BAR,
     MEDIUM,
@@ -27,11 +26,11 @@ from workflow.scripts.figures.look import (
 )
 from workflow.scripts.figures.save import Picture
 from workflow.scripts.figures.words import heading
+from workflow.scripts.findings.ngram_losses import ngram_sentence
+from workflow.scripts.findings.tune_start import start_sentence
 
 RUN = ["model", "budget", "seed"]
 CURVES = ("model", "arch", "params_non_embedding", "budget", "seed", "tokens", "flops", "val_loss")  # of curves.csv
-# Of strata.csv.
-STRATA = ("arch", "params_non_embedding", "by", "start", "stop", "model", "seed", "tunes", "chars", "loss")
 CURVES_CAPTION = (
     "Validation loss over training tokens for every run, one panel an architecture, darker for a larger model. What"
     " runs of a model and seed have in common, as they branch off one trunk, is drawn once."
@@ -138,8 +137,8 @@ def loss_places(strata: pd.DataFrame, width: float = MEDIUM) -> Picture:
     """Test loss (nats a character) by place in the tune, the mean over seeds, for each size.
 
     Args:
-        strata: the columns STRATA. Where ``by`` is "position", a row has the loss of a run in a stretch of the tunes:
-            from ``start`` up to but not with ``stop``, in tokens from the start of a tune.
+        strata: the columns `findings.tune_start.STRATA`. Where ``by`` is "position", a row has the loss of a run in a
+            stretch of the tunes: from ``start`` up to but not with ``stop``, in tokens from the start of a tune.
         width: of the figure, in inches.
     """
     places = strata[strata["by"] == "position"]
@@ -162,43 +161,3 @@ def loss_places(strata: pd.DataFrame, width: float = MEDIUM) -> Picture:
             ax.legend(fontsize=small(), loc="upper right")
         fig.tight_layout()
     return Picture(fig, " ".join(filter(None, [PLACES, start_sentence(strata)])))
-
-
-def without_start(strata: pd.DataFrame) -> pd.DataFrame:
-    """Test losses with and without the first `START` characters of each tune, by model, the mean over seeds.
-
-    Returns:
-        model, arch, params_non_embedding, loss and loss_without_start (nats a character), ascending in size; none where
-        tokens are not characters, so that the strata do not say where a tune's first characters end.
-    """
-    places = strata[strata["by"] == "position"]
-    first = places[places["start"] == 0]
-    keys = ["arch", "params_non_embedding", "model", "seed"]
-    if not (first["chars"] == first["tunes"]).all() or START not in set(places["start"]):
-        return pd.DataFrame(columns=[*keys[:3], "loss", "loss_without_start"])
-    later = places["start"] >= START
-    nats = places["loss"] * places["chars"]
-    found = pd.DataFrame({"nats": nats, "chars": places["chars"], "late_nats": nats * later,
-                          "late_chars": places["chars"] * later})  # fmt: skip
-    sums = found.groupby([places[key] for key in keys]).sum()
-    losses = pd.DataFrame({
-        "loss": sums["nats"] / sums["chars"], "loss_without_start": sums["late_nats"] / sums["late_chars"],
-    })  # fmt: skip
-    return losses.groupby(level=keys[:3]).mean().reset_index()
-
-
-def start_sentence(strata: pd.DataFrame) -> str:
-    """By how much the first characters of all tunes, which are alike, lower the losses; empty if that is not known."""
-    losses = without_start(strata)
-    if losses.empty:
-        return ""
-    lower = 1 - losses["loss"] / losses["loss_without_start"]
-    by = f"{lower.min():.1%}" + (f" to {lower.max():.1%}" if f"{lower.max():.1%}" != f"{lower.min():.1%}" else "")
-    largest = losses.loc[losses.groupby("arch")["params_non_embedding"].idxmax()]
-    told = ", ".join(
-        f"{row.model} {row.loss_without_start:.3f} (with them {row.loss:.3f})" for row in largest.itertuples()
-    )
-    return (
-        f"Cleaning makes the first {START} characters of nearly all tunes alike, which lowers the mean loss by {by}."
-        f" Without them it is, at the largest sizes: {told}."
-    )

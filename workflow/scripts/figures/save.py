@@ -1,4 +1,4 @@
-"""Write a finished figure as PDF and PNG with its caption, and tables: whole or not at all, always the same bytes."""
+"""Write a finished figure as PDF and PNG, and its caption: whole or not at all, and the same bytes every time."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -9,8 +9,7 @@ from matplotlib.backends.backend_pdf import FigureCanvasPdf
 from matplotlib.figure import Figure
 
 from workflow.scripts.base.files import atomic_path, write_text
-from workflow.scripts.base.latex import escape, tabular
-from workflow.scripts.base.tables import Cells
+from workflow.scripts.base.latex import escape
 from workflow.scripts.figures.look import DPI
 
 CAPTIONS = "captions"  # folder beside figures
@@ -35,13 +34,6 @@ def save(picture: Picture, path: Path) -> None:
     plt.close(picture.figure)
     for suffix, text in ((".md", picture.caption), (".tex", escape(picture.caption))):
         write_text(path.parent / CAPTIONS / f"{path.name}{suffix}", f"{text}\n")
-
-
-def save_table(cells: Cells, path: Path) -> None:
-    """Write a table as ``path``.csv, .tex (with the rules of the package booktabs) and .md."""
-    forms = {"csv": cells.csv(), "tex": tabular(cells.header, cells.rows), "md": cells.markdown() + "\n"}
-    for suffix, text in forms.items():
-        write_text(path.with_name(f"{path.name}.{suffix}"), text)
 
 
 def as_pdf(fig: Figure, path: Path) -> None:

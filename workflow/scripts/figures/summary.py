@@ -4,15 +4,16 @@ import types
 from collections.abc import Mapping
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from workflow.scripts.base import measures
+from workflow.scripts.base.amounts import short
 from workflow.scripts.base.tables import Cells, table
-from workflow.scripts.figures.against_ngrams import beside_best, losses_table, model_losses
-from workflow.scripts.figures.baselines import ngram_sentence
-from workflow.scripts.figures.losses import start_sentence
-from workflow.scripts.figures.writing import beaten_by_ngrams
+from workflow.scripts.findings.ngram_losses import beside_best, model_losses, ngram_sentence
+from workflow.scripts.findings.tune_start import start_sentence
 from workflow.scripts.findings.words import formula
+from workflow.scripts.findings.written import beaten_by_ngrams
 
 NONE: Mapping[str, str] = types.MappingProxyType({})
 
@@ -170,6 +171,34 @@ def with_ends(law: Mapping, name: str) -> str:
     return f"{law[name]:.3f} [{low:.3f}, {high:.3f}]"
 
 
+LATER = f"without the first {measures.START} characters"
+LOSSES = ["writer", "N", "test loss", "perplexity", LATER, "perplexity of these"]
+
+
+def losses_table(models: pd.DataFrame, ngrams: pd.DataFrame | None) -> Cells:
+    """Models, then n-grams by order; ``models`` as of `findings.ngram_losses.model_losses`."""
+    rows = [
+        [
+            run.model,
+            f"{run.params_non_embedding:,}",
+            *loss_cells(run.test_loss, run.test_loss_se, run.loss_without_start),
+        ]
+        for run in models.itertuples()
+    ]
+    if ngrams is not None:
+        rows += [
+            [f"{row.order}-gram", "", *loss_cells(row.loss, row.loss_se, row.loss_without_start)]
+            for row in ngrams.sort_values("order").itertuples()
+        ]
+    return Cells(LOSSES, rows)
+
+
+def loss_cells(loss: float, error: float, later: float) -> list[str]:
+    """A loss with its standard error, and one without the start of each tune; the perplexity of each."""
+    shown = f"{loss:.3f}" + (f" ± {error:.3f}" if pd.notna(error) else "")
+    return [shown, f"{np.exp(loss):.2f}", *(["", ""] if pd.isna(later) else [f"{later:.3f}", f"{np.exp(later):.2f}"])]
+
+
 def laws_table(groups: dict) -> Cells:
     rows = [
         [arch, formula(law),
@@ -233,20 +262,14 @@ def tables(study: Study) -> dict[str, Cells]:
 
 
 def loss_parts(study: Study, shown: Cells) -> list[str]:
-    """The losses of models beside those of n-grams, and without what all tunes begin with."""
+    """The losses of models beside those of n-grams, and without what tunes begin with; nothing if neither is known."""
+    models = model_losses(study.runs, study.strata)
     start = "" if study.strata is None else start_sentence(study.strata)
-    beside = beside_best(model_losses(study.runs, study.strata), study.ngrams)
-    said = " ".join(filter(None, [ngram_sentence(study.ngrams), beside, start]))
-    return (
-        [
-            "## Losses at the largest budget",
-            "Means over seeds, beside n-grams where these were measured.",
-            shown.markdown(),
-            said,
-        ]
-        if said
-        else []
-    )
+    said = " ".join(filter(None, [ngram_sentence(study.ngrams), beside_best(models, study.ngrams), start]))
+    if not said:
+        return []
+    read = f"Of models that read {short(models['tokens'].max())} tokens, means over seeds; and of n-grams, if measured."
+    return ["## Losses at the largest budget", read, shown.markdown(), said]
 
 
 def summary(study: Study, left_out: Mapping[str, str] = NONE) -> str:

@@ -17,7 +17,7 @@ from matplotlib.transforms import Bbox
 from workflow.scripts.base.amounts import short
 from workflow.scripts.figures.amounts import Amounts, amounts_of
 from workflow.scripts.figures.asked import ASKED_KEY, answers, answers_key, draw_answers, sizes_of
-from workflow.scripts.figures.baselines import draw_levels, ngram_levels, ngram_sentence, spread
+from workflow.scripts.figures.baselines import draw_levels, ngram_levels, spread
 from workflow.scripts.figures.look import (
     MEDIUM,
     digits,
@@ -35,6 +35,7 @@ from workflow.scripts.figures.look import (
 from workflow.scripts.figures.save import Picture
 from workflow.scripts.figures.words import heading, legend_below, shortened
 from workflow.scripts.findings.crossings import OF_N_AND_D
+from workflow.scripts.findings.ngram_losses import ngram_sentence
 from workflow.scripts.findings.words import formula
 from workflow.scripts.laws.allocation import printed_loss
 from workflow.scripts.tables.levels import SAME_FLOPS, levels

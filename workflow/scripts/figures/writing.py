@@ -10,27 +10,15 @@ from matplotlib.lines import Line2D
 from matplotlib.text import Annotation
 
 from workflow.scripts.base import measures
-from workflow.scripts.base.uncertainty import wilson
 from workflow.scripts.figures.baselines import DASHES, INK, REAL, Dash, Level, draw_levels, spread
 from workflow.scripts.figures.look import MEDIUM, grid_of, log_axis, page, small, style_of, thin
 from workflow.scripts.figures.save import Picture
 from workflow.scripts.figures.words import heading, legend_below, shortened
+from workflow.scripts.findings.written import TITLES, beaten_by_ngrams, name_of, pooled, unprompted
 
-COLUMNS = (
-    "writer", "arch", "params_non_embedding", "prompt", "samples",
-    measures.SYNTAX.rate, measures.BARS_RIGHT.rate, measures.COPIED.rate, measures.SIMILARITY,
-)  # fmt: skip
 PARAMS = "Parameters, N"
 N_IS = "N: parameters outside the embedding."
 NARROW = 1.9  # inches of a panel with text of 9 points
-TITLES = {
-    measures.SYNTAX: "Grammar of ABC 2.1 kept",
-    measures.TOOLS: "abc2midi reports no error",
-    measures.COMPILES: "abc2midi's MIDI has notes",
-    measures.MUSIC21: "music21 makes MIDI of it",
-    measures.RHYTHM: "Every bar as long as its meter",
-    measures.ENDED: "Ended by its writer",
-}
 
 
 def baselines(writing: pd.DataFrame) -> pd.DataFrame:
@@ -38,11 +26,6 @@ def baselines(writing: pd.DataFrame) -> pd.DataFrame:
     rows = writing[writing["arch"].isna()]
     order = rows["writer"].str.extract(r"(\d+)$")[0].fillna("0").astype(int)
     return rows.assign(order=order).sort_values("order")
-
-
-def name_of(writer: str) -> str:
-    """What the legend calls a baseline."""
-    return "real tunes" if writer == "real" else f"{writer.removeprefix('ngram')}-gram"
 
 
 def dashes_of(writing: pd.DataFrame) -> dict[str, Dash]:
@@ -63,15 +46,6 @@ def levels(writing: pd.DataFrame, column: str) -> list[Level]:
 def short_name(writer: str) -> str:
     """What stands at the end of a baseline's line."""
     return "real" if writer == "real" else writer.removeprefix("ngram")
-
-
-def pooled(rows: pd.DataFrame, rate: measures.Rate) -> pd.DataFrame:
-    """A rate of each size over all its seeds, with the ends of its 95% interval."""
-    known = rows[rows[rate.rate].notna()]
-    n = known[rate.n].groupby(known["params_non_embedding"]).sum()
-    count = (known[rate.rate] * known[rate.n]).groupby(known["params_non_embedding"]).sum().round()
-    ends = np.array([wilson(int(k), int(m)) for k, m in zip(count, n, strict=True)]).reshape(-1, 2)
-    return pd.DataFrame({"rate": count / n, "low": ends[:, 0], "high": ends[:, 1]})
 
 
 def rate_panel(ax: Axes, writing: pd.DataFrame, rate: measures.Rate) -> list[Annotation]:
@@ -129,32 +103,6 @@ def counts_sentence(writing: pd.DataFrame) -> str:
     beside = f", lines over {others.min():.0f}" if len(others) else ""
     more = " or more" if drawn.max() > drawn.min() else ""
     return f"Marks over {drawn.min():.0f}{more} tunes a size{beside}."
-
-
-def unprompted(writing: pd.DataFrame) -> pd.DataFrame:
-    """The rows of what was written without a prompt."""
-    return writing[writing["prompt"].isna()]
-
-
-def beaten_by_ngrams(writing: pd.DataFrame) -> str:
-    """Which checks an n-gram passes more often than the models of all sizes; empty if none.
-
-    It does where its 95% interval is above those of all sizes, seeds of a size together.
-    """
-    own = unprompted(writing)
-    models, ngrams = own[own["arch"].notna()], own[own["writer"].str.startswith("ngram")]
-    found: dict[str, list[str]] = {}
-    for rate, title in TITLES.items():
-        sizes = pd.concat([pooled(rows, rate) for _, rows in models.groupby("arch")])
-        for _, row in ngrams[ngrams[rate.rate].notna()].iterrows():
-            n = int(row[rate.n])
-            if len(sizes) and wilson(round(row[rate.rate] * n), n)[0] > sizes["high"].max():
-                told = f"{title[0].lower()}{title[1:]} ({row[rate.rate]:.0%}, models at most {sizes['rate'].max():.0%})"
-                found.setdefault(name_of(row["writer"]), []).append(told)
-    return " ".join(
-        f"A {name} passes more often than models of any size, by their 95% intervals: {'; '.join(steps)}."
-        for name, steps in found.items()
-    )
 
 
 def finish(fig: Figure, axes: list[Axes], names: list[list[Annotation]], writing: pd.DataFrame) -> None:

@@ -8,9 +8,9 @@ import pandas as pd
 
 from workflow.scripts.base.files import read_json
 from workflow.scripts.base.tables import read_csv
-from workflow.scripts.figures.writing import COLUMNS as WRITING
 from workflow.scripts.findings.crossings import OF_N_AND_D
 from workflow.scripts.findings.headline import Headline, headline, names_of
+from workflow.scripts.findings.written import COLUMNS as WRITING
 from workflow.scripts.tables.fit_file import read_fit
 from workflow.scripts.tables.table import read_table
 

@@ -19,8 +19,8 @@ from workflow.scripts.evaluation.ablations import (
     parts_in_words,
 )
 from workflow.scripts.figures import ablations, transfer
-from workflow.scripts.figures.writing import pooled, unprompted
 from workflow.scripts.findings.headline import names_of
+from workflow.scripts.findings.written import pooled, unprompted
 from workflow.scripts.manual.record import Record
 
 PRECISION, SMALL_CHANGE = "bfloat16", 0.003  # nats: less than that is no change that matters here

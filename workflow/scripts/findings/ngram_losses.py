@@ -1,51 +1,42 @@
-"""The losses of models beside those of n-grams, as a table and in words.
+"""The losses of n-grams in words, and which models are above and below them.
 
 Needs the runs and the strata of a study as they stand in runs.csv and strata.csv, and n-grams as in baselines.csv.
 """
 
-import numpy as np
 import pandas as pd
 
-from workflow.scripts.base.measures import START
-from workflow.scripts.base.tables import Cells
-from workflow.scripts.figures.losses import without_start
+from workflow.scripts.base.amounts import short
+from workflow.scripts.findings.tune_start import without_start
 
-HEADER = ["writer", "N", "test loss", "perplexity", f"without the first {START} characters", "perplexity of these"]
+NGRAMS = ("order", "training_chars", "loss", "loss_low", "loss_high", "perplexity", "loss_without_start")
+
+
+def ngram_sentence(ngrams: pd.DataFrame | None) -> str:
+    """What n-grams reach on the test split; empty if that was not measured."""
+    if ngrams is None:
+        return ""
+    rows = ngrams.sort_values("order")
+    counted = short(rows["training_chars"].max())
+    told = ", ".join(f"{row.order}-gram {row.loss:.3f} ({row.perplexity:.2f})" for row in rows.itertuples())
+    return (
+        f"Test loss (and perplexity) of n-grams of characters, by modified Kneser-Ney on {counted} characters of"
+        f" training text: {told}."
+    )
 
 
 def model_losses(runs: pd.DataFrame, strata: pd.DataFrame | None) -> pd.DataFrame:
     """A row for each model at the largest budget of all: loss, its error and interval over tunes, means over seeds.
 
     Returns:
-        model, params_non_embedding, test_loss, test_loss_se, test_loss_low, test_loss_high, and loss_without_start, NaN
-        where it is not known; by architecture, ascending in size.
+        model, tokens, params_non_embedding, test_loss, test_loss_se, test_loss_low, test_loss_high, and
+        loss_without_start, NaN where it is not known; by architecture, ascending in size.
     """
     budgets = runs.groupby("tokens")["model"].nunique()
     rows = runs[runs["tokens"] == budgets.index[budgets == budgets.max()].max()]
     columns = ["test_loss", "test_loss_se", "test_loss_low", "test_loss_high"]
-    found = rows.groupby(["arch", "params_non_embedding", "model"])[columns].mean().reset_index()
+    found = rows.groupby(["arch", "params_non_embedding", "model", "tokens"])[columns].mean().reset_index()
     later = {} if strata is None else without_start(strata).set_index("model")["loss_without_start"].to_dict()
     return found.assign(loss_without_start=found["model"].map(later).astype(float))
-
-
-def losses_table(models: pd.DataFrame, ngrams: pd.DataFrame | None) -> Cells:
-    """Models, then n-grams by order; ``models`` as of `model_losses`."""
-    rows = [
-        [row.model, f"{row.params_non_embedding:,}", *cells(row.test_loss, row.test_loss_se, row.loss_without_start)]
-        for row in models.itertuples()
-    ]
-    if ngrams is not None:
-        rows += [
-            [f"{row.order}-gram", "", *cells(row.loss, row.loss_se, row.loss_without_start)]
-            for row in ngrams.sort_values("order").itertuples()
-        ]
-    return Cells(HEADER, rows)
-
-
-def cells(loss: float, error: float, later: float) -> list[str]:
-    """A loss with its standard error, and one without the start of each tune; the perplexity of each."""
-    shown = f"{loss:.3f}" + (f" ± {error:.3f}" if pd.notna(error) else "")
-    return [shown, f"{np.exp(loss):.2f}", *(["", ""] if pd.isna(later) else [f"{later:.3f}", f"{np.exp(later):.2f}"])]
 
 
 def beside_best(models: pd.DataFrame, ngrams: pd.DataFrame | None) -> str:
