@@ -121,6 +121,7 @@ def test_best_sizes_that_no_run_read_enough_for_are_called_extrapolated(grid):
     others = [text.get_text() for text in short.legends[0].get_texts()]
     assert "best size for its FLOP" in set(named) - set(others)  # which is drawn nowhere there
     assert "best size, extrapolated" in others
+    assert all(ax.get_title(loc="left").endswith("\nextrapolated") for ax in short.axes)
     plt.close(short)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import matplotlib
 import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -14,6 +15,9 @@ from matplotlib.text import Text
 
 from tests.conftest import ROOT
 from workflow.scripts import plot_scaling
+from workflow.scripts.base.files import read_json
+from workflow.scripts.corpus_figure.draw import draw, look
+from workflow.scripts.figures import original
 from workflow.scripts.figures import save as saved
 from workflow.scripts.figures.look import even_shades
 
@@ -41,10 +45,23 @@ def pictures(request, tmp_path_factory) -> Iterator[dict[tuple[Path, str], saved
                 ["--results_dir", folder, "--tables", str(tables), "--width", str(request.param), "--trials"]
             )
     assert sorted(drawn) == sorted(one for one in ALL if one[0] in STUDIES[request.param])
+    facts = ROOT / "docs" / "original-study"
+    runs = original.read_runs(facts / "runs.csv")
+    drawn[facts, "original-study"] = original.picture(runs, original.fit_runs(runs, facts), request.param)
     assert {picture.figure.get_figwidth() for picture in drawn.values()} == {request.param}
     yield drawn
     for picture in drawn.values():
         saved.plt.close(picture.figure)
+
+
+@pytest.fixture(params=[(width, tables) for width in STUDIES for tables in STUDIES[width]], ids=str)
+def corpus(request) -> Iterator[Figure]:
+    """What a corpus is made of, under the settings that it is drawn and saved with."""
+    width, tables = request.param
+    with matplotlib.rc_context(look(width)):
+        fig, _ = draw(read_json(tables / "corpus.json"), width)
+        yield fig
+        saved.plt.close(fig)
 
 
 def written(fig: Figure) -> list[tuple[Text, np.ndarray]]:
@@ -70,22 +87,36 @@ def each(pictures: dict, check: Callable[[Figure], list]) -> dict:
     return {name: found for name, found in wrong.items() if found}
 
 
-def test_text_is_of_six_points_inside_the_figure_and_on_no_other_text(pictures):
-    def check(fig: Figure) -> list:
-        texts, wrong = written(fig), []
-        right, top = fig.get_size_inches() * 72
-        for i, (text, (x0, y0, x1, y1)) in enumerate(texts):
-            if text.get_fontsize() < SMALLEST - 1e-6 or "$" in text.get_text():  # an exponent would be smaller
-                wrong.append(("small", text.get_text(), text.get_fontsize()))
-            if min(x0, y0) < -0.5 or x1 > right + 0.5 or y1 > top + 0.5:
-                wrong.append(("cut off", text.get_text()))
-            for other, (u0, v0, u1, v1) in texts[:i]:
-                if min(x1, u1) - max(x0, u0) > 0.5 and min(y1, v1) - max(y0, v0) > 1.5:  # lines have leading
-                    wrong.append(("over", text.get_text(), other.get_text()))
-        assert len(texts) > 8
-        return wrong
+def unreadable(fig: Figure) -> list:
+    """Text that is too small, cut off, or over other text."""
+    texts, wrong = written(fig), []
+    right, top = fig.get_size_inches() * 72
+    for i, (text, (x0, y0, x1, y1)) in enumerate(texts):
+        if text.get_fontsize() < SMALLEST - 1e-6 or "^{" in text.get_text():  # an exponent would be smaller
+            wrong.append(("small", text.get_text(), text.get_fontsize()))
+        if min(x0, y0) < -0.5 or x1 > right + 0.5 or y1 > top + 0.5:
+            wrong.append(("cut off", text.get_text()))
+        for other, (u0, v0, u1, v1) in texts[:i]:
+            if min(x1, u1) - max(x0, u0) > 0.5 and min(y1, v1) - max(y0, v0) > 1.5:  # lines have leading
+                wrong.append(("over", text.get_text(), other.get_text()))
+    assert len(texts) > 8
+    return wrong
 
-    assert each(pictures, check) == {}
+
+def test_text_is_of_six_points_inside_the_figure_and_on_no_other_text(pictures):
+    assert each(pictures, unreadable) == {}
+
+
+def test_so_is_the_text_of_the_figure_of_a_corpus(corpus):
+    assert unreadable(corpus) == []
+
+
+def test_what_cannot_be_read_is_noticed():
+    fig, ax = saved.plt.subplots(figsize=(3.3, 2.4))
+    for words, place, size in (("one", 0.5, 7), ("two", 0.51, 7), ("three", 1.5, 7), ("four", 0.2, 5)):
+        ax.text(place, 0.5, words, fontsize=size)
+    assert unreadable(fig) == [("over", "two", "one"), ("cut off", "three"), ("small", "four", 5)]
+    saved.plt.close(fig)
 
 
 def contrast(colour) -> float:

@@ -121,7 +121,8 @@ def loss_compute(
         ax.legend(fontsize=small(), loc="upper right")
         fig.tight_layout()
         spread(names)
-    said = "Loss against training FLOP. Marks: finished runs on the test split, with 95% from resampling test tunes."
+    bars = "" if table["loss_se"].isna().all() else ", with 95% from resampling test tunes"
+    said = f"Loss against training FLOP. Marks: finished runs on the test split{bars}."
     if curves is not None:
         said += " Faint lines: validation loss on the way; what runs of a model and seed share is drawn once."
     return Picture(fig, " ".join(filter(None, [said, ngram_sentence(ngrams)])))

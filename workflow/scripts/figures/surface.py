@@ -137,9 +137,7 @@ def surface(
             levels.append(draw_levels(ax, ngram_levels(ngrams)))
             draw_answers(ax, fit["groups"][name], amounts)
             draw_later(ax, rows, later[later[by] == name], law)
-            p = misfit(law)
-            said = [growth(law["compute_optimal"]), *([] if p is None else [f"law rejected, p = {p:.2g}"])]
-            title_panel(ax, name, each - 0.8 * scale, said)
+            title_panel(ax, name, each - 0.8 * scale, [growth(law["compute_optimal"]), *doubts(law, drawn[-1])])
         legend_below(fig, surface_key(amounts, drawn, bool(len(later))))
         for ax, one, names_here in zip(axes, drawn, levels, strict=True):
             spread(names_here)
@@ -163,6 +161,14 @@ def surface_caption(
         said.append(UNREAD.format(names=", ".join(unread)))
     said += [answers_key([found[name] for name in laws], *ASKED_KEY), LATER_KEY * bool(len(later))]
     return " ".join(filter(None, [*said, ngram_sentence(ngrams)]))
+
+
+def doubts(law: Mapping, drawn: "Drawn") -> list[str]:
+    """Why the best sizes of a panel are not sure, on a line under how they grow; no line if nothing speaks against."""
+    p = misfit(law)
+    said = [] if p is None else [f"law rejected, p = {p:.2g}"]
+    said += ["extrapolated"] if drawn.beyond and not drawn.read else []
+    return [", ".join(said)] if said else []
 
 
 def misfit(law: Mapping) -> float | None:
