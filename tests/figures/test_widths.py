@@ -1,7 +1,6 @@
 """Every figure in a column and on a page: all text can be read, lies inside the figure, and on no other text."""
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import matplotlib
 import numpy as np
@@ -16,45 +15,55 @@ from matplotlib.text import Text
 from tests.conftest import ROOT
 from workflow.scripts import plot_scaling
 from workflow.scripts.base.files import read_json
+from workflow.scripts.base.tables import read_csv
 from workflow.scripts.corpus_figure.draw import draw, look
-from workflow.scripts.figures import original
+from workflow.scripts.figures import ablations, original, transfer
 from workflow.scripts.figures import save as saved
 from workflow.scripts.figures.look import even_shades
+from workflow.scripts.figures.surface import surface
+from workflow.scripts.tables.fit_file import read_fit
+from workflow.scripts.tables.table import read_table
 
 SMALLEST = 6.0  # points
 DEFAULT, REFERENCE = (ROOT / "docs" / f"{name}-study" for name in ("default", "reference"))
 FIGURES = ["copying", "loss_compute", "loss_curves", "loss_places", "loss_surface", "lr_transfer", "scaling_plot",
            "validity"]  # fmt: skip
-STUDIES = {3.3: (DEFAULT, REFERENCE), 6.9: (DEFAULT,)}  # by width in inches: a column, a page
-ALL = [(DEFAULT, name) for name in FIGURES] + [
-    (REFERENCE, name) for name in sorted([*FIGURES, "ablations", "forecast"])
-]
+WIDTHS = (3.3, 6.9)  # inches: a column, a page
 
 
-@pytest.fixture(scope="module", params=STUDIES)
-def pictures(request, tmp_path_factory) -> Iterator[dict[tuple[Path, str], saved.Picture]]:
-    """What the command draws of the recorded studies at a width, before it is written."""
-    drawn: dict[tuple[Path, str], saved.Picture] = {}
+@pytest.fixture(scope="module", params=WIDTHS)
+def pictures(request, tmp_path_factory) -> Iterator[dict[str, saved.Picture]]:
+    """What the command draws of the default study, before it is written; in a column what other studies have more, too."""
+    width, drawn = request.param, {}
     with pytest.MonkeyPatch.context() as patch:
-        for tables in STUDIES[request.param]:
-            patch.setattr(
-                plot_scaling, "save", lambda picture, path, of=tables: drawn.update({(of, path.name): picture})
-            )
-            folder = str(tmp_path_factory.mktemp("drawn"))
-            plot_scaling.main(
-                ["--results_dir", folder, "--tables", str(tables), "--width", str(request.param), "--trials"]
-            )
-    assert sorted(drawn) == sorted(one for one in ALL if one[0] in STUDIES[request.param])
-    facts = ROOT / "docs" / "original-study"
-    runs = original.read_runs(facts / "runs.csv")
-    drawn[facts, "original-study"] = original.picture(runs, original.fit_runs(runs, facts), request.param)
-    assert {picture.figure.get_figwidth() for picture in drawn.values()} == {request.param}
+        patch.setattr(plot_scaling, "save", lambda picture, path: drawn.update({path.name: picture}))
+        folder = str(tmp_path_factory.mktemp("drawn"))
+        plot_scaling.main(["--results_dir", folder, "--tables", str(DEFAULT), "--width", str(width), "--trials"])
+    assert sorted(drawn) == FIGURES
+    if width == WIDTHS[0]:
+        drawn |= of_other_studies(width)
+    assert {picture.figure.get_figwidth() for picture in drawn.values()} == {width}
     yield drawn
     for picture in drawn.values():
         saved.plt.close(picture.figure)
 
 
-@pytest.fixture(params=[(width, tables) for width in STUDIES for tables in STUDIES[width]], ids=str)
+def of_other_studies(width: float) -> dict[str, saved.Picture]:
+    """Figures of the reference study, with a forecast, later runs, horizons and settings; and of the original one."""
+    table, fit = read_table(REFERENCE / "runs.csv")[0], read_fit(REFERENCE / "fit.json")
+    later = read_table(REFERENCE / "targets" / "runs.csv")[0]
+    trials = read_csv(REFERENCE / "lr_transfer.csv")
+    runs = original.read_runs(ROOT / "docs" / "original-study" / "runs.csv")
+    return {
+        "forecast": plot_scaling.forecast(table, fit["groups"], REFERENCE, width),
+        "ablations": ablations.draw(read_json(REFERENCE / "ablations.json"), width),
+        "horizons": transfer.draw(trials, read_json(REFERENCE / "lr_transfer.json"), width),
+        "later runs": surface(table, fit, width=width, later=later),
+        "original": original.picture(runs, original.fit_runs(runs, ROOT), width),
+    }
+
+
+@pytest.fixture(params=[(WIDTHS[0], DEFAULT), (WIDTHS[0], REFERENCE), (WIDTHS[1], DEFAULT)], ids=str)
 def corpus(request) -> Iterator[Figure]:
     """What a corpus is made of, under the settings that it is drawn and saved with."""
     width, tables = request.param
@@ -83,7 +92,7 @@ def written(fig: Figure) -> list[tuple[Text, np.ndarray]]:
 
 def each(pictures: dict, check: Callable[[Figure], list]) -> dict:
     """What a check finds wrong, by figure."""
-    wrong = {f"{of.name}/{name}": check(picture.figure) for (of, name), picture in pictures.items()}
+    wrong = {name: check(picture.figure) for name, picture in pictures.items()}
     return {name: found for name, found in wrong.items() if found}
 
 
