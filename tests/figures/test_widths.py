@@ -33,7 +33,7 @@ WIDTHS = (3.3, 6.9)  # inches: a column, a page
 
 @pytest.fixture(scope="module", params=WIDTHS)
 def pictures(request, tmp_path_factory) -> Iterator[dict[str, saved.Picture]]:
-    """What the command draws of the default study, before it is written; in a column what other studies have more, too."""
+    """What the command draws of the default study, before it is written; in a column also what other studies have."""
     width, drawn = request.param, {}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(plot_scaling, "save", lambda picture, path: drawn.update({path.name: picture}))
