@@ -40,15 +40,16 @@ RESULTS = config.get("pathvars", {}).get("results", "results")
 CORPUS_FILES = [f"{CORPUS}/{split}.{part}" for split in SPLITS for part in ("bin", "idx")] + [
     f"{CORPUS}/tokenizer.json"
 ]
-FIGURES = [
-    "scaling_plot",
-    "loss_surface",
-    "loss_curves",
-    "loss_compute",
-    "loss_places",
-    "validity",
-    "copying",
-]
+# Each with what it is called in `snakemake --report`; the first is the one that a study is shown by.
+FIGURES = {
+    "scaling_plot": "Test loss against size, with the fitted laws",
+    "loss_surface": "Test loss over size and tokens, and the best size for each FLOP",
+    "loss_curves": "Validation loss on the way",
+    "loss_compute": "Test loss against training FLOP",
+    "loss_places": "Test loss by place in the tune",
+    "validity": "Shares of tunes that pass each check",
+    "copying": "How near to training tunes the written ones are",
+}
 BUDGETS = sorted(config["tokens"])
 RUN = "<results>/models/{model}/{tokens}-seed{seed}"
 # Names of models: any, those of which each run is trained by itself, and all others.
@@ -296,16 +297,26 @@ def raw_listing(wildcards):
     return digest_of_many_files()
 
 
-def figure_in_report(name):
-    """A figure with its own one-sentence caption in `snakemake --report`."""
-    return report(
-        f"<results>/{name}.png",
-        caption=f"../workflow/report/{name}.rst",
-        category="Figures",
-    )
+# A report of a study that was made in part is one of what is there: Snakemake refuses one of which a file is missing.
+REPORTS_WHAT_IS_THERE = (
+    any(word.split("=")[0] == "--report" for word in sys.argv) and "--report-after-run" not in sys.argv
+)
+
+
+def reported(path, category, label):
+    """A file that `snakemake --report` shows under this label, with the caption of its name in workflow/report."""
+    if REPORTS_WHAT_IS_THERE and not Path(path.replace("<results>", RESULTS)).exists():
+        return path
+    caption = f"../workflow/report/{Path(path).stem}.rst"
+    return report(path, caption=caption, category=category, labels={category.removesuffix("s"): label})
+
+
+def files_of_workflow(*patterns):
+    """Files of workflow/ that a job reads and whose content it depends on, relative: a study may be moved."""
+    folder = Path(workflow.basedir, "workflow")
+    return sorted(os.path.relpath(path) for pattern in patterns for path in folder.glob(pattern))
 
 
 def templates(page):
-    """Files of workflow/templates that a page is made of, whose content its job depends on."""
-    folder = Path(workflow.basedir, "workflow", "templates")
-    return sorted(map(str, [*folder.glob("page.*"), *folder.glob(f"{page}/*")]))
+    """The templates that a page is made of."""
+    return files_of_workflow("templates/page.*", f"templates/{page}/*")

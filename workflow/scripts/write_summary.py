@@ -1,19 +1,27 @@
-"""Write a study's results as a page of Markdown tables, every number of it read from a result file.
+"""Write a study's results as a page, in Markdown and as HTML with its figures, every number read from a result file.
+
+The page of HTML is one file: it has the tables of the other and, with their captions, the figures named.
 
 Example:
   python -m workflow.scripts.write_summary --runs results/runs.csv --fit results/fit.json \\
-      --writing results/writing.csv --corpus data/corpora/music21/corpus.json --output results/summary.md
+      --writing results/writing.csv --corpus data/corpora/music21/corpus.json --output results/summary.md \\
+      --figures results/scaling_plot.png results/validity.png --html results/summary.html
 """
 
 from pathlib import Path
 
 from workflow.scripts.base import cli
+from workflow.scripts.base.code_identity import SCRIPTS
 from workflow.scripts.base.files import read_json, write_text
 from workflow.scripts.base.tables import read_csv
 from workflow.scripts.corpus import tokenizer
 from workflow.scripts.figures.summary import summary
+from workflow.scripts.pages.markdown import blocks
+from workflow.scripts.pages.render import data_uri, render
 from workflow.scripts.tables.fit_file import read_fit
 from workflow.scripts.writing.prompts import read_prompt_set, unreadable
+
+CAPTIONS = SCRIPTS.parent / "report"  # a file for each figure, of its name
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -24,11 +32,23 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--corpus", required=True, help="corpus.json of the corpus that the runs learnt from")
     parser.add_argument("--prompts", default="{}", help="JSON of the prompts that models were to go on from, by name")
     parser.add_argument("--output", default="results/summary.md", help="page to write")
+    parser.add_argument("--figures", nargs="+", default=[], help="PNG files of the page of HTML, the main one first")
+    parser.add_argument("--html", help="page of HTML to write, too")
     args = parser.parse_args(argv)
     tables = read_csv(args.runs), read_fit(Path(args.fit)), read_csv(args.writing), read_json(args.corpus)
     prompts = read_prompt_set(args.prompts)
     left_out = unreadable(tokenizer.load(Path(args.corpus).parent / "tokenizer.json"), prompts) if prompts else {}
-    write_text(args.output, summary(*tables, left_out))
+    page = summary(*tables, left_out)
+    write_text(args.output, page)
+    if args.html:
+        figures = [shown(Path(path)) for path in args.figures]
+        write_text(args.html, render("summary/page.html.j2", parts=blocks(page), figures=figures))
+
+
+def shown(path: Path) -> dict[str, str]:
+    """A figure as the page shows it."""
+    caption = (CAPTIONS / f"{path.stem}.rst").read_text(encoding="utf-8")
+    return {"name": path.stem, "image": data_uri(path), "caption": " ".join(caption.split())}
 
 
 if __name__ == "__main__":
