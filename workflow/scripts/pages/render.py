@@ -50,8 +50,8 @@ def source(name: str) -> Markup:
 def data_uri(path: Path) -> str:
     """A picture as the address of itself, for a page that is one file: a PNG of 256 colours, a third of the size.
 
-    Small, as Chromium shows no page in a frame of ``snakemake --report`` whose own address is longer than 2 MB. In lines,
-    which an address may have, as Snakemake takes no text with lines of more than 10,000 characters.
+    Small, as Chromium shows no page in a frame of ``snakemake --report`` whose own address is longer than 2 MB.
+    In lines, which an address may have, as Snakemake takes no text with lines of more than 10,000 characters.
     """
     small = io.BytesIO()
     with Image.open(path) as picture:
