@@ -52,6 +52,7 @@ def test_commands_know_no_other_command():
         "study": {"prepare", "study_config"},
         "plan": {"study", "study_config"},
         "register": {"study", "study_config"},
+        "watch": {"study", "study_config"},
     }
 
 

@@ -12,6 +12,8 @@ import yaml
 from tests import forked
 from tests.conftest import ROOT
 from tests.small_study import MODELS, STUDY, Study, another_value, copy_of
+from workflow.scripts import watch
+from workflow.scripts.base.errors import InputError
 from workflow.scripts.corpus import options as corpus_options
 from workflow.scripts.training import options as training_options
 from workflow.scripts.writing import options as writing_options
@@ -78,6 +80,21 @@ def test_a_report_opens_on_the_findings_and_has_what_is_there_under_its_label(st
     assert 'src="data:image/png;base64,' in json.loads(opening)
 
 
+def test_watch_writes_the_table_once_where_nobody_looks(study, capsys):
+    """Of a finished study; and of the default one, whose runs are known before they have a folder."""
+    watch.main([str(study.folder / "results")])
+    head, _, *rows = capsys.readouterr().out.splitlines()
+    assert head.startswith("8 runs: 4 judged, 4 scored; 100% of their ")
+    losses = pd.read_csv(study.folder / "results/runs.csv").set_index(["model", "tokens"])["test_loss"]
+    assert sorted(row.split()[0] for row in rows) == sorted(f"{m}/{t}-seed0" for m, t in losses.index)
+    for row in rows:
+        model, tokens = row.split("-seed")[0].split("/")
+        assert f"{losses[model, int(tokens)]:.3f}" in row
+    with pytest.raises(InputError, match="is no folder"):
+        watch.main([str(study.folder / "nowhere")])
+    assert len(watch.planned_in(ROOT / "results")) == 80
+
+
 def test_a_copied_and_touched_study_is_up_to_date(study, tmp_path):
     """Copied with new times, in whatever order, and moved; then every file and folder is touched."""
     copy = copy_of(study, tmp_path / "copy", copy_function=shutil.copyfile)
@@ -134,7 +151,9 @@ def test_it_runs_again_what_reads_a_key_whatever_its_new_value(study):
     first_job |= dict.fromkeys(training_options.CONFIG_OPTIONS, "train")
     first_job |= dict.fromkeys(writing_options.CONFIG_OPTIONS, "evaluate")
     first_job |= {"corpus_name": "prepare", "baseline_samples": "draw_real"}
-    first_job |= dict.fromkeys(("threads_per_job", "device", "checkpoint_seconds", "gpus_per_job", "share_gpus"))
+    first_job |= dict.fromkeys(
+        ("threads_per_job", "device", "checkpoint_seconds", "tensorboard", "gpus_per_job", "share_gpus")
+    )
     unused = ("lr_transfer_seed", "lr_transfer_tokens", "learning_rate_tokens", "ablation_tokens")
     first_job |= dict.fromkeys((*unused, "recorded", "keep_recorded"))
     first_job |= {"block_size": "train"}
