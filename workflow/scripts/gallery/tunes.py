@@ -10,6 +10,7 @@ from workflow.scripts.grammar.cut import whole_bars
 from workflow.scripts.grammar.findings import Message, Text
 from workflow.scripts.grammar.rhythm import judge
 from workflow.scripts.grammar.tokens import TOKEN
+from workflow.scripts.writing.samples import NOTHING_WHOLE
 
 Steps = Mapping[str, bool | None]  # whether a tune passed each; None or absent where it was not asked
 
@@ -46,7 +47,12 @@ class Shown:
 
 
 def shown(
-    index: int, text: str, prompt_chars: int = 0, is_cut: bool = False, steps: Steps | None = None, copied: Mapping | None = None
+    index: int,
+    text: str,
+    prompt_chars: int = 0,
+    is_cut: bool = False,
+    steps: Steps | None = None,
+    copied: Mapping | None = None,
 ) -> Shown:
     """Check a tune as the judges do, and keep where what was found.
 
@@ -58,15 +64,26 @@ def shown(
     if is_cut:
         judged, judged_prompt = whole_bars(text, prompt_chars) or ("", 0)
     if not judged:
-        return Shown(index, text, prompt_chars, 0, [], dict(steps or {}) | {measures.SYNTAX: False}, copied)
+        end = max(len(text.rstrip()), 1)
+        marks = [Mark(end - 1, end, "hard", NOTHING_WHOLE)]
+        return Shown(
+            index, text, prompt_chars, prompt_chars, marks, dict(steps or {}) | {measures.SYNTAX: False}, copied
+        )
     found = parse(judged, judged_prompt)
     rhythm = judge(found, is_cut)
     is_silent = found.is_valid and not found.is_music  # which is legal, and passes no step
     own = {measures.SYNTAX: found.is_music, measures.RHYTHM: rhythm.is_right and not is_silent}
-    blocks = difflib.SequenceMatcher(None, judged, text, autojunk=False).get_matching_blocks() if is_cut else []
-    marks = [moved(mark, blocks) if is_cut else mark for mark in map(lambda one: mark_of(found, one), found.messages)]
-    end = max((block.b + block.size for block in blocks), default=len(text))
-    return Shown(index, text, prompt_chars, end, sorted(marks, key=lambda mark: mark.start), dict(steps or {}) | own, copied)
+    marks = [mark_of(found, message) for message in found.messages]
+    end = len(text)
+    if is_cut:
+        same = difflib.SequenceMatcher(None, judged, text, autojunk=False).get_matching_blocks()[
+            :-1
+        ]  # the last is empty
+        marks = [moved(mark, same) for mark in marks]
+        end = same[-1].b + same[-1].size
+    return Shown(
+        index, text, prompt_chars, end, sorted(marks, key=lambda mark: mark.start), dict(steps or {}) | own, copied
+    )
 
 
 def mark_of(found: Text, message: Message) -> Mark:

@@ -14,7 +14,8 @@ from workflow.scripts.base import measures
 from workflow.scripts.base.errors import InputError
 from workflow.scripts.base.files import read_json
 from workflow.scripts.base.tables import read_csv
-from workflow.scripts.gallery.tunes import Shown, shown
+from workflow.scripts.gallery.tunes import Shown, Steps, shown
+from workflow.scripts.grammar.cut import whole_bars
 from workflow.scripts.writing.ladder import RATES
 from workflow.scripts.writing.samples import Sample, read_samples, read_tune
 
@@ -29,6 +30,7 @@ class Writer:
     Attributes:
         arch: of a model; empty of n-grams and real tunes.
         size: parameters outside the embedding; None of who is no model.
+        tokens: that the run read.
         row: of writing.csv without a prompt: its rates.
         loss: test loss of the run, in nats a character.
         prompts: its tunes after each prompt.
@@ -37,6 +39,7 @@ class Writer:
     name: str
     arch: str
     size: int | None
+    tokens: int | None
     row: Mapping
     loss: float | None
     tunes: list[Shown]
@@ -49,7 +52,10 @@ def read_tables(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     Raises:
         InputError: a table is missing or lacks a column.
     """
-    kinds = {"runs.csv": ("model", "tokens", "seed", "test_loss"), "writing.csv": ("writer", "tokens", "seed", "prompt")}
+    kinds = {
+        "runs.csv": ("model", "tokens", "seed", "test_loss"),
+        "writing.csv": ("writer", "tokens", "seed", "prompt"),
+    }
     found = []
     for name, columns in kinds.items():
         if not (folder / name).exists():
@@ -59,7 +65,9 @@ def read_tables(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     return found[0], found[1]
 
 
-def of_folders(folders: list[Path], tables: tuple[pd.DataFrame, pd.DataFrame], most: int, most_prompted: int) -> list[Writer]:
+def of_folders(
+    folders: list[Path], tables: tuple[pd.DataFrame, pd.DataFrame], most: int, most_prompted: int
+) -> list[Writer]:
     """The writers of folders that were judged: runs of models, and baselines.
 
     Args:
@@ -91,14 +99,14 @@ def of_folders(folders: list[Path], tables: tuple[pd.DataFrame, pd.DataFrame], m
 
 
 def read(sample: Sample, index: int, verdict: Mapping | None = None, copied: Mapping | None = None) -> Shown:
-    steps = {step: verdict[RATES[step]] for step in OF_PROGRAMS} if verdict else None
+    steps: Steps | None = {step: verdict[RATES[step]] for step in OF_PROGRAMS} if verdict else None
     return shown(index, read_tune(sample.path).text, sample.prompt_chars, not sample.ended, steps, copied)
 
 
 def of_books(folder: Path, tables: tuple[pd.DataFrame, pd.DataFrame]) -> list[Writer]:
     """The models of a recorded study, of which a book has the first tunes of the first seed.
 
-    A book does not say which tune was cut, so each is judged up to its last whole bar.
+    A book does not say which tune was cut, so each that has a whole bar is judged up to its last one.
 
     Raises:
         InputError: there are no books, or no table has a model's row.
@@ -112,8 +120,8 @@ def of_books(folder: Path, tables: tuple[pd.DataFrame, pd.DataFrame]) -> list[Wr
         own = runs[runs["model"] == book.stem]
         if own.empty:
             raise InputError(f"{book}: no run of a model {book.stem!r} is recorded")
-        texts = NEXT_TUNE.split(read_tune(book).text)
-        tunes = [shown(k, text.strip() + "\n", is_cut=True) for k, text in enumerate(texts, 1)]
+        texts = [text.rstrip("\n") + "\n" for text in NEXT_TUNE.split(read_tune(book).text)]
+        tunes = [shown(k, text, is_cut=whole_bars(text) is not None) for k, text in enumerate(texts, 1)]
         of = own[own["tokens"].isin(written_at(tables, book.stem))].sort_values(["tokens", "seed"])
         tokens = of["tokens"].max()
         seed = of[of["tokens"] == tokens]["seed"].min()
@@ -141,5 +149,6 @@ def described(
         raise InputError(f"the tables of the study have no row of {name}: write them anew")
     row = of.iloc[0]
     if tokens is None:
-        return Writer(name, "", None, row, None, tunes)
-    return Writer(name, row["arch"], int(row["params_non_embedding"]), row, float(own.iloc[0]["test_loss"]), tunes)
+        return Writer(name, "", None, None, row, None, tunes)
+    loss = float(own.iloc[0]["test_loss"])
+    return Writer(name, row["arch"], int(row["params_non_embedding"]), int(tokens), row, loss, tunes)

@@ -2,7 +2,7 @@
 // Engraves ABC, and says which notes sound when. What a model wrote is text: its directives do nothing here.
 const Score = (() => {
   const WIDTH = 560; // of the staff, in abcjs's units; the picture takes the width of its card
-  const SPEED = 120; // quarters a minute, where a tune gives no tempo
+  const SPEED = 120; // beats a minute, where a tune gives no tempo
   const LONGEST = 600; // seconds
 
   // A text without directives. Every character stays where it is, so that places in it hold.
