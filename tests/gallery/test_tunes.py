@@ -27,7 +27,7 @@ def test_of_a_tune_that_was_cut_the_rest_is_not_judged():
 def test_of_a_tune_without_a_whole_bar_nothing_is_judged():
     tune = shown(1, "X:1\nK:D\nDF AF", is_cut=True)
     assert [mark.message for mark in tune.marks] == [NOTHING_WHOLE]
-    assert tune.steps == {measures.SYNTAX: False}
+    assert tune.steps == {measures.SYNTAX: False, measures.RHYTHM: None}
     assert tune.judged_chars == 0
 
 
@@ -43,8 +43,8 @@ def test_verdicts_are_those_of_validity_json(tmp_path, prompt_chars):
     write_samples(tmp_path, "w-seed0", drawn)
     samples = listed_below(tmp_path)
     verdicts = evaluate(list(samples), 10, {measures.SYNTAX, measures.RHYTHM}, samples=samples)
-    steps = [
-        shown(1, sample.path.read_text(), sample.prompt_chars, not sample.ended).steps for sample in samples.values()
-    ]
-    found = [(verdict["syntax_valid"] and "silent" not in verdict["tiers"], verdict["path"]) for verdict in verdicts]
-    assert [(tune[measures.SYNTAX], path) for tune, (_, path) in zip(steps, found, strict=True)] == found
+    for verdict, sample in zip(verdicts, samples.values(), strict=True):
+        is_silent = "silent" in verdict["tiers"]
+        steps = shown(1, sample.path.read_text(), sample.prompt_chars, not sample.ended).steps
+        assert steps[measures.SYNTAX] == (verdict["syntax_valid"] and not is_silent), sample
+        assert steps[measures.RHYTHM] == (verdict["bars_correct"] and not is_silent), sample

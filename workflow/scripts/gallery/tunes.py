@@ -10,6 +10,7 @@ from workflow.scripts.grammar.cut import whole_bars
 from workflow.scripts.grammar.findings import Message, Text
 from workflow.scripts.grammar.rhythm import judge
 from workflow.scripts.grammar.tokens import TOKEN
+from workflow.scripts.writing.ladder import fails_meter
 from workflow.scripts.writing.samples import NOTHING_WHOLE
 
 Steps = Mapping[str, bool | None]  # whether a tune passed each; None or absent where it was not asked
@@ -60,30 +61,23 @@ def shown(
         is_cut: its writer did not come to its end, so that it is judged up to its last whole bar.
         steps: what programs said of it; what our checker says of it is added.
     """
-    judged, judged_prompt = text, prompt_chars
-    if is_cut:
-        judged, judged_prompt = whole_bars(text, prompt_chars) or ("", 0)
+    judged = whole_bars(text, prompt_chars) if is_cut else (text, prompt_chars)
     if not judged:
         end = max(len(text.rstrip()), 1)
         marks = [Mark(end - 1, end, "hard", NOTHING_WHOLE)]
-        return Shown(
-            index, text, prompt_chars, prompt_chars, marks, dict(steps or {}) | {measures.SYNTAX: False}, copied
-        )
-    found = parse(judged, judged_prompt)
+        own: Steps = {measures.SYNTAX: False, measures.RHYTHM: fails_meter(parse(text, prompt_chars))}
+        return Shown(index, text, prompt_chars, prompt_chars, marks, {**(steps or {}), **own}, copied)
+    found = parse(*judged)
     rhythm = judge(found, is_cut)
     is_silent = found.is_valid and not found.is_music  # which is legal, and passes no step
     own = {measures.SYNTAX: found.is_music, measures.RHYTHM: rhythm.is_right and not is_silent}
-    marks = [mark_of(found, message) for message in found.messages]
-    end = len(text)
+    marks, end = [mark_of(found, message) for message in found.messages], len(text)
     if is_cut:
-        same = difflib.SequenceMatcher(None, judged, text, autojunk=False).get_matching_blocks()[
-            :-1
-        ]  # the last is empty
+        *same, _ = difflib.SequenceMatcher(None, found.text, text, autojunk=False).get_matching_blocks()
         marks = [moved(mark, same) for mark in marks]
         end = same[-1].b + same[-1].size
-    return Shown(
-        index, text, prompt_chars, end, sorted(marks, key=lambda mark: mark.start), dict(steps or {}) | own, copied
-    )
+    marks.sort(key=lambda mark: mark.start)
+    return Shown(index, text, prompt_chars, end, marks, {**(steps or {}), **own}, copied)
 
 
 def mark_of(found: Text, message: Message) -> Mark:
