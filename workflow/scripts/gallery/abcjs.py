@@ -37,8 +37,8 @@ def install(folder: Path) -> None:
         except subprocess.TimeoutExpired as error:
             raise InputError(f"npm did not install abcjs within {SECONDS} seconds") from error
         if ran.returncode:
-            said = [line for line in ran.stderr.splitlines() if line.strip()] or ["no message"]
-            raise InputError(f"npm could not install abcjs: {' '.join(said[:3])}")
+            said = [line for line in ran.stderr.splitlines() if line.startswith("npm error ")] or ["no message"]
+            raise InputError(f"npm could not install abcjs: {'; '.join(said[:3])}".replace("npm error ", ""))
         package = Path(place, "node_modules", "abcjs")
         files = {SCRIPT: package / "dist" / SCRIPT, LICENCE: package / LICENCE}
         write_together(folder, {name: path.read_bytes() for name, path in files.items()})

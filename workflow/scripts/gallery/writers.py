@@ -120,13 +120,17 @@ def of_books(folder: Path, tables: tuple[pd.DataFrame, pd.DataFrame]) -> list[Wr
         own = runs[runs["model"] == book.stem]
         if own.empty:
             raise InputError(f"{book}: no run of a model {book.stem!r} is recorded")
-        texts = [text.rstrip("\n") + "\n" for text in NEXT_TUNE.split(read_tune(book).text)]
-        tunes = [shown(k, text, is_cut=whole_bars(text) is not None) for k, text in enumerate(texts, 1)]
+        tunes = [shown(k, text, is_cut=whole_bars(text) is not None) for k, text in enumerate(tunes_in_book(book), 1)]
         of = own[own["tokens"].isin(written_at(tables, book.stem))].sort_values(["tokens", "seed"])
         tokens = of["tokens"].max()
         seed = of[of["tokens"] == tokens]["seed"].min()
         writers.append(described(book.stem, tokens, seed, tables, tunes))
     return writers
+
+
+def tunes_in_book(book: Path) -> list[str]:
+    """The tunes of a book as `record` writes one, each from its X: line on."""
+    return [text.rstrip("\n") + "\n" for text in NEXT_TUNE.split(read_tune(book).text)]
 
 
 def written_at(tables: tuple[pd.DataFrame, pd.DataFrame], model: str) -> set[int]:
