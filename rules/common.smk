@@ -85,8 +85,9 @@ launch = (
 )
 
 # Asked here because Snakemake deletes the outputs of a rule before it runs it, and because it would take old results for
-# sources and call everything up to date. `figures` alone needs no corpus.
-SOURCE_AWAY = "figures" not in sys.argv and ask(study.source_away, config, CORPUS)
+# sources and call everything up to date. `figures` alone needs no corpus, nor does the gallery of a study on record.
+OF_RECORD = {"figures"} | ({f"{RESULTS}/gallery/index.html"} if TABLES != RESULTS else set())
+SOURCE_AWAY = not OF_RECORD.intersection(sys.argv) and ask(study.source_away, config, CORPUS)
 # What training takes, by model, if the study was planned (workflow.scripts.plan).
 PLAN, PLAN_OF_ANOTHER = cost.read_plan(
     Path(RESULTS, "plan.json"),
@@ -315,6 +316,31 @@ def files_of_workflow(*patterns):
     """Files of workflow/ that a job reads and whose content it depends on, relative: a study may be moved."""
     folder = Path(workflow.basedir, "workflow")
     return sorted(os.path.relpath(path) for pattern in patterns for path in folder.glob(pattern))
+
+
+# Writers that the gallery shows: of each model the first seed, and the baselines; or None of a study not run here.
+SHOWN = (
+    [folder for folder in SAMPLED_DIRS if folder.endswith(f"-seed{config['seeds'][0]}")]
+    + [f"<results>/targets/{run}" for run in study.targets(config) if Path(RESULTS, "targets", run, "validity.json").exists()]
+    + BASELINE_DIRS
+    if TABLES == RESULTS
+    else None
+)
+
+
+def gallery_sources(wildcards):
+    """The files that stand for what the gallery shows."""
+    if SHOWN is None:
+        return [str(path) for path in sorted(Path(TABLES, "samples").glob("*.abc"))]
+    return expand("{writer}/{file}.json", writer=SHOWN, file=("validity", "copying"))
+
+
+def gallery_flags(wildcards, input):
+    """The study, and whose tunes are shown."""
+    flags = ["--study", Path(RESULTS).name if RESULTS != "results" else "default", "--tables", TABLES]
+    if SHOWN is not None:
+        flags += ["--writers", *dict.fromkeys(folders_of(path for path in input.writers))]
+    return shlex.join(map(str, flags))
 
 
 def templates(page):

@@ -120,3 +120,21 @@ rule compare_programs:
         """
         python -m workflow.scripts.compare_programs --output docs/checker/programs.json >{log} 2>&1
         """
+
+
+# The README's tune: the third of the largest model of the reference study, whatever it is like.
+rule tune_picture:
+    input:
+        "docs/reference-study/samples/modern_6m.abc",
+    output:
+        "docs/reference-study/tune.svg",
+    log:
+        "<results>/logs/tune_picture.log",
+    conda:
+        "../envs/environment.yaml"
+    params:
+        code=code("engrave"),
+    shell:
+        """
+        python -m workflow.scripts.engrave --book {input:q} --tune 3 --output {output:q} >{log} 2>&1
+        """

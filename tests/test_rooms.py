@@ -25,7 +25,8 @@ ALLOWED: dict[str, set[str]] = {
     "models": {"base", "machine", "kernels", "corpus"},
     "evaluation": {"base", "machine", "grammar", "notation", "corpus", "models"},
     "training": {"base", "machine", "notation", "corpus", "models", "evaluation"},
-    "writing": {"base", "machine", "kernels", "grammar", "notation", "reading", "corpus", "models"},
+    "writing": {"base", "machine", "kernels", "grammar", "notation", "midi", "reading", "corpus", "models"},
+    "gallery": {"base", "pages", "grammar", "findings", "writing"},
     "manual": {"base", "machine", "grammar", "writing", "findings", "figures", "evaluation", "training", "tables"},
 }
 
