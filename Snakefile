@@ -33,6 +33,7 @@ rule all:
     input:
         expand("<results>/{figure}.pdf", figure=FIGURES),
         "<results>/summary.md",
+        "<results>/model_card.md",
         f"{CORPUS}/corpus.pdf",
         lost_results,
         "<results>/forecast.json" if config["targets"] and Path(REGISTERED).exists() else [],

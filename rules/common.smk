@@ -321,7 +321,11 @@ def files_of_workflow(*patterns):
 # Writers that the gallery shows: of each model the first seed, and the baselines; or None of a study not run here.
 SHOWN = (
     [folder for folder in SAMPLED_DIRS if folder.endswith(f"-seed{config['seeds'][0]}")]
-    + [f"<results>/targets/{run}" for run in study.targets(config) if Path(RESULTS, "targets", run, "validity.json").exists()]
+    + [
+        f"<results>/targets/{run}"
+        for run in study.targets(config)
+        if Path(RESULTS, "targets", run, "validity.json").exists()
+    ]
     + BASELINE_DIRS
     if TABLES == RESULTS
     else None

@@ -1,4 +1,4 @@
-# Needs what was written, judged and fitted; makes pages of HTML to look at.
+# Needs what was written, judged and fitted; makes pages to look at.
 
 
 # What engraves and times tunes in a browser; npm fetches it once, and compares it with the hash in its lock file.
@@ -28,12 +28,7 @@ rule gallery:
         abcjs=rules.abcjs.output,
         templates=templates("gallery"),
     output:
-        report(
-            "<results>/gallery/index.html",
-            caption="../workflow/report/gallery.rst",
-            category="Tunes",
-            labels={"": "Gallery: what each model writes"},
-        ),
+        reported("<results>/gallery/index.html", "Tunes", "Gallery: what each model writes"),
         licence="<results>/gallery/abcjs-LICENSE.md",
     log:
         "<results>/logs/gallery.log",
@@ -49,4 +44,30 @@ rule gallery:
             --output {output[0]:q} \
             >{log} 2>&1
         cp {input.abcjs[1]:q} {output.licence:q}
+        """
+
+
+rule model_card:
+    input:
+        runs="<results>/runs.csv",
+        writing="<results>/writing.csv",
+        corpus=f"{CORPUS}/corpus.json",
+        configs=expand("{run}/config.json", run=SAMPLED_DIRS),
+    output:
+        "<results>/model_card.md",
+    log:
+        "<results>/logs/model_card.log",
+    conda:
+        "../envs/environment.yaml"
+    params:
+        code=code("write_model_card"),
+    shell:
+        """
+        python -m workflow.scripts.write_model_card \
+            --runs {input.runs:q} \
+            --writing {input.writing:q} \
+            --corpus {input.corpus:q} \
+            --configs {input.configs:q} \
+            --output {output:q} \
+            >{log} 2>&1
         """

@@ -65,7 +65,7 @@ def test_the_graph_of_the_workflow_is_the_one_on_its_page():
     edges = {(names[a], names[b]) for a, b in re.findall(r"^\s*(id\d+) --> (id\d+)", said, re.MULTILINE)}
     page = (ROOT / "docs/workflow.md").read_text(encoding="utf-8")
     assert set(re.findall(r"^    (\w+) --> (\w+)$", page, re.MULTILINE)) == edges
-    assert len(names) == 13
+    assert len(names) == 14
 
 
 # A surname begins with a capital and a small letter: unlike GELU, or RFC before its number.
@@ -132,7 +132,7 @@ def test_a_citation_that_has_no_entry_is_noticed():
 def test_every_work_that_is_cited_is_in_the_list_of_references():
     pages = {path for pattern in CITING for path in ROOT.glob(pattern)} - {REFERENCES, Path(__file__)}
     cited = {str(path.relative_to(ROOT)): citations(path.read_text(encoding="utf-8")) for path in sorted(pages)}
-    assert cited["README.md"] == {(("cuthbert", "ariza"), "2010")}
+    assert (("cuthbert", "ariza"), "2010") in cited["README.md"]
     assert {path: names for path in cited if (names := missing(cited[path]))} == {}
 
 

@@ -21,7 +21,7 @@ from workflow.scripts.writing import options as writing_options
 pytestmark = pytest.mark.slow
 
 WRITERS = MODELS + 2  # baselines write, too
-TABLES = {"writing_table": 1, "runs_table": 1, "fit": 1, "plots": 1}
+TABLES = {"writing_table": 1, "runs_table": 1, "fit": 1, "plots": 1, "model_card": 1}
 JUDGES = {"judge": MODELS} | TABLES
 EVALUATIONS = {"evaluate": MODELS} | JUDGES
 
@@ -41,7 +41,7 @@ def test_every_run_has_a_row_with_a_finite_loss(study):
     assert prompts["real"] == prompts["ngram4"] == {""}
     assert prompts["gpt_a"] == prompts["lstm_a"] == {"", "key_and_meter", "two_voices", "title_and_rhythm"}
     for name in ("scaling_plot.pdf", "scaling_plot.png", "validity.pdf", "copying.pdf", "loss_places.pdf",
-                 "strata.csv", "fit.json", "summary.md", "summary.html"):  # fmt: skip
+                 "strata.csv", "fit.json", "summary.md", "summary.html", "model_card.md"):  # fmt: skip
         assert (study.folder / "results" / name).stat().st_size > 500
     assert study.first.count("Select jobs to execute...") < 60
 
@@ -135,7 +135,7 @@ def test_comments_and_docstrings_rerun_nothing(study):
         ("laws/line", "** 2", "** 3", {"fit": 1, "plots": 1}),
         ("figures/losses", "3.4", "3.5", {"plots": 1}),
         ("figures/look", '"font.size": 9', '"font.size": 8', {"plots": 1, "plot_corpus": 1}),
-        ("figures/summary", "CEILING = 0.97", "CEILING = 0.98", {"plots": 1}),
+        ("figures/summary", "CEILING = 0.97", "CEILING = 0.98", {"plots": 1, "model_card": 1}),
     ],
 )
 def test_an_operator_reruns_exactly_the_jobs_that_run_it(study, module, old, new, jobs):

@@ -1,6 +1,5 @@
 """The tables in README.md, between comments, from what is recorded of the studies and from published exponents."""
 
-import re
 from pathlib import Path
 
 import pandas as pd
@@ -10,9 +9,13 @@ from workflow.scripts.base.files import read_json
 from workflow.scripts.base.tables import read_csv, table
 from workflow.scripts.figures.summary import with_ends
 from workflow.scripts.findings.headline import names_of
+from workflow.scripts.findings.words import formula
 
 LAW = "chinchilla"  # the law of N and D that the papers fit
-ROW = ["model", "params_non_embedding", "tokens", "test_loss", "test_loss_low", "test_loss_high", "perplexity", "seed"]
+KEYS = ("alpha", "beta", "E")
+SIZE = ["params_non_embedding", "tokens"]
+MEANS = ["test_loss", "test_loss_low", "test_loss_high", "perplexity"]
+KINDS = ("Transformer", "LSTM")
 
 
 def with_tables(readme: str, docs: Path) -> str:
@@ -21,44 +24,40 @@ def with_tables(readme: str, docs: Path) -> str:
     Raises:
         InputError: a table that is needed is missing or wrong.
     """
-    tables = {"losses": losses(docs), "related work": related(docs)}
-    for name, made in tables.items():
-        readme = re.sub(
-            rf"(?<=<!-- {name} -->\n).*?(?=<!-- end of {name} -->)", lambda _, made=made: f"\n{made}\n\n", readme, flags=re.DOTALL
-        )
+    for name, made in {"losses": losses(docs), "related work": related(docs)}.items():
+        head, rest = readme.split(f"<!-- {name} -->\n", 1)
+        end = f"<!-- end of {name} -->"
+        readme = f"{head}<!-- {name} -->\n\n{made}\n\n{end}{rest.split(end, 1)[1]}"
     return readme
 
 
 def losses(docs: Path) -> str:
-    """Test loss of each size of a study at its largest budget that all sizes have, and of the runs that were forecast."""
+    """Test loss of each size at the largest budget that all sizes have, and of the runs that were forecast."""
     rows = []
     for study in ("default", "reference"):
-        runs = read_csv(docs / f"{study}-study/runs.csv", "arch", *ROW)
-        names = names_of(sorted(set(runs["arch"])))
-        sizes = runs.groupby("tokens")["model"].nunique()
-        budget = max(sizes.index[sizes == sizes.max()])
-        rows += rows_of(study, runs[runs["tokens"] == budget], names)
-        if (later := docs / f"{study}-study/targets/runs.csv").exists():
-            rows += rows_of(f"{study}, forecast first", read_csv(later, "arch", *ROW), names)
-    return table(["study", "tokens", *(f"{kind}: N | loss [95%] | perplexity" for kind in ("Transformer", "LSTM"))], rows)
+        folder = docs / f"{study}-study"
+        runs = read_csv(folder / "runs.csv", "arch", "model", *SIZE, *MEANS)
+        models = runs.groupby("tokens")["model"].nunique()
+        rows += rows_of(study, runs[runs["tokens"] == models.index[models == models.max()].max()])
+        if (later := folder / "targets" / "runs.csv").exists():
+            rows += rows_of(f"{study}, forecast before", read_csv(later, "arch", *SIZE, *MEANS))
+    return table(
+        ["study", "tokens", *(f"{kind}{what}" for kind in KINDS for what in (", N", ", loss", ", perplexity"))], rows
+    )
 
 
-def rows_of(study: str, runs: pd.DataFrame, names: dict[str, str]) -> list[list[str]]:
-    """A row a size, the architectures side by side: their sizes are matched one by one."""
-    of_kind = {}
-    for arch, some in runs.groupby("arch"):
-        means = some.groupby(["params_non_embedding", "tokens"])[ROW[3:7]].mean().reset_index()
-        of_kind["LSTM" if "LSTM" in names[str(arch)] else "Transformer"] = list(means.itertuples())
-    return [
-        [study, short(left.tokens), *map(cells, (left, right))]
-        for left, right in zip(of_kind["Transformer"], of_kind["LSTM"], strict=True)
-    ]
+def rows_of(study: str, runs: pd.DataFrame) -> list[list[str]]:
+    """A row a size, with the architectures side by side: their sizes are matched one by one."""
+    names = names_of(sorted(set(runs["arch"])))
+    kind = runs["arch"].map(lambda arch: next(kind for kind in KINDS if kind in names[arch]))
+    sides = [list(runs[kind == one].groupby(SIZE)[MEANS].mean().reset_index().itertuples()) for one in KINDS]
+    return [[study, short(left.tokens), *cells(left), *cells(right)] for left, right in zip(*sides, strict=True)]
 
 
-def cells(run) -> str:
-    """Size, loss with the interval over test tunes, and perplexity."""
-    interval = f"[{run.test_loss_low:.3f}, {run.test_loss_high:.3f}]"
-    return f"{short(run.params_non_embedding)} | {run.test_loss:.3f} {interval} | {run.perplexity:.2f}"
+def cells(run) -> list[str]:
+    """Size, loss with its interval over test tunes, and perplexity."""
+    loss = f"{run.test_loss:.3f} [{run.test_loss_low:.3f}, {run.test_loss_high:.3f}]"
+    return [short(run.params_non_embedding), loss, f"{run.perplexity:.2f}"]
 
 
 def related(docs: Path) -> str:
@@ -67,11 +66,11 @@ def related(docs: Path) -> str:
     fit = read_json(folder / "fit.json")["groups"]
     names = names_of(sorted(fit))
     rows = [
-        [f"this repository: {names[arch]}s on ABC", law["formula"], *(with_ends(law, key) for key in ("alpha", "beta", "E"))]
+        [f"this repository: {names[arch]}s on ABC", formula(law), *(with_ends(law, key) for key in KEYS)]
         for arch, group in sorted(fit.items())
         if (law := group.get(LAW))
     ]
-    for paper in read_csv(folder / "published.csv", "source", "arxiv", "what", "law", "alpha", "beta", "E").itertuples():
+    for paper in read_csv(folder / "published.csv", "source", "arxiv", "what", "law", *KEYS).itertuples():
         values = ["" if pd.isna(value) else f"{value:g}" for value in (paper.alpha, paper.beta, paper.E)]
         link = f"[{paper.source}](https://arxiv.org/abs/{paper.arxiv}): {paper.what}"
         rows.append([link, paper.law, *(values if any(values) else ["not printed"] * 3)])
