@@ -304,11 +304,11 @@ REPORTS_WHAT_IS_THERE = (
 )
 
 
-def reported(path, category, label):
-    """A file that `snakemake --report` shows under this label, with the caption of its name in workflow/report."""
+def reported(path, category, label, caption=None):
+    """A file that `snakemake --report` shows under this label, with the caption in workflow/report, which has its name."""
     if REPORTS_WHAT_IS_THERE and not Path(path.replace("<results>", RESULTS)).exists():
         return path
-    caption = f"../workflow/report/{Path(path).stem}.rst"
+    caption = f"../workflow/report/{caption or Path(path).stem}.rst"
     return report(path, caption=caption, category=category, labels={category.removesuffix("s"): label})
 
 

@@ -28,7 +28,7 @@ rule gallery:
         abcjs=rules.abcjs.output,
         templates=templates("gallery"),
     output:
-        reported("<results>/gallery/index.html", "Tunes", "Gallery: what each model writes"),
+        reported("<results>/gallery/index.html", "Tunes", "Gallery: what each model writes", caption="gallery"),
         licence="<results>/gallery/abcjs-LICENSE.md",
     log:
         "<results>/logs/gallery.log",
@@ -61,6 +61,7 @@ rule model_card:
         "../envs/environment.yaml"
     params:
         code=code("write_model_card"),
+        folder=f"{RESULTS}/models",
     shell:
         """
         python -m workflow.scripts.write_model_card \
@@ -68,6 +69,7 @@ rule model_card:
             --writing {input.writing:q} \
             --corpus {input.corpus:q} \
             --configs {input.configs:q} \
+            --folder {params.folder:q} \
             --output {output:q} \
             >{log} 2>&1
         """

@@ -1,5 +1,7 @@
 """The model card and the data statement have the numbers of the recorded tables."""
 
+from pathlib import Path
+
 import pandas as pd
 
 from tests.conftest import ROOT
@@ -18,10 +20,9 @@ CONFIG = {
 }  # fmt: skip
 
 
-def made(**columns: object) -> str:
-    tables = (pd.read_csv(STUDY / f"{name}.csv") for name in ("runs", "writing"))
-    runs, writing = next(tables).assign(**columns), next(tables)
-    return card(runs, writing, read_json(STUDY / "corpus.json"), [CONFIG], "results/models")
+def made(study: Path = STUDY, configs: list[dict] = [CONFIG], **columns: object) -> str:  # noqa: B006
+    runs, writing = (pd.read_csv(study / f"{name}.csv") for name in ("runs", "writing"))
+    return card(runs.assign(**columns), writing, read_json(study / "corpus.json"), configs, "results/models")
 
 
 def test_the_recorded_card_is_of_the_recorded_tables():
@@ -36,6 +37,16 @@ def test_a_card_of_a_test_split_without_an_interval_has_none():
     text = made(test_loss_low=None, test_loss_high=None)
     assert "nan" not in text
     assert "| gpt_tiny | 1.663 | 48 |" in text
+
+
+def test_each_model_has_the_loss_of_the_run_that_wrote_where_others_are_longer_and_none_is_here():
+    study = ROOT / "docs/reference-study"
+    text = made(study, [])
+    runs = pd.read_csv(study / "runs.csv").query("tokens == 4194304")
+    for model, some in runs.groupby("model"):
+        assert f"| {model} | {some['test_loss'].mean():.3f} [" in text
+    assert "--checkpoint_dir results/models/lstm_muon_790k/4194304-seed0 " in text
+    assert "windows_per_step" not in text
 
 
 def test_the_data_statement_is_what_its_command_writes(tmp_path):

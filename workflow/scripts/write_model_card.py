@@ -6,8 +6,6 @@ Example:
       --output results/model_card.md
 """
 
-from pathlib import Path
-
 from workflow.scripts.base import cli
 from workflow.scripts.base.files import read_json, write_text
 from workflow.scripts.base.tables import read_csv
@@ -19,12 +17,12 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--runs", required=True, help="table of runs")
     parser.add_argument("--writing", required=True, help="table of what was written")
     parser.add_argument("--corpus", required=True, help="corpus.json of the corpus that the runs learnt from")
-    parser.add_argument("--configs", nargs="+", required=True, help="config.json of runs")
+    parser.add_argument("--configs", nargs="*", default=[], help="config.json of runs, if they are here")
+    parser.add_argument("--folder", default="results/models", help="where the runs are")
     parser.add_argument("--output", required=True, help="page to write")
     args = parser.parse_args(argv)
-    folder = str(Path(args.configs[0]).parents[2])
     configs = [read_json(path) for path in args.configs]
-    page = card(read_csv(args.runs), read_csv(args.writing), read_json(args.corpus), configs, folder)
+    page = card(read_csv(args.runs), read_csv(args.writing), read_json(args.corpus), configs, args.folder)
     write_text(args.output, page)
 
 
