@@ -99,11 +99,11 @@ def test_the_slider_changes_the_model(page):
     def heard():
         return page.locator("#answers .card").get_attribute("data-writer"), page.inner_text("#size-words")
 
-    assert heard() == ("gpt_small", "Transformer, 1k")
+    assert heard() == ("gpt_small", "Transformer, 1k parameters")
     page.focus("#size")
     page.keyboard.press("ArrowRight")
-    assert heard() == ("gpt_large", "Transformer, 2k")
-    assert page.get_attribute("#size", "aria-valuetext") == "Transformer, 2k"
+    assert heard() == ("gpt_large", "Transformer, 2k parameters")
+    assert page.get_attribute("#size", "aria-valuetext") == "Transformer, 2k parameters"
     assert page.inner_text("#prompt-text") == "X:1\nM:2/4\nL:1/8\nK:D\n"
 
 
@@ -119,8 +119,13 @@ def test_faults_are_underlined(page):
     marks = page.locator("#groups .card[data-writer=gpt_small] pre mark")
     assert marks.all_inner_texts() == ["GB AFA", "}"]
     assert "too long" in marks.nth(0).get_attribute("title")
+    page.click("#groups .card[data-writer=gpt_small] .faults button >> nth=1")
+    assert page.inner_text("#groups .card[data-writer=gpt_small] mark.chosen") == "}"
     assert page.locator("#groups .card[data-writer=gpt_small] li.bad").all_inner_texts() == ["grammar", "bars"]
-    assert "90% like book.abc:7" in page.locator("#groups .card[data-writer=ngram4]").inner_text()
+    assert (
+        "A copy: its notes are 90% like those of book.abc, line 7"
+        in page.locator("#groups .card[data-writer=ngram4]").inner_text()
+    )
 
 
 @pytest.mark.parametrize(("kind", "begins"), [("ABC", b"X:1\nT:<script>"), ("MIDI", b"MThd")])
@@ -145,18 +150,18 @@ def test_what_a_model_wrote_does_nothing(page):
 def test_guesses_are_counted_and_kept(page):
     page.click("#start-guessing")
     assert page.locator("#round .score").count() == 0  # nothing to see before the answer
-    page.click("#round .play >> nth=0")
-    wait_for_sound(page)
-    page.click("#round .choose >> nth=0")
-    assert page.locator("#round .card .score").count() == 2
+    for _ in range(5):
+        page.click("#round .play >> nth=0")
+        wait_for_sound(page)
+        assert page.locator("#round .choose").nth(0).is_disabled()  # the other is to be heard, too
+        page.click("#round .play >> nth=1")
+        page.click("#round .choose >> nth=0")
+        assert page.locator("#round .card .score").count() == 2
+        page.click("#round .another")
     said = page.inner_text("#tally")
-    assert re.search(r"[01] of 1 right: (0%, 95% interval 0% to 79%|100%, 95% interval 21% to 100%)", said)
+    right, low, high = map(int, re.search(r"(\d) of 5 right: \d+%, 95% interval (\d+)% to (\d+)%", said).groups())
+    assert (low, high) == tuple(round(100 * end) for end in rate_of(right, 5)["ci95"])
     page.reload()
     assert page.inner_text("#tally") == said
     page.click("#tally button")
     assert page.inner_text("#tally") == ""
-
-
-def test_the_interval_is_wilsons(page):
-    low, high = page.evaluate("Guess.interval(7, 12)")
-    assert (low, high) == pytest.approx(tuple(rate_of(7, 12)["ci95"]), abs=1e-4)

@@ -20,12 +20,12 @@ from workflow.scripts.gallery.writers import Writer
 from workflow.scripts.pages.render import render, source
 
 SCRIPTS = ("sound.js", "score.js", "card.js", "guess.js", "gallery.js")
-STEPS = {  # what a card says of each step, and what it is
-    measures.SYNTAX: ("grammar", "keeps the grammar of ABC 2.1, and has a note"),
-    measures.TOOLS: ("abc2midi", "abc2midi reports no error"),
-    measures.COMPILES: ("MIDI", "a MIDI file with notes comes of it"),
-    measures.MUSIC21: ("music21", "music21 reads it and finds notes"),
-    measures.RHYTHM: ("bars", "every bar is as long as its meter says"),
+STEPS = {  # what a card says of each step: its label, what it is, and what it is where it does not apply
+    measures.SYNTAX: ("grammar", "keeps the grammar of ABC 2.1, and has a note", ""),
+    measures.TOOLS: ("abc2midi", "the program abc2midi reports no error", ""),
+    measures.COMPILES: ("compiles", "abc2midi makes a MIDI file with notes of it", ""),
+    measures.MUSIC21: ("music21", "the program music21 reads it and finds notes", ""),
+    measures.RHYTHM: ("bars", "every bar is as long as its meter says", "– without a meter"),
 }
 RATES = {  # columns of the overview
     measures.SYNTAX: "keep the grammar",
@@ -46,9 +46,10 @@ def gallery(writers: Iterable[Writer], findings: Sequence[str], study: str, abcj
         writers, key=lambda writer: (order_of(writer), writer.arch, writer.size or 0, len(writer.name), writer.name)
     )
     names = names_of(sorted({writer.arch for writer in shown if writer.arch}))
+    steps = [dict(zip(("label", "why", "none"), words, strict=True)) for words in STEPS.values()]
     data = {
         "study": study,
-        "steps": {name: {"label": label, "why": why} for name, (label, why) in STEPS.items()},
+        "steps": dict(zip(STEPS, steps, strict=True)),
         "prompts": prompts_of(shown),
         "writers": [as_data(writer, names) for writer in shown],
     }
@@ -57,9 +58,10 @@ def gallery(writers: Iterable[Writer], findings: Sequence[str], study: str, abcj
         "gallery/index.html.j2",
         study=study,
         findings=[*(with_names(sentence, names) for sentence in findings), *said_of_writing(shown, names)],
+        sizes=sizes_of(shown),
         rates=list(RATES.values()),
         rows=[overview(writer, names) for writer in shown],
-        steps=STEPS.values(),
+        steps=steps,
         most=max(len(writer.tunes) for writer in shown),
         data=Markup(json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")),
         scripts=scripts,
@@ -82,11 +84,17 @@ def digest(script: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
 
 
+def sizes_of(writers: Iterable[Writer]) -> str:
+    """From how small to how large the models are."""
+    sizes = sorted(writer.size for writer in writers if writer.size is not None)
+    return f"{short(sizes[0])} to {short(sizes[-1])} parameters" if sizes else "no size"
+
+
 def title_of(writer: Writer, names: Mapping[str, str]) -> str:
     """What a writer is called: by its kind and size, or what it is if it is no model."""
     if writer.size is not None:
-        return f"{names[writer.arch]}, {short(writer.size)}"
-    return "Real tunes" if writer.name == "real" else writer.name.replace("ngram", "") + "-gram"
+        return f"{names[writer.arch]}, {short(writer.size)} parameters"
+    return "Real tunes" if writer.name == "real" else f"{writer.name.removeprefix('ngram')}-gram"
 
 
 def note_of(writer: Writer) -> str:
@@ -112,7 +120,11 @@ def as_data(writer: Writer, names: Mapping[str, str]) -> dict:
 def tune_as_data(tune: Shown) -> dict:
     data: dict = {"index": tune.index, "abc": tune.text, "prompt": tune.prompt_chars, "judged": tune.judged_chars}
     data["marks"] = [[mark.start, mark.end, mark.tier, mark.message] for mark in tune.marks]
-    data["steps"] = {name: tune.steps[name] for name in STEPS if tune.steps.get(name) is not None}
+    data["steps"] = {
+        name: tune.steps[name]
+        for name in STEPS
+        if name in tune.steps and (name == measures.RHYTHM or tune.steps[name] is not None)
+    }
     if tune.copied:
         data["copied"] = copied_as_data(tune.copied)
     return data
@@ -184,9 +196,14 @@ def rate_words(row: Mapping, rate: measures.Rate) -> dict | None:
 
 
 def said_of_writing(writers: Sequence[Writer], names: Mapping[str, str]) -> list[str]:
-    """What the tunes of the largest model of each architecture are like, beside real ones, in a sentence for each."""
+    """What is written by the largest model of each architecture, people and the longest n-gram, a sentence for each."""
     largest: dict[str, Writer] = {writer.arch: writer for writer in writers if writer.arch}  # the last is the largest
-    who = [*largest.values(), *(writer for writer in writers if writer.name == "real")]
+    who = [
+        *largest.values(),
+        *(writer for writer in writers if writer.name == "real"),
+        *writers[-1:],
+    ]  # the longest n-gram
+    who = list({writer.name: writer for writer in who}.values())
     said = []
     for writer in who:
         grammar, bars = (rate_words(writer.row, rate) for rate in (measures.SYNTAX, measures.RHYTHM))

@@ -40,7 +40,7 @@ const Card = (() => {
       const [start, end] = [places[i], places[i + 1]], found = tune.marks.filter((mark) => mark[0] <= start && end <= mark[1]);
       const piece = tune.abc.slice(start, end);
       const about = [...new Set(found.map((mark) => mark[3]))].join("; ");
-      if (found.length) element.append(make("mark", { title: about, class: found[0][2] }, piece));
+      if (found.length) element.append(make("mark", { title: about, "data-start": found.map((mark) => mark[0]).join(" ") }, piece));
       else if (end <= tune.prompt) element.append(make("span", { class: "given" }, piece));
       else if (start >= tune.judged) element.append(make("span", { class: "unjudged" }, piece));
       else element.append(piece);
@@ -50,31 +50,55 @@ const Card = (() => {
 
   function verdicts(tune) {
     const list = make("ul", { class: "steps", "aria-label": "Checks" });
-    for (const [name, { label, why }] of Object.entries(steps())) {
+    for (const [name, { label, why, none }] of Object.entries(steps())) {
       if (!(name in tune.steps)) continue;
       const passed = tune.steps[name];
-      list.append(make("li", { class: passed ? "good" : "bad", title: `${why}: ${passed ? "yes" : "no"}` }, label));
+      const about = passed === null ? none : `${why}: ${passed ? "yes" : "no"}`;
+      list.append(make("li", { class: passed === null ? "none" : passed ? "good" : "bad", title: about }, label));
     }
     return list;
   }
 
+  // Where a training tune stands: a file, and the line that it begins at.
+  const place = (source) => source.replace(/:(\d+)$/, ", line $1");
+
   function likeness(copied) {
     if (!copied) return null;
     const words = [make("span", { class: copied.is_copy ? "bad" : "soft" },
-      `${copied.is_copy ? "A copy: " : ""}${percent(copied.similarity)} like ${copied.nearest}`)];
-    if (copied.stretch_of) words.push(make("span", { class: "soft" }, `; shared ${percent(copied.stretch)} with ${copied.stretch_of}`));
-    return make("p", {}, ...words);
+      `${copied.is_copy ? "A copy: its" : "Its"} notes are ${percent(copied.similarity)} like those of ${place(copied.nearest)}`)];
+    if (copied.stretch_of) {
+      words.push(make("span", { class: "soft" }, `; the longest stretch it shares is ${percent(copied.stretch)} of it, with ${place(copied.stretch_of)}`));
+    }
+    return make("p", {}, ...words, ".");
   }
 
-  function faults(tune) {
+  // A list of what was found; each leads to its place in the ABC.
+  function faults(tune, abc) {
     const line = (start) => tune.abc.slice(0, start).split("\n").length;
     const list = make("ol", { class: "faults" });
-    for (const [start, , , message] of tune.marks) list.append(make("li", {}, `line ${line(start)}: ${message}`));
+    for (const [start, , , message] of tune.marks) {
+      const show = () => {
+        abc.querySelectorAll("mark.chosen").forEach((mark) => mark.classList.remove("chosen"));
+        for (const mark of abc.querySelectorAll("mark")) {
+          if (!mark.dataset.start.split(" ").includes(String(start))) continue;
+          mark.classList.add("chosen");
+          mark.scrollIntoView({ block: "nearest" });
+        }
+      };
+      list.append(make("li", {}, make("button", { type: "button", class: "link", onclick: show }, `line ${line(start)}`), `: ${message}`));
+    }
     return list;
   }
 
+  function counted(tune) {
+    const bars = tune.marks.filter((mark) => mark[2] === "rhythm").length, remarks = tune.marks.filter((mark) => mark[2] === "soft").length;
+    const grammar = tune.marks.length - bars - remarks;
+    const words = [[grammar, "of grammar"], [bars, "of bars"]].filter(([n]) => n).map(([n, of]) => `${n} ${of}`).join(", ");
+    return `ABC, ${words ? `faults: ${words}` : "no faults found"}${remarks ? `; ${remarks} remark${remarks === 1 ? "" : "s"}` : ""}`;
+  }
+
   // What plays a tune: a button and a bar. `score` engraves it if that is not done yet.
-  function player(score, name, longest) {
+  function player(score, name, longest = Infinity, heard = () => {}) {
     const button = make("button", { type: "button", class: "play" }, "▶ Play"), bar = make("progress", { max: 1, value: 0, "aria-label": "Played" });
     button.setAttribute("aria-label", `Play ${name}`);
     button.addEventListener("click", () => {
@@ -85,6 +109,7 @@ const Card = (() => {
         button.textContent = "no notes to play";
         return;
       }
+      heard();
       button.classList.add("playing");
       const lit = new Set();
       const light = (time) => {
@@ -113,7 +138,7 @@ const Card = (() => {
     const hear = () => see().tune ? Score.sounding(engraved.tune, tune.abc) : { notes: [], marks: [] };
     score.addEventListener("near", see);
     near.observe(score);
-    const count = tune.marks.length;
+    const abc = text(tune);
     const card = make("article", { class: "card", tabindex: -1, "data-writer": writer.name, "data-index": tune.index, "aria-label": name },
       make("h4", {}, heading, " ", make("span", { class: "soft" }, `tune ${tune.index}`)),
       make("p", { class: "soft" }, writer.note),
@@ -123,7 +148,7 @@ const Card = (() => {
         make("button", { type: "button", "aria-label": `Download ${name} as MIDI`, onclick: () => save(`${file}.mid`, [].concat(Score.midi(tune.abc)), "audio/midi") }, ".mid")),
       verdicts(tune),
       likeness(tune.copied),
-      make("details", {}, make("summary", {}, `ABC, ${count === 1 ? "1 fault" : `${count || "no"} faults`} found`), text(tune), faults(tune)));
+      make("details", {}, make("summary", {}, counted(tune)), abc, faults(tune, abc)));
     card.addEventListener("engrave", see);
     return card;
   }

@@ -15,7 +15,8 @@
     at("which").value = k;
     at("previous").disabled = k <= 1;
     at("next").disabled = k >= Number(at("which").max);
-    at("first").replaceChildren(...largest.filter((writer) => writer.tunes.length >= k).map((writer) => Card.of(writer, writer.tunes[k - 1])));
+    at("first").replaceChildren(...largest.filter((writer) => writer.tunes.length >= k)
+      .map((writer) => Card.of(writer, writer.tunes[k - 1], writer.kind === "model" ? `Largest ${writer.title}` : writer.title)));
     at("groups").replaceChildren(...groups.map((group) => make("div", { class: "group" },
       make("h3", {}, group, group === "For comparison" ? "" : make("span", { class: "soft" }, ", from small to large")),
       make("div", { class: "strip", tabindex: 0, role: "region", "aria-label": `${group}, tune ${k}` },
@@ -40,6 +41,7 @@
     const most = Math.max(1, ...writers.map((writer) => tunesAfter(writer, prompt).length));
     const k = Math.min(most, Math.max(1, Math.round(Number(at("growing-which").value)) || 1));
     at("growing-which").max = most;
+    at("growing-most").textContent = most;
     at("growing-which").value = k;
     const words = writers.map((writer) => writer.title).join(" and ");
     at("size-words").textContent = words;
@@ -50,15 +52,21 @@
       .map((writer) => Card.of(writer, tunesAfter(writer, prompt)[k - 1])));
   }
 
-  // #writer/k shows that tune.
+  // #writer/k shows that tune, #writer the one that is shown already.
   function follow() {
     const [name, index] = decodeURIComponent(location.hash.slice(1)).split("/");
-    const writer = Data.writers.find((one) => one.name === name), k = Number(index);
+    const writer = Data.writers.find((one) => one.name === name), k = index === undefined ? chosen() : Number(index);
     if (!writer || !(k >= 1 && k <= writer.tunes.length)) return;
     sideBySide(k);
+    engraveAll(); // or what is above it would grow on the way there
     const card = [...at("groups").querySelectorAll(".card")].find((one) => one.dataset.writer === name);
-    card.scrollIntoView({ block: "center", inline: "center" });
+    card.classList.add("chosen");
+    card.scrollIntoView({ block: "start", inline: "center" });
     card.focus({ preventScroll: true });
+  }
+
+  function engraveAll() {
+    document.querySelectorAll("#first .card, #groups .card").forEach((card) => card.dispatchEvent(new Event("engrave")));
   }
 
   at("stepper").hidden = false;
@@ -79,6 +87,6 @@
   Guess.begin();
   addEventListener("hashchange", follow);
   addEventListener("keydown", (event) => { if (event.key === "Escape") Sound.stop(); });
-  addEventListener("beforeprint", () => document.querySelectorAll("#groups .card").forEach((card) => card.dispatchEvent(new Event("engrave"))));
+  addEventListener("beforeprint", engraveAll);
   follow();
 })();

@@ -3,6 +3,7 @@
 const Guess = (() => {
   const LONGEST = 20; // seconds of a tune
   const FEWEST = 16; // notes
+  const ENOUGH = 5; // rounds for an interval to say anything
   const place = document.getElementById("round"), tally = document.getElementById("tally");
   const key = () => `which-is-real: ${Data.study}`;
 
@@ -32,6 +33,7 @@ const Guess = (() => {
 
   function words(rounds) {
     const right = rounds.filter((round) => round.right).length, [low, high] = interval(right, rounds.length);
+    if (rounds.length < ENOUGH) return `${right} of ${rounds.length} right; from ${ENOUGH} rounds on it is said what that shows.`;
     const verdict = low > 0.5 ? "you can tell them apart" : high < 0.5 ? "you take machines for people" : "that may be chance";
     return `${right} of ${rounds.length} right: ${percent(right / rounds.length)}, 95% interval ${percent(low)} to ${percent(high)}; chance is 50%: ${verdict}.`;
   }
@@ -71,33 +73,43 @@ const Guess = (() => {
       return;
     }
     const pair = Math.random() < 0.5 ? [real, made] : [made, real];
-    const row = make("div", { class: "pair" });
+    const row = make("div", { class: "pair" }), said = make("p", { role: "status" }, "Listen to both, then choose.");
+    const again = make("button", { type: "button", class: "another", hidden: true, onclick: round }, "Two more");
+    const choices = [], heard = new Set();
     const answer = (chosen) => {
       Sound.stop();
       const right = chosen === real;
       score.push({ right, writer: made.writer.name });
       store(score);
       show();
+      said.textContent = right ? "Right: these are the two." : "Wrong: the other one is real.";
+      said.className = right ? "good" : "bad";
       row.replaceChildren(...pair.map((one) => Card.of(one.writer, one.tune)));
-      place.append(make("p", { role: "status", class: right ? "good" : "bad" }, right ? "Right." : "Wrong: the other one is real."),
-        make("button", { type: "button", class: "another", onclick: round }, "Two more"));
-      place.querySelector(".another").focus();
+      again.hidden = false;
+      again.focus({ preventScroll: true });
+      place.scrollIntoView({ block: "start" });
     };
     pair.forEach((one, i) => {
       const letter = "AB"[i];
+      const listened = () => {
+        heard.add(letter);
+        for (const choice of choices) choice.disabled = heard.size < 2;
+      };
+      choices.push(make("button", { type: "button", class: "choose", disabled: true, onclick: () => answer(one) }, `${letter} is real`));
       row.append(make("div", { class: "card" },
         make("h4", {}, `Tune ${letter}`),
-        make("div", { class: "player" }, ...Card.player(() => ({ notes: one.notes, marks: [] }), `tune ${letter}`, LONGEST)),
-        make("button", { type: "button", class: "choose", onclick: () => answer(one) }, `${letter} is real`)));
+        make("div", { class: "player" }, ...Card.player(() => ({ notes: one.notes, marks: [] }), `tune ${letter}`, LONGEST, listened)),
+        choices[i]));
     });
-    place.append(row);
+    place.append(make("div", { class: "player" }, said, again), row);
+    row.querySelector(".play").focus({ preventScroll: true });
   }
 
   function begin() {
     score = stored();
     show();
     if (Data.writers.some((writer) => writer.kind === "real")) {
-      place.append(make("button", { type: "button", id: "start-guessing", onclick: round }, "Play me two tunes"));
+      place.append(make("button", { type: "button", id: "start-guessing", onclick: round }, "Begin"));
     } else {
       document.getElementById("guess-words").textContent =
         "This page was made from a record that holds no real tunes; where the study was run, its gallery has them.";

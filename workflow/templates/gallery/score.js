@@ -4,6 +4,7 @@ const Score = (() => {
   const WIDTH = 560; // of the staff, in abcjs's units; the picture takes the width of its card
   const SPEED = 120; // beats a minute, where a tune gives no tempo
   const LONGEST = 600; // seconds
+  const SMALLEST = 0.7; // of its size that a title may be set in
 
   // A text without directives. Every character stays where it is, so that places in it hold.
   function inert(abc) {
@@ -24,8 +25,22 @@ const Score = (() => {
       element.textContent = "abcjs cannot engrave this text.";
     }
     const picture = element.querySelector("svg");
-    if (picture) picture.setAttribute("aria-label", `Score of ${title}`);
+    if (picture) {
+      picture.setAttribute("aria-label", `Score of ${title}`);
+      picture.querySelectorAll(".abcjs-debug-msg").forEach((message) => message.remove());
+      picture.querySelectorAll("text").forEach((text) => fit(text, picture.viewBox.baseVal.width));
+    }
     return tune;
+  }
+
+  // A title that is wider than the score is set smaller, and cut if that is not enough.
+  function fit(text, width) {
+    const wide = text.getBBox().width;
+    if (wide < 0.99 * width) return;
+    const scale = Math.min(1, Math.max(SMALLEST, 0.98 * width / wide)), piece = text.querySelector("tspan") ?? text;
+    text.setAttribute("font-size", scale * Number.parseFloat(text.getAttribute("font-size")));
+    const share = 0.98 * width / (wide * scale);
+    if (share < 1) piece.textContent = `${piece.textContent.slice(0, Math.floor(share * piece.textContent.length) - 2)}…`;
   }
 
   // What sounds in a tune: its notes for `Sound`, and the marks of the score by time. Chord symbols are silent.
