@@ -36,4 +36,5 @@ rule all:
         "<results>/model_card.md",
         f"{CORPUS}/corpus.pdf",
         lost_results,
+        ON_DEMAND,
         "<results>/forecast.json" if config["targets"] and Path(REGISTERED).exists() else [],

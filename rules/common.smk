@@ -302,6 +302,12 @@ def raw_listing(wildcards):
 REPORTS_WHAT_IS_THERE = (
     any(word.split("=")[0] == "--report" for word in sys.argv) and "--report-after-run" not in sys.argv
 )
+# What is made when it is asked for, and is in a report if it is there.
+ON_DEMAND = [
+    path
+    for path in (f"{RESULTS}/{name}" for name in ("gallery/index.html", "lr_transfer.png", "ablations.png"))
+    if REPORTS_WHAT_IS_THERE and Path(path).exists()
+]
 
 
 def reported(path, category, label, caption=None):

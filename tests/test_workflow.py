@@ -59,17 +59,29 @@ def test_a_second_run_does_nothing(study):
 
 
 def test_a_report_opens_on_the_findings_and_has_what_is_there_under_its_label(study):
-    """Of a study of which a file is gone, too: one that was made in part."""
+    """Of a study of which a file is gone, too: one that was made in part; and with a figure that was asked for."""
     gone = study.folder / "results" / "strata.csv"
     kept = gone.rename(gone.with_suffix(".kept"))
+    asked_for = study.folder / "results" / "lr_transfer.png"
+    shutil.copy(study.folder / "results" / "scaling_plot.png", asked_for)
     try:
         assert "Report created" in study.run("--report", "report.html")
     finally:
         kept.rename(gone)
+        asked_for.unlink()
     page = (study.folder / "report.html").read_text()
     (shown,) = re.findall(r"^\s*var results = (\{.*\});?$", page, re.MULTILINE)
     shown = json.loads(shown)
-    names = {"scaling_plot", "loss_surface", "loss_curves", "loss_compute", "loss_places", "validity", "copying"}
+    names = {
+        "lr_transfer",
+        "scaling_plot",
+        "loss_surface",
+        "loss_curves",
+        "loss_compute",
+        "loss_places",
+        "validity",
+        "copying",
+    }
     tables = {f"results/{name}" for name in ("runs.csv", "curves.csv", "writing.csv", "fit.json")}
     pictures = {f"results/{name}.png" for name in names} | {"data/corpora/raw/corpus.png"}
     assert set(shown) == tables | pictures | {"results/summary.html"}
