@@ -25,10 +25,11 @@ rule gallery:
     input:
         tables=[f"{TABLES}/{table}" for table in ("runs.csv", "writing.csv", "fit.json")],
         writers=gallery_sources,
-        abcjs=rules.abcjs.output,
+        abcjs=rules.abcjs.output[0],
+        abcjs_licence=rules.abcjs.output[1],
         templates=templates("gallery"),
     output:
-        reported("<results>/gallery/index.html", "Tunes", "Gallery: what each model writes", caption="gallery"),
+        page=reported("<results>/gallery/index.html", "Tunes", "Gallery: what each model writes", caption="gallery"),
         licence="<results>/gallery/abcjs-LICENSE.md",
     log:
         "<results>/logs/gallery.log",
@@ -40,10 +41,10 @@ rule gallery:
     shell:
         """
         python -m workflow.scripts.write_gallery {params.flags} \
-            --abcjs {input.abcjs[0]:q} \
-            --output {output[0]:q} \
+            --abcjs {input.abcjs:q} \
+            --output {output.page:q} \
             >{log} 2>&1
-        cp {input.abcjs[1]:q} {output.licence:q}
+        cp {input.abcjs_licence:q} {output.licence:q}
         """
 
 
@@ -61,7 +62,7 @@ rule model_card:
         "../envs/environment.yaml"
     params:
         code=code("write_model_card"),
-        folder=f"{RESULTS}/models",
+        results=subpath(output[0], parent=True),
     shell:
         """
         python -m workflow.scripts.write_model_card \
@@ -69,7 +70,7 @@ rule model_card:
             --writing {input.writing:q} \
             --corpus {input.corpus:q} \
             --configs {input.configs:q} \
-            --folder {params.folder:q} \
+            --results {params.results:q} \
             --output {output:q} \
             >{log} 2>&1
         """

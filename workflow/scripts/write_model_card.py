@@ -18,11 +18,11 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--writing", required=True, help="table of what was written")
     parser.add_argument("--corpus", required=True, help="corpus.json of the corpus that the runs learnt from")
     parser.add_argument("--configs", nargs="*", default=[], help="config.json of runs, if they are here")
-    parser.add_argument("--folder", default="results/models", help="where the runs are")
+    parser.add_argument("--results", default="results", help="folder of the study's results")
     parser.add_argument("--output", required=True, help="page to write")
     args = parser.parse_args(argv)
     configs = [read_json(path) for path in args.configs]
-    page = card(read_csv(args.runs), read_csv(args.writing), read_json(args.corpus), configs, args.folder)
+    page = card(read_csv(args.runs), read_csv(args.writing), read_json(args.corpus), configs, f"{args.results}/models")
     write_text(args.output, page)
 
 
