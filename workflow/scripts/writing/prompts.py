@@ -11,6 +11,8 @@ from workflow.scripts.base.files import read_json
 from workflow.scripts.corpus.options import Cleaning
 from workflow.scripts.corpus.tokenizer import BEGIN, Tokenizer, base_letter
 from workflow.scripts.grammar.checker import parse
+from workflow.scripts.midi.convert import Converter
+from workflow.scripts.midi.errors import ConversionError
 from workflow.scripts.notation.clean import END, START, clean_tunes, drop_table, find_tunes
 from workflow.scripts.reading.pieces import whole_text
 
@@ -80,9 +82,6 @@ def own_tune(path: str | Path, tokenizer: Tokenizer) -> str:
 
 def of_midi(path: str | Path, data: bytes) -> str:
     """The ABC of a MIDI file, as `prepare` converts it."""
-    from workflow.scripts.midi.convert import Converter
-    from workflow.scripts.midi.errors import ConversionError
-
     try:
         with Converter() as converter:
             return converter.convert(data).abc.decode()
