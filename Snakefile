@@ -33,6 +33,8 @@ rule all:
     input:
         expand("<results>/{figure}.pdf", figure=FIGURES),
         "<results>/summary.md",
+        "<results>/model_card.md",
         f"{CORPUS}/corpus.pdf",
         lost_results,
+        ON_DEMAND,
         "<results>/forecast.json" if config["targets"] and Path(REGISTERED).exists() else [],

@@ -9,7 +9,7 @@ rule writing_table:
         style=expand("{writer}/style.json", writer=SAMPLED_DIRS + BASELINE_DIRS),
         copying=expand("{writer}/copying.json", writer=SAMPLED_DIRS + BASELINE_DIRS),
     output:
-        "<results>/writing.csv",
+        reported("<results>/writing.csv", "Tables", "Writers: validity, style and copies of what each wrote"),
     log:
         "<results>/logs/writing_table.log",
     conda:
@@ -34,9 +34,9 @@ rule runs_table:
         perplexity=expand("{run}/perplexity.json", run=RUN_DIRS),
         writing="<results>/writing.csv",
     output:
-        runs="<results>/runs.csv",
-        curves="<results>/curves.csv",
-        strata="<results>/strata.csv",
+        runs=reported("<results>/runs.csv", "Tables", "Runs: size, tokens, FLOP, losses and validity"),
+        curves=reported("<results>/curves.csv", "Tables", "Curves: validation loss on the way"),
+        strata=reported("<results>/strata.csv", "Tables", "Strata: losses by kind of tune and place in it"),
     log:
         "<results>/logs/runs_table.log",
     conda:
@@ -62,7 +62,7 @@ rule fit:
     input:
         runs="<results>/runs.csv",
     output:
-        "<results>/fit.json",
+        reported("<results>/fit.json", "Tables", "Fit: every law with its intervals, and the verdicts"),
     log:
         "<results>/logs/fit.log",
     conda:
@@ -101,6 +101,7 @@ rule ngram_loss:
         """
 
 
+# The page shows the figures, so that one job makes them all.
 rule plots:
     input:
         runs="<results>/runs.csv",
@@ -109,25 +110,48 @@ rule plots:
         strata="<results>/strata.csv",
         writing="<results>/writing.csv",
         ngrams="<results>/baselines.csv" if config["ngram_orders"] else [],
+        corpus=f"{CORPUS}/corpus.json",
+        tokenizer=f"{CORPUS}/tokenizer.json",
+        picture=f"{CORPUS}/corpus.png",
+        words_of_picture=f"{CORPUS}/captions/corpus.md",
+        captions=files_of_workflow(*(f"report/{figure}.rst" for figure in [*FIGURES, "corpus"])),
+        templates=templates("summary"),
     output:
-        [figure_in_report(name) for name in FIGURES],
         expand("<results>/captions/{figure}.{suffix}", figure=FIGURES, suffix=("md", "tex")),
+        expand("<results>/tables/{table}.{suffix}", table=TABLES_SHOWN, suffix=("csv", "tex", "md")),
         expand("<results>/{figure}.pdf", figure=FIGURES),
+        figures=[reported(f"<results>/{name}.png", "Figures", label) for name, label in FIGURES.items()],
+        summary="<results>/summary.md",
+        page=reported("<results>/summary.html", "Findings", "The study on one page"),
     log:
         "<results>/logs/plots.log",
     conda:
         "../envs/environment.yaml"
     params:
         flags=figure_flags,
-        code=code("plot_scaling"),
-        folder=subpath(output[-1], parent=True),
+        code=code("plot_scaling", "write_summary"),
+        folder=subpath(output.summary, parent=True),
         tables=subpath(input.runs, parent=True),
+        prompts=json.dumps(config["prompts"]),
+        ngrams=lambda wildcards, input: f"--ngrams {shlex.quote(input.ngrams)}" if input.ngrams else "",
     shell:
         """
-        python -m workflow.scripts.plot_scaling {params.flags} \
-            --results_dir {params.folder:q} \
-            --tables {params.tables:q} \
-            >{log} 2>&1
+        (
+            python -m workflow.scripts.plot_scaling {params.flags} \
+                --results_dir {params.folder:q} \
+                --tables {params.tables:q}
+            python -m workflow.scripts.write_summary {params.ngrams} \
+                --prompts {params.prompts:q} \
+                --runs {input.runs:q} \
+                --fit {input.fit:q} \
+                --writing {input.writing:q} \
+                --strata {input.strata:q} \
+                --corpus {input.corpus:q} \
+                --figures {output.figures:q} {input.picture:q} \
+                --tables_dir {params.folder:q}/tables \
+                --output {output.summary:q} \
+                --html {output.page:q}
+        ) >{log} 2>&1
         """
 
 
@@ -157,46 +181,6 @@ rule figures:
         """
 
 
-rule summary:
-    input:
-        runs="<results>/runs.csv",
-        fit="<results>/fit.json",
-        writing="<results>/writing.csv",
-        corpus=f"{CORPUS}/corpus.json",
-        tokenizer=f"{CORPUS}/tokenizer.json",
-        strata="<results>/strata.csv",
-        ngrams="<results>/baselines.csv" if config["ngram_orders"] else [],
-    output:
-        expand("<results>/tables/{table}.{suffix}", table=TABLES_SHOWN, suffix=("csv", "tex", "md")),
-        page=report(
-            "<results>/summary.md",
-            caption="../workflow/report/summary.rst",
-            category="Tables",
-        ),
-    log:
-        "<results>/logs/summary.log",
-    conda:
-        "../envs/environment.yaml"
-    params:
-        code=code("write_summary"),
-        prompts=json.dumps(config["prompts"]),
-        ngrams=lambda wildcards, input: f"--ngrams {shlex.quote(input.ngrams)}" if input.ngrams else "",
-        folder=subpath(output[0], parent=True),
-    shell:
-        """
-        python -m workflow.scripts.write_summary \
-            --prompts {params.prompts:q} \
-            --runs {input.runs:q} \
-            --fit {input.fit:q} \
-            --writing {input.writing:q} \
-            --corpus {input.corpus:q} \
-            --strata {input.strata:q} {params.ngrams} \
-            --tables_dir {params.folder:q} \
-            --output {output.page:q} \
-            >{log} 2>&1
-        """
-
-
 rule lr_transfer:
     input:
         config=expand("{run}/config.json", run=TRIAL_DIRS),
@@ -204,11 +188,7 @@ rule lr_transfer:
     output:
         table="<results>/lr_transfer.csv",
         summary="<results>/lr_transfer.json",
-        figure=report(
-            "<results>/lr_transfer.png",
-            caption="../workflow/report/lr_transfer.rst",
-            category="Figures",
-        ),
+        figure=reported("<results>/lr_transfer.png", "Figures", "Trials of learning rates"),
         captions=expand("<results>/captions/lr_transfer.{suffix}", suffix=("md", "tex")),
         pdf="<results>/lr_transfer.pdf",
     log:
@@ -237,11 +217,7 @@ rule ablations:
     output:
         table="<results>/ablations.csv",
         summary="<results>/ablations.json",
-        figure=report(
-            "<results>/ablations.png",
-            caption="../workflow/report/ablations.rst",
-            category="Figures",
-        ),
+        figure=reported("<results>/ablations.png", "Figures", "Trials of other settings"),
         captions=expand("<results>/captions/ablations.{suffix}", suffix=("md", "tex")),
         pdf="<results>/ablations.pdf",
     log:

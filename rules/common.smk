@@ -40,15 +40,16 @@ RESULTS = config.get("pathvars", {}).get("results", "results")
 CORPUS_FILES = [f"{CORPUS}/{split}.{part}" for split in SPLITS for part in ("bin", "idx")] + [
     f"{CORPUS}/tokenizer.json"
 ]
-FIGURES = [
-    "scaling_plot",
-    "loss_surface",
-    "loss_curves",
-    "loss_compute",
-    "loss_places",
-    "validity",
-    "copying",
-]
+# Each with what it is called in `snakemake --report`; the first is the one that a study is shown by.
+FIGURES = {
+    "scaling_plot": "Test loss against size, with the fitted laws",
+    "loss_surface": "Test loss over size and tokens, and the best size for each FLOP",
+    "loss_curves": "Validation loss on the way",
+    "loss_compute": "Test loss against training FLOP",
+    "loss_places": "Test loss by place in the tune",
+    "validity": "Shares of tunes that pass each check",
+    "copying": "How near to training tunes the written ones are",
+}
 TABLES_SHOWN = ["runs", "laws", "losses", "validity", "style"]
 BUDGETS = sorted(config["tokens"])
 RUN = "<results>/models/{model}/{tokens}-seed{seed}"
@@ -85,8 +86,9 @@ launch = (
 )
 
 # Asked here because Snakemake deletes the outputs of a rule before it runs it, and because it would take old results for
-# sources and call everything up to date. `figures` alone needs no corpus.
-SOURCE_AWAY = "figures" not in sys.argv and ask(study.source_away, config, CORPUS)
+# sources and call everything up to date. `figures` alone needs no corpus, nor does the gallery of a study on record.
+OF_RECORD = {"figures"} | ({f"{RESULTS}/gallery/index.html"} if TABLES != RESULTS else set())
+SOURCE_AWAY = not OF_RECORD.intersection(sys.argv) and ask(study.source_away, config, CORPUS)
 # What training takes, by model, if the study was planned (workflow.scripts.plan).
 PLAN, PLAN_OF_ANOTHER = cost.read_plan(
     Path(RESULTS, "plan.json"),
@@ -312,16 +314,61 @@ def raw_listing(wildcards):
     return digest_of_many_files()
 
 
-def figure_in_report(name):
-    """A figure with its own one-sentence caption in `snakemake --report`."""
-    return report(
-        f"<results>/{name}.png",
-        caption=f"../workflow/report/{name}.rst",
-        category="Figures",
-    )
+# A report of a study that was made in part is one of what is there: Snakemake refuses one of which a file is missing.
+REPORTS_WHAT_IS_THERE = (
+    any(word.split("=")[0] == "--report" for word in sys.argv) and "--report-after-run" not in sys.argv
+)
+# What is made when it is asked for, and is in a report if it is there.
+ON_DEMAND = [
+    path
+    for path in (f"{RESULTS}/{name}" for name in ("gallery/index.html", "lr_transfer.png", "ablations.png"))
+    if REPORTS_WHAT_IS_THERE and Path(path).exists()
+]
+
+
+def reported(path, category, label, caption=None):
+    """A file that `snakemake --report` shows under this label, with the caption in workflow/report, which has its name."""
+    if REPORTS_WHAT_IS_THERE and not Path(path.replace("<results>", RESULTS)).exists():
+        return path
+    caption = f"../workflow/report/{caption or Path(path).stem}.rst"
+    return report(path, caption=caption, category=category, labels={category.removesuffix("s"): label})
+
+
+def files_of_workflow(*patterns):
+    """Files of workflow/ that a job reads and whose content it depends on, relative: a study may be moved."""
+    folder = Path(workflow.basedir, "workflow")
+    return sorted(os.path.relpath(path) for pattern in patterns for path in folder.glob(pattern))
+
+
+# Writers that the gallery shows: of each model the first seed, and the baselines; or None of a study not run here.
+SHOWN = (
+    [folder for folder in SAMPLED_DIRS if folder.endswith(f"-seed{config['seeds'][0]}")]
+    + [
+        f"<results>/targets/{run}"
+        for run in study.targets(config)
+        if Path(RESULTS, "targets", run, "validity.json").exists()
+    ]
+    + BASELINE_DIRS
+    if TABLES == RESULTS
+    else None
+)
+
+
+def gallery_sources(wildcards):
+    """The files that stand for what the gallery shows."""
+    if SHOWN is None:
+        return [str(path) for path in sorted(Path(TABLES, "samples").glob("*.abc"))]
+    return expand("{writer}/{file}.json", writer=SHOWN, file=("validity", "copying"))
+
+
+def gallery_flags(wildcards, input):
+    """The study, and whose tunes are shown."""
+    flags = ["--study", Path(RESULTS).name if RESULTS != "results" else "default", "--tables", TABLES]
+    if SHOWN is not None:
+        flags += ["--writers", *dict.fromkeys(folders_of(path for path in input.writers))]
+    return shlex.join(map(str, flags))
 
 
 def templates(page):
-    """Files of workflow/templates that a page is made of, whose content its job depends on."""
-    folder = Path(workflow.basedir, "workflow", "templates")
-    return sorted(map(str, [*folder.glob("page.*"), *folder.glob(f"{page}/*")]))
+    """The templates that a page is made of."""
+    return files_of_workflow("templates/page.*", f"templates/{page}/*")

@@ -37,11 +37,7 @@ rule plot_corpus:
     input:
         corpus=f"{CORPUS}/corpus.json",
     output:
-        figure=report(
-            f"{CORPUS}/corpus.png",
-            caption="../workflow/report/corpus.rst",
-            category="Corpus",
-        ),
+        figure=reported(f"{CORPUS}/corpus.png", "Figures", "What the corpus is made of"),
         captions=expand(f"{CORPUS}/captions/corpus.{{suffix}}", suffix=("md", "tex")),
         pdf=f"{CORPUS}/corpus.pdf",
     log:

@@ -112,6 +112,29 @@ rule reference_page:
         """
 
 
+# What the corpora hold and have too much of, from what is recorded of them.
+rule data_statement:
+    input:
+        default="docs/default-study/corpus.json",
+        reference="docs/reference-study/corpus.json",
+    output:
+        "docs/data-statement.md",
+    log:
+        "<results>/logs/data_statement.log",
+    conda:
+        "../envs/environment.yaml"
+    params:
+        code=code("write_data_statement"),
+    shell:
+        """
+        python -m workflow.scripts.write_data_statement \
+            --default {input.default:q} \
+            --reference {input.reference:q} \
+            --output {output:q} \
+            >{log} 2>&1
+        """
+
+
 # Asks the programs that are installed, and records what they say in docs/checker/programs.json. It has no output, so that
 # the page can be written where they are not.
 rule compare_programs:
@@ -124,4 +147,22 @@ rule compare_programs:
     shell:
         """
         python -m workflow.scripts.compare_programs --output docs/checker/programs.json >{log} 2>&1
+        """
+
+
+# The README's tune: the third of the largest model of the reference study, whatever it is like.
+rule tune_picture:
+    input:
+        "docs/reference-study/samples/modern_6m.abc",
+    output:
+        "docs/reference-study/tune.svg",
+    log:
+        "<results>/logs/tune_picture.log",
+    conda:
+        "../envs/environment.yaml"
+    params:
+        code=code("engrave"),
+    shell:
+        """
+        python -m workflow.scripts.engrave --book {input:q} --tune 3 --output {output:q} >{log} 2>&1
         """

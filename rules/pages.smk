@@ -1,1 +1,76 @@
-# Needs what was written, judged and fitted; makes pages of HTML to look at.
+# Needs what was written, judged and fitted; makes pages to look at.
+
+
+# What engraves and times tunes in a browser; npm fetches it once, and compares it with the hash in its lock file.
+rule abcjs:
+    input:
+        expand("workflow/abcjs/{file}", file=("package.json", "package-lock.json")),
+    output:
+        expand("data/abcjs/{file}", file=("abcjs-basic-min.js", "LICENSE.md")),
+    log:
+        "<results>/logs/abcjs.log",
+    conda:
+        "../envs/environment.yaml"
+    params:
+        code=code("install_abcjs"),
+        folder=subpath(output[0], parent=True),
+    shell:
+        """
+        python -m workflow.scripts.install_abcjs --output {params.folder:q} >{log} 2>&1
+        """
+
+
+# Of a study that is recorded and was not run here, the tunes on record.
+rule gallery:
+    input:
+        tables=[f"{TABLES}/{table}" for table in ("runs.csv", "writing.csv", "fit.json")],
+        writers=gallery_sources,
+        abcjs=rules.abcjs.output[0],
+        abcjs_licence=rules.abcjs.output[1],
+        templates=templates("gallery"),
+    output:
+        page=reported("<results>/gallery/index.html", "Tunes", "Gallery: what each model writes", caption="gallery"),
+        licence="<results>/gallery/abcjs-LICENSE.md",
+    log:
+        "<results>/logs/gallery.log",
+    conda:
+        "../envs/environment.yaml"
+    params:
+        code=code("write_gallery"),
+        flags=gallery_flags,
+    shell:
+        """
+        python -m workflow.scripts.write_gallery {params.flags} \
+            --abcjs {input.abcjs:q} \
+            --output {output.page:q} \
+            >{log} 2>&1
+        cp {input.abcjs_licence:q} {output.licence:q}
+        """
+
+
+rule model_card:
+    input:
+        runs="<results>/runs.csv",
+        writing="<results>/writing.csv",
+        corpus=f"{CORPUS}/corpus.json",
+        configs=expand("{run}/config.json", run=SAMPLED_DIRS),
+    output:
+        "<results>/model_card.md",
+    log:
+        "<results>/logs/model_card.log",
+    conda:
+        "../envs/environment.yaml"
+    params:
+        code=code("write_model_card"),
+        results=subpath(output[0], parent=True),
+    shell:
+        """
+        python -m workflow.scripts.write_model_card \
+            --runs {input.runs:q} \
+            --writing {input.writing:q} \
+            --corpus {input.corpus:q} \
+            --configs {input.configs:q} \
+            --results {params.results:q} \
+            --output {output:q} \
+            >{log} 2>&1
+        """

@@ -27,6 +27,7 @@ rule train:
         launch=launch,
         device=config["device"],
         checkpoint_seconds=str(config["checkpoint_seconds"]),
+        tensorboard=str(config["tensorboard"]),
     params:
         flags=train_flags,
         code=model_code("train"),
@@ -45,6 +46,7 @@ rule train:
             --device {resources.device} \
             --vram_mb {resources.vram_mb} \
             --checkpoint_seconds {resources.checkpoint_seconds} \
+            --tensorboard {resources.tensorboard} \
             --threads {threads} \
             --wait \
             >{log} 2>&1

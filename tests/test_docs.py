@@ -132,7 +132,7 @@ def test_a_citation_that_has_no_entry_is_noticed():
 def test_every_work_that_is_cited_is_in_the_list_of_references():
     pages = {path for pattern in CITING for path in ROOT.glob(pattern)} - {REFERENCES, Path(__file__)}
     cited = {str(path.relative_to(ROOT)): citations(path.read_text(encoding="utf-8")) for path in sorted(pages)}
-    assert cited["README.md"] == {(("cuthbert", "ariza"), "2010")}
+    assert (("cuthbert", "ariza"), "2010") in cited["README.md"]
     assert {path: names for path in cited if (names := missing(cited[path]))} == {}
 
 

@@ -25,7 +25,8 @@ ALLOWED: dict[str, set[str]] = {
     "models": {"base", "machine", "kernels", "corpus"},
     "evaluation": {"base", "machine", "grammar", "notation", "corpus", "models"},
     "training": {"base", "machine", "notation", "corpus", "models", "evaluation"},
-    "writing": {"base", "machine", "kernels", "grammar", "notation", "reading", "corpus", "models"},
+    "writing": {"base", "machine", "kernels", "grammar", "notation", "midi", "reading", "corpus", "models"},
+    "gallery": {"base", "pages", "grammar", "findings", "writing"},
     "manual": {"base", "machine", "grammar", "writing", "findings", "figures", "evaluation", "training", "tables"},
 }
 
@@ -52,6 +53,7 @@ def test_commands_know_no_other_command():
         "study": {"prepare", "study_config"},
         "plan": {"study", "study_config"},
         "register": {"study", "study_config"},
+        "watch": {"study", "study_config"},
     }
 
 

@@ -12,6 +12,8 @@ import yaml
 from tests import forked
 from tests.conftest import ROOT
 from tests.small_study import MODELS, STUDY, Study, another_value, copy_of
+from workflow.scripts import watch
+from workflow.scripts.base.errors import InputError
 from workflow.scripts.corpus import options as corpus_options
 from workflow.scripts.training import options as training_options
 from workflow.scripts.writing import options as writing_options
@@ -19,7 +21,7 @@ from workflow.scripts.writing import options as writing_options
 pytestmark = pytest.mark.slow
 
 WRITERS = MODELS + 2  # baselines write, too
-TABLES = {"writing_table": 1, "runs_table": 1, "fit": 1, "plots": 1, "summary": 1}
+TABLES = {"writing_table": 1, "runs_table": 1, "fit": 1, "plots": 1, "model_card": 1}
 JUDGES = {"judge": MODELS} | TABLES
 EVALUATIONS = {"evaluate": MODELS} | JUDGES
 
@@ -39,7 +41,8 @@ def test_every_run_has_a_row_with_a_finite_loss(study):
     assert prompts["real"] == prompts["ngram4"] == {""}
     assert prompts["gpt_a"] == prompts["lstm_a"] == {"", "key_and_meter", "two_voices", "title_and_rhythm"}
     for name in ("scaling_plot.pdf", "scaling_plot.png", "validity.pdf", "copying.pdf", "loss_places.pdf",
-                 "strata.csv", "fit.json", "summary.md", "captions/scaling_plot.md", "tables/runs.tex"):  # fmt: skip
+                 "strata.csv", "fit.json", "summary.md", "summary.html", "model_card.md", "captions/scaling_plot.md",
+                 "tables/runs.tex"):  # fmt: skip
         assert (study.folder / "results" / name).stat().st_size > 500
     ngrams = pd.read_csv(study.folder / "results" / "baselines.csv")
     assert ngrams["order"].tolist() == [4]
@@ -57,6 +60,55 @@ def test_an_architecture_of_one_size_has_no_law_and_stops_no_study(study):
 
 def test_a_second_run_does_nothing(study):
     assert "Nothing to be done" in study.run()
+
+
+def test_a_report_opens_on_the_findings_and_has_what_is_there_under_its_label(study):
+    """Of a study of which a file is gone, too: one that was made in part; and with a figure that was asked for."""
+    gone = study.folder / "results" / "strata.csv"
+    kept = gone.rename(gone.with_suffix(".kept"))
+    asked_for = study.folder / "results" / "lr_transfer.png"
+    shutil.copy(study.folder / "results" / "scaling_plot.png", asked_for)
+    try:
+        assert "Report created" in study.run("--report", "report.html")
+    finally:
+        kept.rename(gone)
+        asked_for.unlink()
+    page = (study.folder / "report.html").read_text()
+    (shown,) = re.findall(r"^\s*var results = (\{.*\});?$", page, re.MULTILINE)
+    shown = json.loads(shown)
+    names = {
+        "lr_transfer",
+        "scaling_plot",
+        "loss_surface",
+        "loss_curves",
+        "loss_compute",
+        "loss_places",
+        "validity",
+        "copying",
+    }
+    tables = {f"results/{name}" for name in ("runs.csv", "curves.csv", "writing.csv", "fit.json")}
+    pictures = {f"results/{name}.png" for name in names} | {"data/corpora/raw/corpus.png"}
+    assert set(shown) == tables | pictures | {"results/summary.html"}
+    assert all(file["labels"] and file["caption"] for file in shown.values())
+    (opening,) = re.findall(r"^\s*var workflow_desc = (\".*\");?$", page, re.MULTILINE)
+    summary = (study.folder / "results" / "summary.md").read_text()
+    assert summary.splitlines()[2].removeprefix("- ") in json.loads(opening)
+    assert 'src="data:image/png;base64,' in json.loads(opening)
+
+
+def test_watch_writes_the_table_once_where_nobody_looks(study, capsys):
+    """Of a finished study; and of the default one, whose runs are known before they have a folder."""
+    watch.main([str(study.folder / "results")])
+    head, _, *rows = capsys.readouterr().out.splitlines()
+    assert head.startswith("8 runs: 4 judged, 4 scored; 100% of their ")
+    losses = pd.read_csv(study.folder / "results/runs.csv").set_index(["model", "tokens"])["test_loss"]
+    assert sorted(row.split()[0] for row in rows) == sorted(f"{m}/{t}-seed0" for m, t in losses.index)
+    for row in rows:
+        model, tokens = row.split("-seed")[0].split("/")
+        assert f"{losses[model, int(tokens)]:.3f}" in row
+    with pytest.raises(InputError, match="is no folder"):
+        watch.main([str(study.folder / "nowhere")])
+    assert len(watch.planned_in(ROOT / "results")) == 80
 
 
 def test_a_copied_and_touched_study_is_up_to_date(study, tmp_path):
@@ -96,9 +148,10 @@ def test_comments_and_docstrings_rerun_nothing(study):
         ("models/layers/decoder", "c.vocab_size", "c.vocab_size + 0", EVALUATIONS),
         ("evaluation/perplexity", "round(6)", "round(5)", EVALUATIONS),
         ("sample_ngram", "default=8", "default=9", {"sample_ngram": 1, "judge": 1} | TABLES),
-        ("laws/line", "** 2", "** 3", {"fit": 1, "plots": 1, "summary": 1}),
+        ("laws/line", "** 2", "** 3", {"fit": 1, "plots": 1}),
         ("figures/losses", "1.25 *", "1.35 *", {"plots": 1}),
         ("figures/look", '"font.size": 9', '"font.size": 8', {"plots": 1, "plot_corpus": 1}),
+        ("figures/summary", "CEILING = 0.97", "CEILING = 0.98", {"plots": 1, "model_card": 1}),
     ],
 )
 def test_an_operator_reruns_exactly_the_jobs_that_run_it(study, module, old, new, jobs):
@@ -114,7 +167,9 @@ def test_it_runs_again_what_reads_a_key_whatever_its_new_value(study):
     first_job |= dict.fromkeys(training_options.CONFIG_OPTIONS, "train")
     first_job |= dict.fromkeys(writing_options.CONFIG_OPTIONS, "evaluate")
     first_job |= {"corpus_name": "prepare", "baseline_samples": "draw_real", "figure_width": "plot_corpus"}
-    first_job |= dict.fromkeys(("threads_per_job", "device", "checkpoint_seconds", "gpus_per_job", "share_gpus"))
+    first_job |= dict.fromkeys(
+        ("threads_per_job", "device", "checkpoint_seconds", "tensorboard", "gpus_per_job", "share_gpus")
+    )
     unused = ("lr_transfer_seed", "lr_transfer_tokens", "learning_rate_tokens", "ablation_tokens")
     first_job |= dict.fromkeys((*unused, "recorded", "keep_recorded"))
     first_job |= {"block_size": "train"}

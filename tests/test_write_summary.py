@@ -6,6 +6,7 @@ import shutil
 
 import pandas as pd
 import pytest
+from markupsafe import escape
 
 from tests.conftest import ROOT
 from workflow.scripts import fit_scaling, write_summary
@@ -41,6 +42,23 @@ def study(tmp_path):
 
 def test_the_recorded_page_is_what_the_command_writes(study):
     assert study() == (STUDY / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_page_of_html_has_every_number_and_the_figures_with_their_captions(study):
+    page = study("--html", str(study.folder / "summary.html"), "--figures",
+                 str(STUDY / "scaling_plot.png"), str(STUDY / "validity.png"))  # fmt: skip
+    html = (study.folder / "summary.html").read_text(encoding="utf-8")
+    cells = {cell for line in page.splitlines() if line.startswith("|") for cell in line.strip("| ").split(" | ")}
+    assert {cell for cell in cells - {"---"} if f">{escape(cell)}</t" not in html} == set()
+    assert html.count('src="data:image/png;base64,') == 2
+    for name in ("scaling_plot", "validity"):
+        caption, alt = (STUDY / f"captions/{name}.md", ROOT / f"workflow/report/{name}.rst")
+        assert f"<figcaption>{escape(caption.read_text(encoding='utf-8').strip())}</figcaption>" in html
+        assert f'alt="{escape(" ".join(alt.read_text(encoding="utf-8").split()))}"' in html
+    opening = html.split("<!-- findings -->")[1].split("<!-- end of findings -->")[0]
+    assert page.splitlines()[2].removeprefix("- ") in opening
+    assert opening.count("<figure") == 1
+    assert max(map(len, html.splitlines())) < 10_000  # or Snakemake's report does without
 
 
 def test_a_prompt_that_no_model_can_read_is_told(study):

@@ -14,16 +14,15 @@ from pathlib import Path
 
 from workflow.scripts.base import cli
 from workflow.scripts.base.errors import InputError
-from workflow.scripts.base.files import atomic_path, write_text
+from workflow.scripts.base.files import CAPTIONS, atomic_path, write_text
 
 NEEDED = "runs.csv"
 TABLES = (
     "fit.json", "curves.csv", "strata.csv", "writing.csv", "baselines.csv", "registered.json", "forecast.json",
     "lr_transfer.csv", "lr_transfer.json", "ablations.csv", "ablations.json", "plan.json", "targets/runs.csv",
-    "targets/curves.csv", "targets/strata.csv", "targets/writing.csv",
+    "targets/curves.csv", "targets/strata.csv", "targets/writing.csv", "model_card.md",
 )  # fmt: skip
 OF_CORPUS = ("corpus.json", "corpus.png")
-CAPTIONS = "captions"  # of the figures, in words
 TUNES = 3  # of each model, as they were drawn: the first ones
 
 

@@ -7,8 +7,9 @@ Sample k of a seed is the same however many are drawn, on the same hardware and 
 Wide models write in bfloat16 where the hardware multiplies it natively, and then other tunes than in float32.
 For a model with byte-pair encoding a prompt best ends with a blank, a bar line or a line, as its tokens do.
 
-Example:
+Examples:
   python -m workflow.scripts.sample --checkpoint_dir checkpoints/debug_tiny --prompt "M:4/4\\nK:C\\n" --num_samples 5
+  python -m workflow.scripts.sample --checkpoint_dir results/models/lstm_xl/1048576-seed0 --continue my.abc
 """
 
 from argparse import Namespace
@@ -24,7 +25,7 @@ from workflow.scripts.machine.options import add_machine_flags
 from workflow.scripts.models.stored import load_model
 from workflow.scripts.writing.generate import ROWS, generate, ready_to_write
 from workflow.scripts.writing.options import Sampling
-from workflow.scripts.writing.prompts import begun, read_prompt, read_prompt_set, with_reference_number
+from workflow.scripts.writing.prompts import begun, own_tune, read_prompt, read_prompt_set, with_reference_number
 from workflow.scripts.writing.samples import Drawn, write_samples
 
 
@@ -35,6 +36,9 @@ def main(argv: list[str] | None = None) -> None:
     source = parser.add_mutually_exclusive_group()
     source.add_argument("--prompt", default="", help=r"text to go on from; \n is a newline; X:1 is added if missing")
     source.add_argument("--prompt_file", help="file with the text to go on from, taken as it is")
+    source.add_argument(
+        "--continue", dest="own", help="ABC or MIDI file with a tune to go on from, cleaned as a corpus is"
+    )
     add_flags(parser, Sampling, "num_samples")
     parser.add_argument("--prompt_set", help="JSON of names and texts to go on from, or a file of it")
     parser.add_argument("--prompted_dir", default="output/prompted", help="folder for a folder a prompt of the set")
@@ -46,15 +50,19 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     sampling = from_args(Sampling, args)
 
-    prompt = (
-        read_prompt(args.prompt_file) if args.prompt_file else with_reference_number(args.prompt.replace("\\n", "\n"))
-    )
     prompts = read_prompt_set(args.prompt_set) if args.prompt_set else {}
     set_up_cpu(args.threads)
     model, tokenizer, training = load_model(args.checkpoint_dir, pick_device(args.device, args.vram_mb))
     if not all(weight.isfinite().all() for weight in model.parameters()):
         raise InputError(f"{args.checkpoint_dir}: its weights are not those of a trained model")
-    start = begun(tokenizer, prompt, args.prompt_file or "--prompt")
+    prompt = (
+        own_tune(args.own, tokenizer)
+        if args.own
+        else read_prompt(args.prompt_file)
+        if args.prompt_file
+        else with_reference_number(args.prompt.replace("\\n", "\n"))
+    )
+    start = begun(tokenizer, prompt, args.own or args.prompt_file or "--prompt")
     wanted = [Wanted(Path(args.output_dir), prompt, start, sampling.num_samples)]
     wanted += [after_prompt(name, text, tokenizer, args) for name, text in prompts.items()]
     if args.prompt_set:

@@ -1,23 +1,31 @@
-"""Write a study's results as a page of Markdown tables, every number of it read from a result file.
+"""Write a study's results as a page, in Markdown and as HTML with its figures, every number read from a result file.
+
+The page of HTML is one file: it has the tables of the other and, with their captions, the figures named.
 
 With --tables_dir its tables stand there, too, each as .csv, .tex and .md: runs, laws, losses, validity, style.
 
 Example:
   python -m workflow.scripts.write_summary --runs results/runs.csv --fit results/fit.json \\
-      --writing results/writing.csv --corpus data/corpora/music21/corpus.json --output results/summary.md
+      --writing results/writing.csv --corpus data/corpora/music21/corpus.json --output results/summary.md \\
+      --figures results/scaling_plot.png results/validity.png --html results/summary.html
 """
 
 from pathlib import Path
 
 from workflow.scripts.base import cli
-from workflow.scripts.base.files import read_json, write_text
+from workflow.scripts.base.code_identity import SCRIPTS
+from workflow.scripts.base.files import CAPTIONS, read_json, write_text
 from workflow.scripts.base.tables import read_csv
 from workflow.scripts.corpus import tokenizer
 from workflow.scripts.figures.summary import Study, summary, tables
 from workflow.scripts.findings.ngram_losses import NGRAMS
 from workflow.scripts.findings.tune_start import STRATA
+from workflow.scripts.pages.markdown import blocks
+from workflow.scripts.pages.render import data_uri, render
 from workflow.scripts.tables.fit_file import read_fit
 from workflow.scripts.writing.prompts import read_prompt_set, unreadable
+
+ALTS = SCRIPTS.parent / "report"  # a file for each figure, of its name
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -31,6 +39,8 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--ngrams", help="table of the losses of n-grams")
     parser.add_argument("--tables_dir", help="folder to write the tables into")
     parser.add_argument("--output", default="results/summary.md", help="page to write")
+    parser.add_argument("--figures", nargs="+", default=[], help="PNG files of the page of HTML, the main one first")
+    parser.add_argument("--html", help="page of HTML to write, too")
     args = parser.parse_args(argv)
     study = Study(
         read_csv(args.runs), read_fit(Path(args.fit)), read_csv(args.writing), read_json(args.corpus),
@@ -41,7 +51,19 @@ def main(argv: list[str] | None = None) -> None:
     left_out = unreadable(tokenizer.load(Path(args.corpus).parent / "tokenizer.json"), prompts) if prompts else {}
     for name, cells in tables(study).items() if args.tables_dir else ():
         cells.write(Path(args.tables_dir, name))
-    write_text(args.output, summary(study, left_out))
+    page = summary(study, left_out)
+    write_text(args.output, page)
+    if args.html:
+        figures = [shown(Path(path)) for path in args.figures]
+        write_text(args.html, render("summary/page.html.j2", parts=blocks(page), figures=figures))
+
+
+def shown(path: Path) -> dict[str, str]:
+    """A figure as the page shows it: with the sentence that stands for it, and the caption that was drawn with it."""
+    alt = (ALTS / f"{path.stem}.rst").read_text(encoding="utf-8")
+    caption = path.parent / CAPTIONS / f"{path.stem}.md"
+    words = caption.read_text(encoding="utf-8") if caption.exists() else alt
+    return {"name": path.stem, "image": data_uri(path), "alt": " ".join(alt.split()), "caption": words.strip()}
 
 
 if __name__ == "__main__":

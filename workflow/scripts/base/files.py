@@ -16,6 +16,8 @@ from typing import Literal, overload
 
 from workflow.scripts.base.errors import InputError
 
+CAPTIONS = "captions"  # folder beside figures, with what each shows in words
+
 
 @contextlib.contextmanager
 def atomic_path(path: str | Path) -> Iterator[Path]:

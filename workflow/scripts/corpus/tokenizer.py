@@ -6,8 +6,9 @@ token stands for (`Tokenizer.chars_per_token`), so that losses a character of mo
 
 import json
 import re
+import unicodedata
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -31,6 +32,12 @@ MOST_GROUPS = 1 << 19  # whose ids are kept: some 100 MB
 # 4096.
 # (U+0000 and U+0001 are the begin and the end of a tune.)
 GROUP = re.compile(r"[^ |\n\x00\x01]*(?: |\|[|:\]]*)+\n?|[^ |\n\x00\x01]+\n?|[\n\x00\x01]")
+
+
+def base_letter(char: str, kept: Collection[str]) -> str:
+    """What a character becomes that a vocabulary has not: its base letter if that is ``kept`` (é: e), else nothing."""
+    base = "".join(part for part in unicodedata.normalize("NFKD", char) if not unicodedata.combining(part))
+    return base if base and set(base) <= set(kept) else ""
 
 
 class Tokenizer:

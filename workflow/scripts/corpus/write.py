@@ -6,7 +6,6 @@ Needs the shards, and what `selection` decided of each tune. The report, corpus.
 import csv
 import os
 import shutil
-import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ from workflow.scripts.corpus.dataset import SPLITS
 from workflow.scripts.corpus.options import Options
 from workflow.scripts.corpus.selection import CROSSES_SPLIT, DUPLICATE, OVER_CAP, REASONS, TRAIN, Selection
 from workflow.scripts.corpus.shards import Shard
-from workflow.scripts.corpus.tokenizer import BpeTokenizer, CharTokenizer, Tokenizer
+from workflow.scripts.corpus.tokenizer import BpeTokenizer, CharTokenizer, Tokenizer, base_letter
 from workflow.scripts.corpus.tunes import Tunes
 from workflow.scripts.machine.pool import Pool
 
@@ -68,11 +67,7 @@ def vocabulary(counts: Counter[str], min_count: int) -> tuple[str, dict[str, str
     """
     order = sorted(counts, key=lambda char: (not means_music(char), -counts[char], char))
     kept = {char for char in order[:MAX_VOCABULARY] if means_music(char) or counts[char] >= min_count}
-    mapped = {}
-    for char in sorted(set(order) - kept):
-        base = "".join(c for c in unicodedata.normalize("NFKD", char) if not unicodedata.combining(c))
-        mapped[char] = base if base and set(base) <= kept else ""
-    return "".join(sorted(kept)), mapped
+    return "".join(sorted(kept)), {char: base_letter(char, kept) for char in sorted(set(order) - kept)}
 
 
 def texts_of(shard: Shard, rows: np.ndarray, mapped: dict[str, str]) -> Iterator[str]:

@@ -8,11 +8,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_pdf import FigureCanvasPdf
 from matplotlib.figure import Figure
 
-from workflow.scripts.base.files import atomic_path, write_text
+from workflow.scripts.base.files import CAPTIONS, atomic_path, write_text
 from workflow.scripts.base.latex import escape
 from workflow.scripts.figures.look import DPI
-
-CAPTIONS = "captions"  # folder beside figures
 
 
 class Picture(NamedTuple):

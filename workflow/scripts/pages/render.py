@@ -4,13 +4,17 @@ Whatever is put into a template is text: characters that mean something in HTML 
 can do nothing on a page.
 """
 
+import base64
 import functools
+import io
 from pathlib import Path
 
 import jinja2
 from markupsafe import Markup
+from PIL import Image
 
 from workflow.scripts.base.code_identity import SCRIPTS
+from workflow.scripts.pages.markdown import inline
 
 TEMPLATES = SCRIPTS.parent / "templates"
 
@@ -34,9 +38,22 @@ def environment() -> jinja2.Environment:
         keep_trailing_newline=True,
     )
     made.globals["source"] = source
+    made.filters["inline"] = inline
     return made
 
 
 def source(name: str) -> Markup:
     """A script or style sheet of ``workflow/templates``, to stand in a page as it is: these are ours."""
     return Markup((Path(TEMPLATES) / name).read_text(encoding="utf-8"))
+
+
+def data_uri(path: Path) -> str:
+    """A picture as the address of itself, for a page that is one file: a PNG of 256 colours, a third of the size.
+
+    Small, as Chromium shows no page in a frame of ``snakemake --report`` whose own address is longer than 2 MB.
+    In lines, which an address may have, as Snakemake takes no text with lines of more than 10,000 characters.
+    """
+    small = io.BytesIO()
+    with Image.open(path) as picture:
+        picture.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(small, "PNG", optimize=True)
+    return f"data:image/png;base64,\n{base64.encodebytes(small.getvalue()).decode()}"

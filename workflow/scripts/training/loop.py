@@ -177,10 +177,11 @@ def advance(training: Training, run: Run, until: int, stopped_by: list[int]) -> 
             speed = (progress.step - first_step) * options.tokens_per_step / (now - opened)
             train_loss = sum(progress.losses) / len(progress.losses) / training.chars_per_token
             line = f"step {progress.step}/{end}  train {train_loss:.4f}"
-            if at_eval:
-                val_loss = training.validate()
+            val_loss = training.validate() if at_eval else None
+            if val_loss is not None:
                 training.record(rate, train_loss, val_loss)
                 line += f"  val {val_loss:.4f}"
+            training.show(run, rate, train_loss, val_loss, speed)
             shown.show(f"loss {train_loss:.3f}, {speed:,.0f} tokens/s")
             if shown.is_line_due(0 if at_eval else SECONDS_BETWEEN_LINES):
                 left = (end - progress.step) * options.tokens_per_step / speed

@@ -135,6 +135,9 @@ class TrainingOptions:
         False, "wait for another process that trains into the same folder", identity=False, group="machine",
         parse={"action": "store_true"},
     )  # fmt: skip
+    tensorboard: bool = trained(
+        False, "whether to write event files for TensorBoard beside the results", identity=False, group="machine"
+    )
     checkpoint_seconds: float = trained(
         30, "seconds between saves of the state; 0 saves after every step", cli.non_negative_float, identity=False,
         group="machine",

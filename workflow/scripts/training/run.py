@@ -24,6 +24,7 @@ from workflow.scripts.training.memory import micro_batch_for
 from workflow.scripts.training.optim import Optimizer
 from workflow.scripts.training.options import TrainingOptions
 from workflow.scripts.training.schedule import Schedule, check_branches
+from workflow.scripts.training.signs import Signs
 from workflow.scripts.training.state import fingerprint, load_state, save_state
 from workflow.scripts.training.stepper import Stepper
 
@@ -81,6 +82,7 @@ class Training:
     def __init__(self, options: TrainingOptions, ranks: Ranks):
         self.options = options
         self.ranks = ranks
+        self.signs = Signs(options.tensorboard)
         self.device = pick_device(options.device, options.vram_mb, ranks)
         ranks.use(self.device)
         self.precision = pick_precision(options.precision, self.device)
@@ -222,6 +224,15 @@ class Training:
         )  # fmt: skip
         progress.losses.clear()
 
+    def show(self, run: Run, rate: float, train_loss: float, val_loss: float | None, speed: float) -> None:
+        """Let others see how far a run is."""
+        if self.ranks.is_first:
+            step_tokens = self.options.tokens_per_step
+            self.signs.show(
+                run.folder, self.progress.history, self.progress.step * step_tokens, run.schedule.steps * step_tokens,
+                rate, train_loss, val_loss, speed,
+            )  # fmt: skip
+
     def save(self, run: Run) -> None:
         """Write the state of ``run``, from which it can go on."""
         carried = self.stepper.carried
@@ -271,6 +282,7 @@ class Training:
         save_model(run.folder, self.model, self.corpus.tokenizer, training, table.getvalue())
         keep(run.folder, RESULTS, run.fingerprint)
         run.state.unlink(missing_ok=True)
+        self.signs.end(run.folder)
         self.say(
             f"{n_tokens:,} tokens done: {progress.seconds:,.0f} s, {peak:,} MB of {self.device.type} memory at the peak"
         )
