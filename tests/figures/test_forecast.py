@@ -127,6 +127,16 @@ def test_the_first_of_two_forecasts_is_pale_beside_the_last():
     assert "; again from more runs, at 30 times: " in said
 
 
+def test_levels_of_ngrams_are_drawn_and_told():
+    level = ALL[0].loss
+    ngrams = pd.DataFrame({"order": [8], "training_chars": 10**6, "loss": level, "perplexity": 2.0})
+    shown = draw(*study(*ALL), ngrams=ngrams)
+    (ax,) = shown.figure.axes
+    assert "8-gram" in [text.get_text() for text in ax.texts]
+    assert [line.get_ydata()[0] for line in ax.lines if list(line.get_xdata()) == [0, 1]] == [level]
+    assert f"8-gram {level:.3f} (2.00)" in shown.caption
+
+
 def test_without_a_registration_the_runs_alone_are_drawn():
     table, groups, _ = study()
     fig = draw(table, groups, Headline([], "", "", 0))

@@ -79,7 +79,7 @@ def main(argv: list[str] | None = None) -> None:
         save(validity(writing, width), folder / "validity")
         save(copying(writing, width), folder / "copying")
     if (tables / "registered.json").exists():
-        save(forecast(table, fit["groups"], tables, width), folder / "forecast")
+        save(forecast(table, fit["groups"], tables, width, ngrams), folder / "forecast")
     if args.trials:
         save_trials(tables, folder, width)
 
@@ -93,12 +93,14 @@ def save_trials(tables: Path, folder: Path, width: float) -> None:
         save(ablations.draw(read_json(tables / "ablations.json"), width), folder / "ablations")
 
 
-def forecast(table: pd.DataFrame, groups: Mapping, tables: Path, width: float) -> Picture:
+def forecast(
+    table: pd.DataFrame, groups: Mapping, tables: Path, width: float, ngrams: pd.DataFrame | None = None
+) -> Picture:
     """The figure of registered forecasts, with what came of them and where curves cross, as far as that is there."""
     found = {name: tables / name for name in ("registered.json", "forecast.json", "derived.json")}
     registered, outcome, derived = (read_json(path) if path.exists() else None for path in found.values())
     crossing = ((derived or {}).get("crossings") or {}).get("flops")
-    return draw(table, groups, headline(registered or {}, outcome), crossing, width)
+    return draw(table, groups, headline(registered or {}, outcome), crossing, width, ngrams)
 
 
 def optional(path: Path, *columns: str) -> pd.DataFrame | None:

@@ -82,14 +82,16 @@ def frontier(record: Record, width: float) -> Picture:
     table, later = (None if runs is None else runs.replace({"arch": names}) for runs in (record.table, record.later))
     groups = {names[arch]: group for arch, group in record.fit["groups"].items()}
     told = {names[arch]: law for arch, law in record.told.items()}
-    return surface(table, {"groups": groups}, width=width, later=later, told=told)
+    return surface(table, {"groups": groups}, width=width, later=later, told=told, ngrams=record.ngrams)
 
 
 def pictures(record: Record, found: dict, width: float) -> dict[str, Picture]:
     """The figures of the page, by name."""
     crossing = found["crossings"] and found["crossings"]["flops"]
     drawn = {
-        "forecast": forecast_figure.draw(record.table, record.fit["groups"], record.head, crossing, width),
+        "forecast": forecast_figure.draw(
+            record.table, record.fit["groups"], record.head, crossing, width, record.ngrams
+        ),
         "frontier": frontier(record, width),
     }
     if record.writing is not None:

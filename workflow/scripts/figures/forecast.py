@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgba
 from matplotlib.lines import Line2D
 
+from workflow.scripts.figures.baselines import draw_levels, ngram_levels, spread
 from workflow.scripts.figures.look import (
     MEDIUM,
     NOTE_COLOUR,
@@ -30,6 +31,7 @@ from workflow.scripts.figures.surface import HALO, LOSS
 from workflow.scripts.figures.words import legend_below
 from workflow.scripts.findings.crossings import OF_N_AND_D, best_loss
 from workflow.scripts.findings.headline import Headline, Told, measured, names_of, sentence
+from workflow.scripts.findings.ngram_losses import ngram_sentence
 from workflow.scripts.findings.words import LAWS
 
 HEIGHT = 0.62  # of the figure's width, before the legend; in a column it is higher
@@ -56,7 +58,12 @@ AGAIN = " Pale: the first forecast of a run that was forecast again."
 
 
 def draw(
-    table: pd.DataFrame, groups: Mapping, head: Headline, crossing: Mapping | None = None, width: float = MEDIUM
+    table: pd.DataFrame,
+    groups: Mapping,
+    head: Headline,
+    crossing: Mapping | None = None,
+    width: float = MEDIUM,
+    ngrams: pd.DataFrame | None = None,
 ) -> Picture:
     """The figure, with what is known: before a run is measured it says so.
 
@@ -64,14 +71,16 @@ def draw(
         groups: of fit.json.
         crossing: ``flops`` of `findings.crossings.crossings`, if the figure is of two architectures.
         width: of the figure, in inches.
+        ngrams: losses of n-grams, as baselines.csv has them.
     """
     with page(width) as scale:
-        return drawn(table, groups, head, crossing, (width, max(HEIGHT * width, 2.9 * scale)))
+        return drawn(table, groups, head, crossing, (width, max(HEIGHT * width, 2.9 * scale)), ngrams)
 
 
 def drawn(
-    table: pd.DataFrame, groups: Mapping, head: Headline, crossing: Mapping | None, size: tuple[float, float]
-) -> Picture:
+    table: pd.DataFrame, groups: Mapping, head: Headline, crossing: Mapping | None, size: tuple[float, float],
+    ngrams: pd.DataFrame | None,
+) -> Picture:  # fmt: skip
     """What `draw` draws, on a page of its width."""
     archs = sorted({target.arch for target in head.targets}) or sorted(table["arch"].unique())
     rows = {arch: table[table["arch"] == arch] for arch in archs}
@@ -107,8 +116,11 @@ def drawn(
     note = NOTE.format(laws=" and ".join(laws)) if laws else NOTE.split(". Lines:")[0] + "."
     note += ERROR if any(target.error is not None for target in head.targets) else ""
     note += (CROSSED if crossed else "") + (AGAIN if head.first else "")
+    levels = draw_levels(ax, ngram_levels(ngrams))
     legend_below(fig, key(archs, names, head.targets))
-    return Picture(fig, f"{sentence(head, by_arch=False)}. {note}")
+    spread(levels)
+    said = [f"{sentence(head, by_arch=False)}.", note, ngram_sentence(ngrams)]
+    return Picture(fig, " ".join(filter(None, said)))
 
 
 def frontiers(rows: Mapping[str, pd.DataFrame], groups: Mapping, head: Headline) -> dict[str, tuple]:

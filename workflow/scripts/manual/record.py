@@ -10,6 +10,7 @@ from workflow.scripts.base.files import read_json
 from workflow.scripts.base.tables import read_csv
 from workflow.scripts.findings.crossings import OF_N_AND_D
 from workflow.scripts.findings.headline import Headline, headline, names_of
+from workflow.scripts.findings.ngram_losses import NGRAMS
 from workflow.scripts.findings.written import COLUMNS as WRITING
 from workflow.scripts.tables.fit_file import read_fit
 from workflow.scripts.tables.table import read_table
@@ -67,6 +68,11 @@ class Record:
         found = [self.csv(name, *WRITING) for name in ("writing.csv", "targets/writing.csv")]
         tables = [table for table in found if table is not None]
         return pd.concat(tables, ignore_index=True) if tables else None
+
+    @cached_property
+    def ngrams(self) -> pd.DataFrame | None:
+        """The losses of n-grams."""
+        return self.csv("baselines.csv", *NGRAMS)
 
     @cached_property
     def head(self) -> Headline:
