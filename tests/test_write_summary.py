@@ -143,7 +143,7 @@ def test_ngrams_that_beat_models_are_told(study):
         "12-gram is the best of them: the 95% interval of its loss over tunes, [1.292, 1.356], lies below that" in text
     )
     assert "above that of lstm_xl, and overlaps that of 2 others" in text
-    assert "A 12-gram passes more often than models of any size, by their 95% intervals: grammar of ABC 2.1" in text
+    assert "The 12-gram passes more often than models of any size, by their 95% intervals: grammar of ABC 2.1" in text
 
 
 def test_tables_stand_apart_in_three_forms(study):

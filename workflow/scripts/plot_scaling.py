@@ -37,7 +37,7 @@ from workflow.scripts.figures.surface import surface
 from workflow.scripts.figures.writing import copying, validity
 from workflow.scripts.findings.headline import headline
 from workflow.scripts.findings.ngram_losses import NGRAMS
-from workflow.scripts.findings.tune_start import STRATA
+from workflow.scripts.findings.tune_start import STRATA, start_sentence
 from workflow.scripts.findings.written import COLUMNS as WRITING
 from workflow.scripts.tables.fit_file import read_fit
 from workflow.scripts.tables.table import read_table
@@ -68,7 +68,8 @@ def main(argv: list[str] | None = None) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     if curves is not None:
         save(loss_curves(curves, width), folder / "loss_curves")
-    save(scaling(table, fit, width=width, ngrams=ngrams), folder / "scaling_plot")
+    start = "" if strata is None else start_sentence(strata)
+    save(scaling(table, fit, width=width, ngrams=ngrams, note=start), folder / "scaling_plot")
     later = tables / "targets" / "runs.csv"
     beyond = read_table(later)[0] if later.exists() else None
     save(surface(table, fit, width=width, later=beyond, ngrams=ngrams), folder / "loss_surface")

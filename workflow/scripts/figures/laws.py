@@ -50,6 +50,7 @@ def scaling(
     loss: str = LOSS,
     width: float = MEDIUM,
     ngrams: pd.DataFrame | None = None,
+    note: str = "",
 ) -> Picture:
     """Points, the pure law with its band, the law with irreducible loss, the forecast and the verdict of each group.
 
@@ -61,6 +62,7 @@ def scaling(
         loss: label of the y axis.
         width: of the figure, in inches.
         ngrams: losses of n-grams, as baselines.csv has them.
+        note: what the caption ends in.
 
     Raises:
         InputError: it is too narrow or too wide for that; see `page`.
@@ -95,7 +97,7 @@ def scaling(
         spread(names)
     verdicts = [sentence for name in rows for sentence in groups[name]["said"]]
     said[1:1] = [*at_tokens([groups[name] for name in lined]), *fit["comparison"]["said"], *verdicts]
-    return Picture(fig, " ".join(filter(None, [*said, ngram_sentence(ngrams)])))
+    return Picture(fig, " ".join(filter(None, [*said, ngram_sentence(ngrams), note])))
 
 
 def at_tokens(groups: list[dict]) -> list[str]:

@@ -51,7 +51,7 @@ def headline_of(pair: dict) -> str:
     gaps = pair["params"]["gaps"] if pair["params"] else []
     if any(gap["ci95"] is None for gap in gaps):
         return measured_leader(gaps, a, b)
-    return who_leads(gaps, (a, b), "size")
+    return "".join(lead_and_rest(gaps, (a, b), "size"))
 
 
 def compare_curves(
@@ -186,35 +186,35 @@ def gaps_sentence(gaps: list[dict], names: tuple[str, str], of: str, steeper: st
         of: what both are compared at, size or compute budget.
         steeper: which of them has the larger exponent; None: not to be told of.
     """
-    said, sure = who_leads(gaps, names, of), list(filter(is_sure, gaps))
+    (said, rest), sure = lead_and_rest(gaps, names, of), list(filter(is_sure, gaps))
     ahead, won = leads(sure, *names)
     if not sure or len(won) < len(sure):
-        return f"{said}."
+        return f"{said}{rest}."
     small, large = (pick(abs(gap["gap"]) for gap in won) for pick in (min, max))
     by = f"{small:.2f} to {large:.2f}" if len(won) > 1 else f"{small:.2f}"
     although = f", although the {steeper}'s α is larger" if of == "size" and steeper not in (None, ahead) else ""
-    if len(sure) == len(gaps):
-        return f"{said}, by {by} nats{although}."
-    first, rest = said.split("; ")
-    return f"{first}, by {by} nats{although}; {rest}."
+    return f"{said}, by {by} nats{although}{rest}."
 
 
-def who_leads(gaps: list[dict], names: tuple[str, str], of: str) -> str:
-    """Who is ahead where, by gaps with intervals: where one holds zero, nobody is. Arguments as of `gaps_sentence`."""
+def lead_and_rest(gaps: list[dict], names: tuple[str, str], of: str) -> tuple[str, str]:
+    """Who is ahead where, by gaps with intervals, and at how many places nobody is, as an interval holds zero.
+
+    Arguments as of `gaps_sentence`.
+    """
     a, b = names
     if not gaps:
-        return f"{a} and {b} have no {of} in common"
+        return f"{a} and {b} have no {of} in common", ""
     sure = list(filter(is_sure, gaps))
     if not sure:
-        return f"{a} and {b} cannot be told apart at any {of} compared"
+        return f"{a} and {b} cannot be told apart at any {of} compared", ""
     ahead, won = leads(sure, a, b)
     if len(won) == len(gaps):
-        return f"{ahead} is ahead at every {of}" + (" compared" if of != "size" else "")
+        return f"{ahead} is ahead at every {of}" + (" compared" if of != "size" else ""), ""
     said = f"{ahead} is ahead at {len(won)} of {len(gaps)} {of}s"
     if lost := len(sure) - len(won):
         said += f", {b if ahead == a else a} at {lost}"
     unsure = len(gaps) - len(sure)
-    return said + (f"; at {unsure} the two cannot be told apart" if unsure else "")
+    return said, f"; at {unsure} the two cannot be told apart" if unsure else ""
 
 
 def is_sure(gap: dict) -> bool:

@@ -47,13 +47,11 @@ def beside_best(models: pd.DataFrame, ngrams: pd.DataFrame | None) -> str:
     worse = models[models["test_loss_low"] > best["loss_high"]]["model"].tolist()
     better = models[models["test_loss_high"] < best["loss_low"]]["model"].tolist()
     rest = len(models) - len(worse) - len(better)
-    told = [f"{place} that of {', '.join(names)}" for place, names in (("below", worse), ("above", better)) if names]
-    told += (
-        [f"and overlaps that of {rest} other{'s' * (rest > 1)}" if told else "overlaps that of each model"]
-        if rest
-        else []
-    )
+    lies = [f"{place} that of {', '.join(names)}" for place, names in (("below", worse), ("above", better)) if names]
+    told = f"lies {', '.join(lies)}" if lies else ""
+    if rest:
+        told += f", and overlaps that of {rest} other{'s' * (rest > 1)}" if lies else "overlaps that of each model"
     return (
         f"The {best['order']}-gram is the best of them: the 95% interval of its loss over tunes,"
-        f" [{best['loss_low']:.3f}, {best['loss_high']:.3f}], lies {', '.join(told)}."
+        f" [{best['loss_low']:.3f}, {best['loss_high']:.3f}], {told}."
     )

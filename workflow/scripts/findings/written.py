@@ -58,6 +58,6 @@ def beaten_by_ngrams(writing: pd.DataFrame) -> str:
                 told = f"{title[0].lower()}{title[1:]} ({row[rate.rate]:.0%}, models at most {sizes['rate'].max():.0%})"
                 found.setdefault(name_of(row["writer"]), []).append(told)
     return " ".join(
-        f"A {name} passes more often than models of any size, by their 95% intervals: {'; '.join(steps)}."
+        f"The {name} passes more often than models of any size, by their 95% intervals: {'; '.join(steps)}."
         for name, steps in found.items()
     )
