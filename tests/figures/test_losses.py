@@ -199,7 +199,7 @@ def test_an_architecture_of_two_sizes_is_drawn_without_a_line(results):
 def test_the_validity_figure_has_the_rates_of_all_seeds_and_the_lines_of_the_baselines(results):
     fig, caption = validity(read_csv(results / "writing.csv"))
     axes = fig.axes
-    *steps, bars, legend = axes
+    *steps, bars, legend, _ = axes  # the last has nothing in it
     assert len(steps) == 6
     assert legend.axison is False
     named = {text.get_text() for text in legend.get_legend().get_texts()}
