@@ -1,5 +1,6 @@
 """The figure of a registered forecast, before its runs are measured and after."""
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,6 +14,12 @@ from workflow.scripts.findings.headline import Headline, Told, headline, sentenc
 
 LAW = {"E": 0.6, "A": 30, "B": 60, "alpha": 0.35, "beta": 0.3}
 MADE = "2030-01-02"
+
+
+@pytest.fixture(autouse=True)
+def closed():
+    yield
+    plt.close("all")
 
 
 def target(arch: str, n: float, error: float | None = None, inside: bool | None = None, half: float = 0.04) -> Told:
