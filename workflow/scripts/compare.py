@@ -4,7 +4,8 @@ Each run is a folder with config.json, perplexity.json and perplexity_tunes.csv,
 differ in the seed alone. With several seeds of some models, all at one budget, models are compared: the difference of
 their means over seeds against how far other tunes and other seeds would move it. Else runs are compared, and against
 other tunes alone: two seeds of one model can differ, too. Tunes are paired in both cases, so that what makes a tune
-hard for both cancels. Two differ if their p-value, corrected for the number of pairs (Holm 1979), is under 0.05.
+hard for both cancels. Two differ if their p-value, corrected for the number of pairs (Holm 1979), is under 0.05. Losses
+are printed with their standard error, differences with their 95% interval.
 
 Example:
   python -m workflow.scripts.compare results/models/*/1048576-seed* --json differences.json

@@ -4,9 +4,9 @@ The error of a difference of two means over seeds has two parts. One is from the
 other is from the seeds: v/n summed over the two models, where v is the variance between the n seeds of a model. As few
 seeds tell little of v, it is that pooled over all models, as in Student's t test; or the model's own if that is larger,
 as models whose seeds vary more than the others' would be told from equal ones too often. The sum has Satterthwaite's
-(1946) degrees of freedom, its second part those of the pooled variance. So equal models are told apart about one time in
-20: a little more often two of two seeds each, the fewest there can be, and where one model's seeds vary far more than
-the others'. The tests simulate these.
+(1946) degrees of freedom, its second part those of the pooled variance. So equal models are told apart about one time
+in 20: a little more often two of two seeds each, the fewest there can be, and where one model's seeds vary far more
+than the others'. The tests simulate these.
 
 Seeds count as independent. Two models of one seed read the same tokens in the same order, and what a seed is better at
 by chance of the tunes is in both parts: either makes intervals wider than they need be, not narrower.
