@@ -148,7 +148,7 @@ def another_value(config: dict, key: str, named: dict) -> object:
 def finished(book: Path, folder: Path) -> None:
     """Run the study on a book of tunes in a copy of the repository's tracked files; first.txt has what was said."""
     folder.mkdir()
-    for name in ("Snakefile", "config.yaml", "rules", "workflow", "profiles", "envs"):
+    for name in ("Snakefile", "config.yaml", "rules", "workflow", "profiles", "envs", "docs/original-study"):
         source, target = ROOT / name, folder / name
         if source.is_dir():
             shutil.copytree(source, target, ignore=shutil.ignore_patterns("*.pyc"))
