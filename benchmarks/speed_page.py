@@ -41,7 +41,7 @@ AGREE = """
 ## Whether the losses are the same
 
 Ten models are trained from the same weights on the same tokens: by torch's own operators; by these with half as many
-windows in a pass, which changes nothing but how sums are rounded; and by ours. A thousand steps at a high learning rate
+windows in a pass, which changes nothing but how sums are rounded; and by ours. Many steps at a high learning rate
 make much of a last digit, so the first column says how far two runs come apart that should be one. Differences of the
 test loss from that of torch's operators, in thousandths of a nat a character:
 """
@@ -52,7 +52,7 @@ Utilisation is a model's FLOP (`flops_per_token`) against those of a large produ
 the same run and precision. An LSTM's may be more than all: the first layer's products with its inputs are not done.
 """
 WAITING = """
-Not measured: a processor with AMX, whose units take bfloat16 several times as fast as AVX-512, so that more of a step
+Not measured: a processor with AMX, whose units are made for bfloat16, so that more of a step
 lies between products; and a GPU.
 """
 

@@ -4,13 +4,17 @@ import re
 
 import pytest
 
+from benchmarks import speed_page
 from tests.conftest import ROOT
 from workflow.scripts.base.errors import InputError
+from workflow.scripts.pages import render
 from workflow.scripts.pages.render import TEMPLATES
 from workflow.scripts.pages.sources import constant, sources
 from workflow.scripts.write_pages import FOLDER, pages
 
-PAGES = sorted(path.relative_to(TEMPLATES / FOLDER).as_posix() for path in (TEMPLATES / FOLDER).rglob("*.j2"))
+PAGES = sorted(
+    path.relative_to(TEMPLATES / FOLDER).as_posix().removesuffix(".j2") for path in (TEMPLATES / FOLDER).rglob("*.j2")
+)
 
 # What is no prose: what a template computes, comments, code, pictures, addresses, headings.
 NO_PROSE = re.compile(
@@ -24,9 +28,9 @@ NAMES = (
     r"ISO 8859-2|Windows-125\d|code page 850|Latin-1|GNU General Public License 2|CC0 1\.0|RFC \d+|RP-\d+",
     r"(?:ABC|Python|SLURM|plugin)\s+\d+(?:\.\d+)+(?:,\s+\d+(?:\.\d+)+)?",
     r"\d-D|\d-grams?|95%|\d+(?:st|nds?|rds?|ths?)",
-    r"(?:sections?|chapters?|equations?|tables?|formula|appendix) (?:[A-Z]\.)?\d+(?:\.\d+)*(?: (?:and|to) \d+(?:\.\d+)*)?",
+    r"(?:sections?|chapters?|approaches|equations?|tables?|formula|appendix) (?:[A-Z]\.)?\d+(?:\.\d+)*(?: (?:and|to) \d+(?:\.\d+)*)?",
     r"\d{4}-\d\d-\d\d",
-    r"(?:[^\W\d_a-z][^\W\d_]+(?:'s)?|et al\.|Muon|[(,]) ?\(?(?:1[789]|20)\d\d(?! \w+s\b)\b",
+    r"(?:[^\W\d_a-z][^\W\d_]+(?:'s)?|et al\.|[(,]) ?\(?(?:1[789]|20)\d\d(?:–\d{4})?(?! \w+s\b)\b",
 )
 NAME = re.compile("|".join([*(rf"(?<![\w.])(?:{name})(?![\w])" for name in NAMES), r"^ *\d+\. "]), re.MULTILINE)
 # Findings in words.
@@ -36,8 +40,114 @@ WORDS = re.compile(
 )
 
 
+# A template's expression that is but a number, or a text with one, has no source either.
+TYPED = re.compile(r"\{\{-?\s*[\"']?[-+\d.,%\s]+[\"']?\s*-?\}\}")
+
+# Pages that other rules write whole, and the list of changes, whose numbers were true of their day.
+OTHERS = (
+    "CHANGELOG.md", "benchmarks/README.md", "docs/*-study/**", "docs/*/captions/*", "docs/captions/*", "docs/checker.md",
+    "docs/data-statement.md", "docs/laws.md", "docs/original-study.md", "docs/speed.md",
+)  # fmt: skip
+BY_HAND = sorted(
+    {path for pattern in ("*.md", "*/README.md", "docs/**/*.md") for path in ROOT.glob(pattern)}
+    - {path for pattern in OTHERS for path in ROOT.glob(f"{pattern}/*.md" if pattern.endswith("**") else pattern)}
+    - {ROOT / page for page in PAGES}
+)
+
+
 def without_source(text: str) -> list[str]:
     """Numbers in the prose of a template or page, each with what stands around it."""
+    typed = TYPED.findall(text)
     prose = NAME.sub("", NO_PROSE.sub("", text))
-    numbers = re.finditer(r"[^\s|]*\d[^\s|]*", prose)
-    return [" ".join(prose[max(0, at.start() - 30) : at.end() + 30].split()) for at in [*numbers, *WORDS.finditer(prose)]]
+    found = [*re.finditer(r"[^\s|]*\d[^\s|]*", prose), *WORDS.finditer(prose)]
+    return typed + [" ".join(prose[max(0, at.start() - 30) : at.end() + 30].split()) for at in found]
+
+
+@pytest.fixture(scope="module")
+def written() -> dict[str, str]:
+    return pages(ROOT)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_is_what_its_template_makes(page, written):
+    assert (ROOT / page).read_text(encoding="utf-8") == written[page], "python -m workflow.scripts.write_pages"
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_template_has_no_number_without_a_source(page):
+    assert without_source((TEMPLATES / FOLDER / f"{page}.j2").read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize("page", BY_HAND, ids=lambda page: str(page.relative_to(ROOT)))
+def test_a_page_written_by_hand_has_no_number(page):
+    text = page.read_text(encoding="utf-8")
+    if page.name == "references.md":  # of a reference what we say of it, after its title, year and pages
+        text = "\n".join(re.findall(r"\bIn `[^*]*", text))
+    assert without_source(text) == []
+
+
+def test_the_prose_beside_tables_of_speed_has_no_number():
+    for part in (speed_page.HEAD, speed_page.TRIED, speed_page.AGREE, speed_page.LIMIT, speed_page.WAITING):
+        assert without_source(part) == []
+
+
+@pytest.mark.parametrize(
+    "planted",
+    [
+        "It takes 9 minutes.", "Some 4,268 pop and rock files.", "73% of the text", "| yes | 0.85 |", "over thirty definitions",
+        "refitted from 240 published runs", "up to 6.5 M", "one tune in ten fails", "it is twice as fast", "{{ 512 }} tunes",
+        "in 2048 tokens", "{{ value('a.json', 'b') }} of 17 files", "half of the tunes", "{{ '9.5%' }}", "x10 as fast",
+        "three times as many", "Besiroglu et al. 2024 fitted 240 runs",
+    ],
+)  # fmt: skip
+def test_a_planted_number_is_found(planted):
+    assert without_source(f"# 7 things\n\nBefore, since 1 May.\n\n{planted}\n".replace("1 May", "May")) != []
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "ABC 2.1, 2.2.2 and Python 3.11", "a 95% interval", "Li and König 2010; (Holm 1979)", "abc2midi, music21, bfloat16",
+        "`--cores 2` and\n\n```bash\nrun --cores 16\n```\n", "[docs](a-2.md#3), ![picture of 3](3.png) <!-- 4 -->",
+        "1. first\n2. second", "a 32nd, 16ths", "## 3 heads", "{{ config('min_notes') }} notes", "on 2026-11-29",
+        "(formula 7.1.26), equations 5 to 10",
+    ],
+)  # fmt: skip
+def test_what_is_no_number_of_ours_is_passed_by(kind):
+    assert without_source(kind) == []
+
+
+def test_a_source_that_is_not_there_is_one_sentence(tmp_path):
+    (tmp_path / "config.yaml").write_text("min_notes: 8\nmodels: {a: {n_embd: 24}}", encoding="utf-8")
+    (tmp_path / "mine.yaml").write_text("min_notes: 9", encoding="utf-8")
+    (tmp_path / "a.json").write_text('{"rows": [{"n": 1234}]}', encoding="utf-8")
+    (tmp_path / "runs.csv").write_text("model,seed,loss\na,0,1.25\na,1,1.5\n", encoding="utf-8")
+    get = sources(tmp_path)
+    assert get["value"]("a.json", "rows.0.n", "{:,}") == "1,234"
+    assert get["cell"]("runs.csv", {"model": "a", "seed": 1}, "loss", "{:.2f}") == "1.50"
+    assert get["column"]("runs.csv", "loss", model="a") == [1.25, 1.5]
+    assert [get["config"]("min_notes"), get["config"]("min_notes", "mine.yaml")] == [8, 9]
+    assert get["config"]("models.a.n_embd", "mine.yaml") == 24
+    assert constant("corpus/versions.py", "FEATURES.notes.width") == 8
+    for call in (
+        lambda: get["value"]("b.json", "rows"), lambda: get["value"]("a.json", "rows.1.n"),
+        lambda: get["value"]("a.json", "rows.n"), lambda: get["cell"]("runs.csv", {"model": "a"}, "loss"),
+        lambda: get["cell"]("runs.csv", {"model": "b"}, "loss"), lambda: get["column"]("runs.csv", "los"),
+        lambda: get["column"]("no.csv", "loss"), lambda: get["config"]("max_notes"),
+        lambda: constant("corpus/versions.py", "NOTHING"), lambda: constant("corpus/nothing.py", "N"),
+    ):  # fmt: skip
+        with pytest.raises(InputError):
+            call()
+
+
+def test_the_template_is_named_in_what_is_wrong(tmp_path, monkeypatch):
+    (tmp_path / "wrong.md.j2").write_text("{{ config('no_such_key') }}", encoding="utf-8")
+    monkeypatch.setattr(render, "TEMPLATES", tmp_path)
+    render.environment.cache_clear()
+    try:
+        with pytest.raises(InputError, match=r"wrong\.md\.j2.*no_such_key"):
+            render.render_text("wrong.md.j2", **sources(ROOT))
+        with pytest.raises(InputError, match=r"wrong\.md\.j2.*config"):
+            render.render_text("wrong.md.j2")
+    finally:
+        render.environment.cache_clear()
