@@ -34,6 +34,7 @@ rule all:
         expand("<results>/{figure}.pdf", figure=FIGURES),
         "<results>/summary.md",
         "<results>/model_card.md",
+        "<results>/claims.html",
         f"{CORPUS}/corpus.pdf",
         lost_results,
         ON_DEMAND,

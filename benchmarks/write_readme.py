@@ -1,7 +1,7 @@
 """Write what the benchmarks left in benchmarks/results into pages.
 
-They are benchmarks/README.md and docs/speed.md; `python -m workflow.scripts.write_pages` writes those that name a few of
-these numbers among others.
+They are benchmarks/README.md and docs/speed.md. README.md and docs/corpus.md have some of it, too:
+`python -m workflow.scripts.write_pages` writes those.
 
 Example:
   python -m benchmarks.write_readme

@@ -156,8 +156,8 @@ rule plots:
 
 
 # Draws from the tables that are there, however they came there and whatever else is out of date:
-# it asks for nothing, so nothing is trained. Those of trials and of the corpus too, and of a study with a registered
-# forecast its page, with two more.
+# it asks for nothing, so nothing is trained. Those of trials and of the corpus too, the claims, and of a study with a
+# registered forecast its page, with two more.
 rule figures:
     log:
         "<results>/logs/figures.log",
@@ -176,6 +176,7 @@ rule figures:
                 --results_dir {params.folder:q} \
                 --tables {params.tables:q}
             {params.corpus}
+            python -m workflow.scripts.write_claims --tables {params.tables:q} --output {params.folder:q}/claims.html
             {params.page}
         ) >{log} 2>&1
         """

@@ -74,3 +74,35 @@ rule model_card:
             --output {output:q} \
             >{log} 2>&1
         """
+
+
+# Each claim of the original study and of this one, by a stated test of the tables.
+rule claims:
+    input:
+        runs="<results>/runs.csv",
+        fit="<results>/fit.json",
+        writing="<results>/writing.csv",
+        corpus=f"{CORPUS}/corpus.json",
+        forecast="<results>/forecast.json" if config["targets"] and Path(REGISTERED).exists() else [],
+        original="docs/original-study/runs.csv",
+        templates=templates("claims"),
+    output:
+        page=reported("<results>/claims.html", "Findings", "What is claimed, and what the tables say"),
+        facts="<results>/claims.json",
+    log:
+        "<results>/logs/claims.log",
+    conda:
+        "../envs/environment.yaml"
+    params:
+        code=code("write_claims"),
+        tables=subpath(input.runs, parent=True),
+        original=subpath(input.original, parent=True),
+    shell:
+        """
+        python -m workflow.scripts.write_claims \
+            --tables {params.tables:q} \
+            --corpus {input.corpus:q} \
+            --original {params.original:q} \
+            --output {output.page:q} \
+            >{log} 2>&1
+        """

@@ -21,7 +21,7 @@ from workflow.scripts.writing import options as writing_options
 pytestmark = pytest.mark.slow
 
 WRITERS = MODELS + 2  # baselines write, too
-TABLES = {"writing_table": 1, "runs_table": 1, "fit": 1, "plots": 1, "model_card": 1}
+TABLES = {"writing_table": 1, "runs_table": 1, "fit": 1, "plots": 1, "model_card": 1, "claims": 1}
 JUDGES = {"judge": MODELS} | TABLES
 EVALUATIONS = {"evaluate": MODELS} | JUDGES
 

@@ -16,6 +16,7 @@ from workflow.scripts.pages.render import TEMPLATES, render_text
 from workflow.scripts.pages.sources import sources
 
 FOLDER = "pages"  # of the templates
+HEAD = "Written by `python -m workflow.scripts.write_pages`"
 
 
 def pages(root: Path) -> dict[str, str]:
@@ -25,14 +26,14 @@ def pages(root: Path) -> dict[str, str]:
         InputError: a source is not there; the template that names it is named.
     """
     tables = {"losses": lambda: losses(root / "docs"), "related": lambda: related(root / "docs")}
-    names = sorted(path.relative_to(TEMPLATES).as_posix() for path in (TEMPLATES / FOLDER).rglob("*.j2"))
-    return {
-        name.removeprefix(f"{FOLDER}/").removesuffix(".j2"): (
-            f"<!-- Written by `python -m workflow.scripts.write_pages` from workflow/templates/{name}; do not edit. -->\n\n"
-            + render_text(name, **sources(root), **tables)
+    made = {}
+    for template in sorted((TEMPLATES / FOLDER).rglob("*.j2")):
+        name = template.relative_to(TEMPLATES).as_posix()
+        page = template.relative_to(TEMPLATES / FOLDER).with_suffix("").as_posix()
+        made[page] = f"<!-- {HEAD} from workflow/templates/{name}; do not edit. -->\n\n" + render_text(
+            name, **sources(root), **tables
         )
-        for name in names
-    }
+    return made
 
 
 def main(argv: list[str] | None = None) -> None:

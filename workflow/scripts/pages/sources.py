@@ -18,7 +18,7 @@ from workflow.scripts.base.tables import read_csv
 def sources(root: Path) -> dict[str, Callable]:
     """The functions that a template takes its numbers by, of files below ``root``.
 
-    Given a ``form``, such as "{:,}", they return text in that form, else the value itself. ``short`` writes large counts.
+    Given a ``form``, such as "{:,}", they return text in that form, else the value itself.
 
     Raises:
         InputError: by each, for a file, key, column, row or constant that is not there.
