@@ -106,9 +106,9 @@ def test_a_planted_number_is_found(planted):
     "kind",
     [
         "ABC 2.1, 2.2.2 and Python 3.11", "abc2midi, music21, bfloat16", "a 95% interval", "on 2026-11-29",
-        "a 32nd, 16ths", "Li and König 2010; (Holm 1979)", "(formula 7.1.26), equations 5 to 10", "1. first\n2. second", "## 3 heads",
-        "`--cores 2` and\n\n```bash\nrun --cores 16\n```\n", "[docs](a-2.md#3), ![picture of 3](3.png) <!-- 4 -->",
-        "{{ config('min_notes') }} notes",
+        "a 32nd, 16ths", "Li and König 2010; (Holm 1979)", "(formula 7.1.26), equations 5 to 10", "## 3 heads",
+        "1. first\n2. second", "`--cores 2` and\n\n```bash\nrun --cores 16\n```\n", "{{ config('min_notes') }} notes",
+        "[docs](a-2.md#3), ![picture of 3](3.png) <!-- 4 -->",
     ],
 )  # fmt: skip
 def test_what_is_no_number_of_ours_is_passed_by(kind):
