@@ -47,6 +47,7 @@ NAME = re.compile("|".join([*(rf"(?<![\w.])(?:{name})(?![\w])" for name in NAMES
 TENS = "twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety|hundreds?|thousands?"
 WORDS = re.compile(
     r"\b(?:twice as \w+|(?:two|three|four|five|ten|several|many) times as \w+|half of (?:the|all|what)"
+    rf"|(?:half an|quarter of an|about an) hour|(?:some|few|five|ten|{TENS}) (?:minutes|hours)"
     rf"|\w+ in (?:ten|twenty|a hundred|a thousand)|(?:{TENS})(?: of)? [a-z]+)\b"
 )
 # A template's expression that is but a number, or a text with one, has no source either.
@@ -95,7 +96,8 @@ def test_the_prose_beside_tables_of_speed_has_no_number():
         "It takes 9 minutes.", "Some 4,268 pop and rock files.", "73% of the text", "| yes | 0.85 |", "up to 6.5 M",
         "refitted from 240 published runs", "Besiroglu et al. 2024 fitted 240 runs", "in 2048 tokens", "x10 as fast",
         "{{ value('a.json', 'b') }} of 17 files", "{{ 512 }} tunes", "{{ '9.5%' }}", "some thirty definitions",
-        "one tune in ten fails", "it is twice as fast", "three times as many", "half of the tunes",
+        "one tune in ten fails", "it is twice as fast", "three times as many",
+        "half of the tunes", "a quarter of an hour", "about ten minutes",
     ],
 )  # fmt: skip
 def test_a_planted_number_is_found(planted):
