@@ -24,7 +24,7 @@ def by_pair(found: list[dict]) -> dict:
     return {frozenset((row["first"], row["second"])): row for row in found}
 
 
-def test_a_small_difference_on_every_tune_is_real_and_one_within_the_noise_is_not():
+def test_a_small_difference_on_every_tune_is_told_and_one_within_the_noise_is_not():
     better = BASE._replace(name="b", nats=BASE.nats - 0.01 * CHARS + np.random.default_rng(1).normal(0, 3, 300))
     same = BASE._replace(name="c", nats=BASE.nats + np.random.default_rng(2).normal(0, 8, 300))
     found = by_pair(differences([BASE, better, same]))
@@ -32,25 +32,25 @@ def test_a_small_difference_on_every_tune_is_real_and_one_within_the_noise_is_no
     assert (row["first"], row["second"]) == ("a", "b")
     assert row["difference"] == pytest.approx(0.01, abs=0.002)
     assert row["ci95"][0] < row["difference"] < row["ci95"][1]
-    assert row["real"]
-    assert not found[frozenset("ac")]["real"]
+    assert row["differ"]
+    assert not found[frozenset("ac")]["differ"]
 
 
-def test_models_that_do_not_differ_are_seldom_told_apart():
-    """Holm: over all pairs of 8 equal models, one false call in 20 studies at most."""
+def test_runs_that_do_not_differ_are_seldom_told_apart():
+    """Holm: over all pairs of 8 equal runs, one false call in 20 studies at most."""
     wrong = 0
     for study in range(20):
         rng = np.random.default_rng(study)
         runs = [
             TuneLosses(str(k), CHARS * (HARD + rng.normal(0, 0.05, 300)), CHARS.astype(float), "t") for k in range(8)
         ]
-        wrong += any(row["real"] for row in differences(runs))
+        wrong += any(row["differ"] for row in differences(runs))
     assert wrong <= 3
 
 
 def test_equal_losses_differ_by_nothing():
     (row,) = differences([BASE, BASE._replace(name="b")])
-    assert (row["difference"], row["se"], row["p_holm"], row["real"]) == (0, 0, 1, False)
+    assert (row["difference"], row["se"], row["p_holm"], row["differ"]) == (0, 0, 1, False)
 
 
 def test_holm_is_that_of_the_paper():
@@ -69,7 +69,7 @@ def evaluated(tmp_path_factory, trained, corpus_dir) -> list[Path]:
     return folders
 
 
-def test_the_command_says_which_differences_are_real(evaluated, tmp_path):
+def test_without_seeds_the_command_says_which_trained_runs_differ(evaluated, tmp_path):
     done = command("compare", *evaluated, "--json", tmp_path / "out.json")
     assert done.returncode == 0, done.stderr
     found = read_json(tmp_path / "out.json")
@@ -79,7 +79,7 @@ def test_the_command_says_which_differences_are_real(evaluated, tmp_path):
     for folder in evaluated:
         loss = read_json(folder / "perplexity.json")["loss"]
         assert losses["/".join(folder.parts[-2:])] == pytest.approx(loss, abs=1e-6)
-    assert f"{int(row['real'])} of 1 differences are real" in done.stdout
+    assert f"Trained runs differ in {int(row['differ'])} of 1 pairs" in done.stdout
 
 
 def test_what_cannot_be_compared_is_refused(evaluated, tmp_path):

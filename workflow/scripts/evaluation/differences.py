@@ -1,6 +1,7 @@
-"""Losses of several models on the same tunes -> their means, and which of their differences are real.
+"""Losses of several trained runs on the same tunes -> their means, and which of these runs differ.
 
 Needs the perplexity.json and perplexity_tunes.csv that `calc_perplexity` wrote of each. Losses are in nats a character.
+Errors are over tunes alone: two seeds of one model can differ surely. Whether models differ is for `over_seeds`.
 """
 
 import itertools
@@ -15,11 +16,11 @@ from workflow.scripts.base.files import read_json
 from workflow.scripts.base.tables import read_csv
 from workflow.scripts.base.uncertainty import FEWEST, Mean, ratio_means
 
-LEVEL = 0.05  # of the corrected p-values: a difference below it is called real
+LEVEL = 0.05  # of the corrected p-values: below it the two differ
 
 
 class TuneLosses(NamedTuple):
-    """Losses of a model: (n_tunes,) nats and characters, and the digest of the tunes' text."""
+    """Losses of a run: (n_tunes,) nats and characters, and the digest of the tunes' text."""
 
     name: str
     nats: np.ndarray
@@ -28,7 +29,7 @@ class TuneLosses(NamedTuple):
 
 
 class RunLoss(TypedDict):
-    """The loss of a run, with its standard error and 95% interval over tunes."""
+    """The loss of a run, or of a model by `over_seeds`, with its standard error and 95% interval."""
 
     run: str
     loss: float
@@ -37,7 +38,7 @@ class RunLoss(TypedDict):
 
 
 class Difference(TypedDict):
-    """How much more the first of two runs loses than the second, and whether that is real."""
+    """How much more the first of two runs, or models by `over_seeds`, loses than the second, and if they differ."""
 
     first: str
     second: str
@@ -45,7 +46,7 @@ class Difference(TypedDict):
     se: float
     ci95: tuple[float, float]
     p_holm: float
-    real: bool
+    differ: bool
 
 
 def read_losses(path: str) -> TuneLosses:
@@ -102,7 +103,7 @@ def differences(runs: list[TuneLosses]) -> list[Difference]:
     means = ratio_means(np.stack([a.nats - b.nats for a, b in pairs], axis=1), runs[0].chars[:, None])
     errors = np.array([error_of(mean)[0] for mean in means])
     values = np.array([mean.value for mean in means])
-    sizes = np.divide(np.abs(values), errors, out=np.where(values == 0, 0, np.inf), where=errors > 0)
+    sizes = in_errors(values, errors)
     # As exact as a t-test of that many tunes, where a share of 2000 draws could not be small enough for many pairs.
     p = holm(2 * stats.t.sf(sizes, len(runs[0].nats) - 1))
     return [
@@ -113,10 +114,16 @@ def differences(runs: list[TuneLosses]) -> list[Difference]:
             "se": error_of(means[k])[0],
             "ci95": error_of(means[k])[1],
             "p_holm": float(p[k]),
-            "real": bool(p[k] < LEVEL),
+            "differ": bool(p[k] < LEVEL),
         }
         for k in np.argsort(-sizes, kind="stable")
     ]
+
+
+def in_errors(values: np.ndarray | float, errors: np.ndarray | float) -> np.ndarray:
+    """Sizes of differences in their standard errors; one without an error is infinitely many, but for 0."""
+    values, errors = np.asarray(values, float), np.asarray(errors, float)
+    return np.divide(np.abs(values), errors, out=np.where(values == 0, 0, np.inf), where=errors > 0)
 
 
 def check_comparable(runs: list[TuneLosses]) -> None:
