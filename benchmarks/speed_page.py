@@ -1,6 +1,5 @@
-"""Write docs/speed.md, and the numbers in README's "Speed", from what the benchmarks left in benchmarks/results."""
+"""Write docs/speed.md from what the benchmarks left in benchmarks/results."""
 
-import re
 import statistics
 from pathlib import Path
 
@@ -8,9 +7,7 @@ from benchmarks.against import RESULTS
 from workflow.scripts.base.files import read_json
 
 ROOT = Path(__file__).parents[1]
-PAGE, README = ROOT / "docs" / "speed.md", ROOT / "README.md"
-NUMBERS = re.compile(r"(?<=<!-- speed -->\n).*(?=<!-- end of speed -->)", re.DOTALL)  # in README
-TOKENS_PER_PARAMETER = 20  # about what is best for so much compute (Hoffmann 2022)
+PAGE = ROOT / "docs" / "speed.md"
 HEAD = """# Speed on a CPU
 
 Written by `python -m benchmarks.write_readme` from the files in `benchmarks/results/`; do not edit.
@@ -44,7 +41,7 @@ AGREE = """
 ## Whether the losses are the same
 
 Ten models are trained from the same weights on the same tokens: by torch's own operators; by these with half as many
-windows in a pass, which changes nothing but how sums are rounded; and by ours. A thousand steps at a high learning rate
+windows in a pass, which changes nothing but how sums are rounded; and by ours. Many steps at a high learning rate
 make much of a last digit, so the first column says how far two runs come apart that should be one. Differences of the
 test loss from that of torch's operators, in thousandths of a nat a character:
 """
@@ -55,7 +52,7 @@ Utilisation is a model's FLOP (`flops_per_token`) against those of a large produ
 the same run and precision. An LSTM's may be more than all: the first layer's products with its inputs are not done.
 """
 WAITING = """
-Not measured: a processor with AMX, whose units take bfloat16 several times as fast as AVX-512, so that more of a step
+Not measured: a processor with AMX, whose units are made for bfloat16, so that more of a step
 lies between products; and a GPU.
 """
 
@@ -126,44 +123,3 @@ def page() -> str:
     if found := result("train"):
         parts += [LIMIT, "\n", "\n".join(limits(found)), "\n"]
     return "".join([*parts, WAITING])
-
-
-def numbers() -> str:
-    """The lines of README's "Speed" that hold numbers, each with the file that it comes from."""
-    study, train, sample = (result(name) for name in ("study", "train", "sample"))
-    lines = []
-    if study:
-        wall = study["studies"][-1]["wall"] / 60
-        lines.append(f"- the default study, from nothing to its figures: {wall:.0f} minutes ({source('study', study)})")
-    row = train and next((row for row in train["rows"] if row["name"].startswith("gpt 4x256")), None)
-    if train and row:
-        params = 12 * 4 * 256**2
-        hours = TOKENS_PER_PARAMETER * params / row["ours"][1] / 3600
-        lines.append(
-            f"- a Transformer of {params / 1e6:.1f} M parameters on {TOKENS_PER_PARAMETER} tokens for each:"
-            f" {hours:.1f} hours ({source('train', train)})"
-        )
-    row = sample and next((row for row in sample["rows"] if "200 x" in row["name"]), None)
-    if sample and row:
-        lines.append(
-            f"- tunes of 512 characters by a Transformer of 6 M parameters: {row['ours'][1] / 512:.1f} a second"
-            f" ({source('sample', sample)})"
-        )
-    return "\n".join(lines) + "\n"
-
-
-def source(name: str, found: dict) -> str:
-    """A link to the file of a result, with the machine that it is of."""
-    return f"[{found['machine']}](benchmarks/results/{name}-cpu-bfloat16.json)"
-
-
-def with_numbers(readme: str) -> str:
-    """README with its numbers made new.
-
-    Raises:
-        ValueError: it has no place for them.
-    """
-    made, count = NUMBERS.subn(lambda _: numbers(), readme)
-    if count != 1:
-        raise ValueError(f"{README} has no place for numbers of speed")
-    return made

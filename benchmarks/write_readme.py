@@ -1,12 +1,12 @@
 """Write what the benchmarks left in benchmarks/results into pages.
 
-They are benchmarks/README.md, docs/speed.md, README's "Speed" and the losses in docs/corpus.md.
+They are benchmarks/README.md and docs/speed.md. README.md and docs/corpus.md have some of it, too:
+`python -m workflow.scripts.write_pages` writes those.
 
 Example:
   python -m benchmarks.write_readme
 """
 
-import re
 from pathlib import Path
 
 from benchmarks import speed_page
@@ -16,8 +16,6 @@ from workflow.scripts.base import cli
 from workflow.scripts.base.files import read_json, write_text
 
 README = Path(__file__).with_name("README.md")
-CORPUS_PAGE = README.parents[1] / "docs" / "corpus.md"
-LOSSES = re.compile(r"(?<=<!-- losses -->\n).*(?=<!-- end of losses -->)", re.DOTALL)  # in that page
 HEAD = """# Benchmarks
 
 Written by `python -m benchmarks.write_readme` from the files in `results/`; do not edit. Each row times ours and a
@@ -210,28 +208,6 @@ def round_trips(result: dict) -> list[str]:
     ]
 
 
-def corpus_page() -> str:
-    """docs/corpus.md with what a conversion of MIDI loses, by the result of `benchmarks.round_trip`."""
-    result = read_json(RESULTS / "round_trip-cpu.json")
-    (ours,) = (row for row in result["round_trips"] if row["name"] == "ours")
-    said = {"notes": "pitch", "onsets": "pitch and onset", "lengths": "pitch, onset and length"}
-    rows = [
-        "",
-        f"| lost in {result['n_files']} files | of | |",
-        "|---|---|---|",
-        *(f"| {lost:,} | {n:,} | {words} |" for words, (lost, n) in result["losses"].items() if n),
-        "",
-        "F1 of what abc2midi plays: "
-        + "; ".join(
-            f"by {words} median {ours[name]['median']:.3f}, tenth percentile {ours[name]['tenth']:.3f}"
-            for name, words in said.items()
-        )
-        + ".",
-        "",
-    ]
-    return LOSSES.sub(lambda _: "\n".join([*rows, ""]), CORPUS_PAGE.read_text(encoding="utf-8"))
-
-
 def block(text: str) -> str:
     """A text as a block of code."""
     return f"~~~\n{text.rstrip()}\n~~~"
@@ -279,9 +255,7 @@ def readme() -> str:
 def main() -> None:
     cli.parser(__doc__).parse_args()
     write_text(README, readme())
-    write_text(CORPUS_PAGE, corpus_page())
     write_text(speed_page.PAGE, speed_page.page())
-    write_text(speed_page.README, speed_page.with_numbers(speed_page.README.read_text(encoding="utf-8")))
 
 
 if __name__ == "__main__":

@@ -135,6 +135,23 @@ rule data_statement:
         """
 
 
+# The pages of prose that take numbers from files, each from its template in workflow/templates/pages. It has no output: a
+# page such as README.md would be gone while it is written anew, or for good where a source is missing.
+rule pages_of_docs:
+    input:
+        files_of_workflow("templates/pages/**/*.j2"),
+    log:
+        "<results>/logs/pages_of_docs.log",
+    conda:
+        "../envs/environment.yaml"
+    params:
+        code=code("write_pages"),
+    shell:
+        """
+        python -m workflow.scripts.write_pages >{log} 2>&1
+        """
+
+
 # Asks the programs that are installed, and records what they say in docs/checker/programs.json. It has no output, so that
 # the page can be written where they are not.
 rule compare_programs:

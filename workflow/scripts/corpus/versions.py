@@ -30,8 +30,7 @@ class Feature(NamedTuple):
     whole: bool
 
 
-# Chosen on three collections so that few pairs slip through under any of some thirty definitions of likeness at
-# 0.5 (docs/corpus.md).
+# Low, so that few pairs slip through under other definitions of likeness, as that of `leakage` (docs/corpus.md).
 FEATURES = {
     "notes": Feature(8, 0.4, True),
     "steps": Feature(6, 0.3, True),

@@ -199,11 +199,12 @@ def page(claims: pd.DataFrame, words: dict[str, str], runs: pd.DataFrame, shown:
     ]  # fmt: skip
     return "\n\n".join([
         "# The study this one grew out of",
-        f"[The original]({SOURCE}) trained Transformers of 1M to 738M parameters and four LSTMs on the Lakh MIDI"
-        " dataset in ABC notation. This page sets what its README claims beside what its own logs and code show, and"
-        " beside what our default study finds. Its weights and data could not be had: nothing is said of what cannot be"
-        " seen in the repository. Ours is of another corpus and of much smaller models: what happens at 738M is for the"
-        " Lakh study of this repository to find out.",
+        f"[The original]({SOURCE}) trained Transformers and LSTMs of {short(runs['params'].min())} to"
+        f" {short(runs['params'].max())} parameters on the Lakh MIDI dataset in ABC notation. This page sets what its"
+        " README claims beside what its own logs and code show, and beside what our default study finds. Its weights"
+        " and data could not be had: nothing is said of what cannot be seen in the repository. Ours is of another"
+        " corpus and of much smaller models: what happens at its largest size is for the Lakh study of this repository"
+        " to find out.",
         f"![Losses of the original study by its README and by its logs, with fitted laws]({shown})",
         caption,
         table(["It claims", "Its own repository shows", "Our runs show", "where"], rows),

@@ -1,4 +1,4 @@
-"""The tables in README.md, between comments, from what is recorded of the studies and from published exponents."""
+"""The tables in README.md, from what is recorded of the studies and from published exponents."""
 
 from pathlib import Path
 
@@ -16,19 +16,6 @@ KEYS = ("alpha", "beta", "E")
 SIZE = ["params_non_embedding", "tokens"]
 MEANS = ["test_loss", "test_loss_low", "test_loss_high", "perplexity"]
 KINDS = ("Transformer", "LSTM")
-
-
-def with_tables(readme: str, docs: Path) -> str:
-    """The page with its tables made anew; ``docs`` is the folder of recorded studies.
-
-    Raises:
-        InputError: a table that is needed is missing or wrong.
-    """
-    for name, made in {"losses": losses(docs), "related work": related(docs)}.items():
-        head, rest = readme.split(f"<!-- {name} -->\n", 1)
-        end = f"<!-- end of {name} -->"
-        readme = f"{head}<!-- {name} -->\n\n{made}\n\n{end}{rest.split(end, 1)[1]}"
-    return readme
 
 
 def losses(docs: Path) -> str:

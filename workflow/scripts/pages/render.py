@@ -1,7 +1,7 @@
-"""Pages of HTML from the templates in workflow/templates, which hold all that is no data.
+"""Pages from the templates in workflow/templates, which hold all that is no data.
 
-Whatever is put into a template is text: characters that mean something in HTML are escaped, so that what a model wrote
-can do nothing on a page.
+Whatever is put into a template of HTML is text: characters that mean something in HTML are escaped, so that what a
+model wrote can do nothing on a page.
 """
 
 import base64
@@ -14,6 +14,7 @@ from markupsafe import Markup
 from PIL import Image
 
 from workflow.scripts.base.code_identity import SCRIPTS
+from workflow.scripts.base.errors import InputError
 from workflow.scripts.pages.markdown import inline
 
 TEMPLATES = SCRIPTS.parent / "templates"
@@ -27,11 +28,23 @@ def render(template: str, **values: object) -> str:
     return environment().get_template(template).render(values)
 
 
+def render_text(template: str, **values: object) -> str:
+    """The text, such as a page of Markdown, that a template makes of some values: nothing is escaped.
+
+    Raises:
+        InputError: it uses what nobody gives, or a source of its numbers is not there; the template is named.
+    """
+    try:
+        return environment(escaped=False).get_template(template).render(values)
+    except (InputError, jinja2.TemplateError) as error:
+        raise InputError(f"{template}: {error}") from error
+
+
 @functools.cache
-def environment() -> jinja2.Environment:
+def environment(escaped: bool = True) -> jinja2.Environment:
     made = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
-        autoescape=True,
+        autoescape=escaped,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
