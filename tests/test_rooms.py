@@ -26,7 +26,7 @@ ALLOWED: dict[str, set[str]] = {
     "evaluation": {"base", "machine", "grammar", "notation", "corpus", "models"},
     "training": {"base", "machine", "notation", "corpus", "models", "evaluation"},
     "writing": {"base", "machine", "kernels", "grammar", "notation", "midi", "reading", "corpus", "models"},
-    "claims": {"base", "pages", "tables", "laws", "findings", "figures"},
+    "claims": {"base", "pages", "tables", "laws", "findings"},
     "gallery": {"base", "pages", "grammar", "findings", "writing"},
     "manual": {"base", "machine", "grammar", "writing", "findings", "figures", "evaluation", "training", "tables"},
 }

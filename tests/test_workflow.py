@@ -88,7 +88,7 @@ def test_a_report_opens_on_the_findings_and_has_what_is_there_under_its_label(st
     }
     tables = {f"results/{name}" for name in ("runs.csv", "curves.csv", "writing.csv", "fit.json")}
     pictures = {f"results/{name}.png" for name in names} | {"data/corpora/raw/corpus.png"}
-    assert set(shown) == tables | pictures | {"results/summary.html"}
+    assert set(shown) == tables | pictures | {"results/summary.html", "results/claims.html"}
     assert all(file["labels"] and file["caption"] for file in shown.values())
     (opening,) = re.findall(r"^\s*var workflow_desc = (\".*\");?$", page, re.MULTILINE)
     summary = (study.folder / "results" / "summary.md").read_text()
@@ -148,7 +148,7 @@ def test_comments_and_docstrings_rerun_nothing(study):
         ("models/layers/decoder", "c.vocab_size", "c.vocab_size + 0", EVALUATIONS),
         ("evaluation/perplexity", "round(6)", "round(5)", EVALUATIONS),
         ("sample_ngram", "default=8", "default=9", {"sample_ngram": 1, "judge": 1} | TABLES),
-        ("laws/line", "** 2", "** 3", {"fit": 1, "plots": 1}),
+        ("laws/line", "** 2", "** 3", {"fit": 1, "plots": 1, "claims": 1}),
         ("figures/losses", "1.25 *", "1.35 *", {"plots": 1}),
         ("figures/look", '"font.size": 9', '"font.size": 8', {"plots": 1, "plot_corpus": 1}),
         ("figures/summary", "CEILING = 0.97", "CEILING = 0.98", {"plots": 1, "model_card": 1}),

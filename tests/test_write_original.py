@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from tests.conftest import ROOT, command
-from workflow.scripts.figures.original import fit_runs, picture, read_runs
+from workflow.scripts.figures.original import picture
+from workflow.scripts.findings.original_runs import fit_runs, read_runs
 
 DOCS = ROOT / "docs"
 

@@ -15,8 +15,9 @@ from workflow.scripts.base import cli
 from workflow.scripts.base.errors import InputError
 from workflow.scripts.base.files import read_json, write_text
 from workflow.scripts.base.tables import read_csv
-from workflow.scripts.figures.original import fit_runs, of_original, of_ours, page, picture, read_runs
+from workflow.scripts.figures.original import of_original, of_ours, page, picture
 from workflow.scripts.figures.save import save
+from workflow.scripts.findings.original_runs import fit_runs, read_runs
 from workflow.scripts.tables.fit_file import read_fit
 
 

@@ -18,11 +18,11 @@ import pandas as pd
 from workflow.scripts.base import cli
 from workflow.scripts.base.files import write_json, write_text
 from workflow.scripts.figures import forecast as forecast_figure
-from workflow.scripts.figures import original as original_study
 from workflow.scripts.figures.look import MEDIUM
 from workflow.scripts.figures.save import Picture, save
 from workflow.scripts.figures.surface import surface
 from workflow.scripts.figures.writing import validity
+from workflow.scripts.findings import original_runs
 from workflow.scripts.findings.crossings import crossings
 from workflow.scripts.findings.joined_later import joined_later
 from workflow.scripts.forecasts.ask import answer_of_flops
@@ -69,11 +69,11 @@ def original(folder: Path) -> tuple[dict[str, dict], pd.DataFrame | None]:
     if not (folder / "runs.csv").exists():
         return {}, None
     path = folder / "runs.csv"
-    runs = original_study.read_runs(path)
+    runs = original_runs.read_runs(path)
     without = runs[runs["size"] != LARGEST]
     changed = without[without["told_by"].isin(runs[runs["size"] == LARGEST]["told_by"])]
     tables = {"": runs, ", without its largest": changed}
-    return {name: original_study.fit_runs(table, path) for name, table in tables.items()}, runs
+    return {name: original_runs.fit_runs(table, path) for name, table in tables.items()}, runs
 
 
 def frontier(record: Record, width: float) -> Picture:

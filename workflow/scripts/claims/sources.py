@@ -9,9 +9,9 @@ import pandas as pd
 from workflow.scripts.base import measures
 from workflow.scripts.base.files import read_json
 from workflow.scripts.base.tables import read_csv
-from workflow.scripts.figures.original import fit_runs, read_runs
 from workflow.scripts.findings.comparison import compare_groups
 from workflow.scripts.findings.headline import names_of
+from workflow.scripts.findings.original_runs import fit_runs, read_runs
 from workflow.scripts.laws.line import Points
 from workflow.scripts.laws.power_law import one_budget, points_at
 from workflow.scripts.tables.fit_file import read_fit

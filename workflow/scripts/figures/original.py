@@ -1,15 +1,12 @@
 """The page on the study that this one grew out of: its claims beside its own logs and beside our recorded results."""
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 from matplotlib.lines import Line2D
 
 from workflow.scripts.base.amounts import short
-from workflow.scripts.base.errors import InputError
 from workflow.scripts.base.measures import RHYTHM, SYNTAX, TOOLS
-from workflow.scripts.base.tables import read_csv, table
+from workflow.scripts.base.tables import table
 from workflow.scripts.figures.laws import OF_ALL, draw_lines, key_to
 from workflow.scripts.figures.look import MEDIUM, grid_of, small
 from workflow.scripts.figures.look import page as page_of
@@ -17,14 +14,9 @@ from workflow.scripts.figures.save import Picture
 from workflow.scripts.figures.summary import pooled
 from workflow.scripts.figures.surface import GREY, HALO
 from workflow.scripts.figures.words import legend_below
-from workflow.scripts.findings.fit_table import fit_group
-from workflow.scripts.laws.estimate import Settings
-from workflow.scripts.tables.table import complete
 
 SOURCE = "https://github.com/ishan-tandon/music-scaling-laws"
 
-
-FORMS = ("power", "power_irreducible")
 PANELS = (
     ("README: test loss", ("readme",), "Test loss (nats a character)"),
     ("Logs: validation loss", ("gpt logs", "lstm logs"), "Validation loss (nats a character)"),
@@ -33,38 +25,6 @@ CAPTION = (
     "Losses of the original study by its README, at nominal sizes, and by its logs, with laws fitted to each: two kinds"
     " of loss, on axes of their own."
 )
-
-
-def read_runs(path: Path) -> pd.DataFrame:
-    """The original's runs in the columns that laws are fitted to; where it states a perplexity, the loss is its log.
-
-    Raises:
-        InputError: the file is no CSV, or a column is missing.
-    """
-    runs = read_csv(path, "told_by", "size", "params", "tokens", "perplexity", "loss", "where")
-    runs["loss"] = runs["loss"].fillna(np.log(runs["perplexity"]))
-    unknown = dict.fromkeys(("flops", "unique_tokens", "loss_se"), np.nan)
-    runs, _ = complete(runs.assign(seed="", **unknown))
-    return runs
-
-
-def fit_runs(runs: pd.DataFrame, path: Path) -> dict:
-    """Laws of the original's runs, by who reports them, as fit.json has them.
-
-    Its README sets runs of different tokens beside each other as one row of sizes, and so are they fitted.
-
-    Raises:
-        InputError: some of them have no law; ``path`` is where they are from.
-    """
-    groups = {}
-    for name, rows in runs.groupby("told_by"):
-        if rows["tokens"].nunique() > 1:
-            rows = rows.assign(tokens=np.nan, unique_tokens=np.nan, flops=np.nan)
-        groups[name] = fit_group(rows, name, Settings(draws=0), FORMS, None)
-    for group in groups.values():
-        if not group["power"]:
-            raise InputError(f"{path}: {group['said'][0]}")
-    return groups
 
 
 def interval_text(interval: list[float], digits: int = 3) -> str:

@@ -11,7 +11,19 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic, overload
 
-from workflow.scripts.kernels.compiled import STEP, clear, exp, f32, i32, kernel, narrowed, padded, transpose, widened
+from workflow.scripts.kernels.compiled import (
+    STEP,
+    clear,
+    exp,
+    f32,
+    i32,
+    kernel,
+    narrowed,
+    padded,
+    transpose,
+    widened,
+    within,
+)
 from workflow.scripts.kernels.rows import softmax
 from workflow.scripts.kernels.tile import LANES, multiply, multiply_across
 from workflow.scripts.kernels.vectors import Vector
@@ -127,7 +139,7 @@ def turn_lanes(_typing, *addresses):
     return types.void(types.UniTuple(types.intp, len(addresses))), generate
 
 
-@kernel
+@within
 def turn(x, cos, sin, length):
     """Rotary positions on the first rows of x, in place; with -sin they are taken off again."""
     half = cos.shape[1]
@@ -144,7 +156,7 @@ def turn(x, cos, sin, length):
                 second[d] = b * c[d] + a * s[d]
 
 
-@kernel
+@within
 def to_size_one(x, length, head, inverse):
     """Divide the first rows of x by their root mean square, in place; its inverse goes to ``inverse``."""
     for t in range(length):
@@ -157,7 +169,7 @@ def to_size_one(x, length, head, inverse):
             row[d] *= inverse[t]
 
 
-@kernel
+@within
 def from_size_one(grad, x, length, head, inverse):
     """Gradient of what `to_size_one` made x of, from that of x, in place."""
     for t in range(length):
@@ -170,7 +182,7 @@ def from_size_one(grad, x, length, head, inverse):
             slope[d] = inverse[t] * (slope[d] - row[d] * along)
 
 
-@kernel
+@within
 def slope_of_scores(scores, slopes, log_sum, weights, d_scores):
     """Of one query the weights that scores (n,) give, and the gradient of the scores from ``slopes``, the weights'.
 

@@ -20,6 +20,10 @@ i32 = np.int32
 STEP = 8  # what the sides of matrices are multiples of, or filled up to
 
 kernel: Callable = njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
+# A kernel that others call, and that computes. If it stayed a function, the process that compiles its caller would run
+# the copy of it that was compiled first, and one that loads the caller from the cache the caller's own. With
+# ``fastmath`` the two may round differently, so a run would depend on whether its machine had run one before.
+within: Callable = njit(cache=True, nogil=True, fastmath=True, error_model="numpy", forceinline=True)
 
 
 def array(x: Tensor) -> np.ndarray:
@@ -89,7 +93,7 @@ def transpose(x, y):
                 y[j, i + lane] = x[i + lane, j]
 
 
-@kernel
+@within
 def exp(x):
     """e^x to float32's precision: 2^n times a polynomial over (-ln 2 / 2, ln 2 / 2) (Cephes, expf)."""
     x = min(max(x, f32(-87.0)), f32(88.0))
@@ -104,19 +108,19 @@ def exp(x):
     return (p * x * x + x + f32(1)) * i32((i32(n) + i32(127)) << i32(23)).view(np.float32)
 
 
-@kernel
+@within
 def sigmoid(x):
     """1 / (1 + e^-x), within 1e-7."""
     return f32(1) / (f32(1) + exp(-x))
 
 
-@kernel
+@within
 def tanh(x):
     """The hyperbolic tangent, within 2e-7."""
     return f32(1) - f32(2) / (f32(1) + exp(f32(2) * x))
 
 
-@kernel
+@within
 def normal(x):
     """Distribution and density of the standard normal at x, within 1e-7 (Abramowitz and Stegun 1964, 7.1.26)."""
     z = abs(x) * f32(0.7071067811865476)

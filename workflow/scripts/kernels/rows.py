@@ -5,13 +5,13 @@ Rows are those of 2-D arrays that lie in one piece. Numbers are float32, or bflo
 
 import numpy as np
 
-from workflow.scripts.kernels.compiled import exp, f32, kernel, narrowed, normal, widened
+from workflow.scripts.kernels.compiled import exp, f32, narrowed, normal, widened, within
 
 EPS = f32(1e-5)  # of torch's layer norm
 LARGE = f32(1e30)
 
 
-@kernel
+@within
 def add_norm(x, branch, scale, total, normed, inverse):
     """total = x + scale branch, and normed = its layer norm; ``inverse`` (R,) is one over each row's deviation.
 
@@ -34,7 +34,7 @@ def add_norm(x, branch, scale, total, normed, inverse):
             y[c] = narrowed((new[c] - mean) * inverse[r], y[c])
 
 
-@kernel
+@within
 def add_norm_backward(d_total, d_normed, normed, inverse, scale, d_x, d_branch):
     """Gradients of x and of branch from those of total (R, C) float32 and of normed."""
     R, C = d_x.shape
@@ -52,7 +52,7 @@ def add_norm_backward(d_total, d_normed, normed, inverse, scale, d_x, d_branch):
             side[c] = narrowed(scale * value, side[c])
 
 
-@kernel
+@within
 def gelu(x, y):
     """y = x Phi(x), of arrays (n,)."""
     for i in range(x.size):
@@ -60,7 +60,7 @@ def gelu(x, y):
         y[i] = narrowed(value * normal(value)[0], y[i])
 
 
-@kernel
+@within
 def gelu_backward(x, d_y, y, d_x):
     """The gradient of x, and y once more: to compute it again is cheaper than to keep it.
 
@@ -73,7 +73,7 @@ def gelu_backward(x, d_y, y, d_x):
         d_x[i] = narrowed(widened(d_y[i]) * (below + value * density), d_x[i])
 
 
-@kernel
+@within
 def squared_relu(x, y):
     """y = max(x, 0)^2, of arrays (n,)."""
     for i in range(x.size):
@@ -81,7 +81,7 @@ def squared_relu(x, y):
         y[i] = narrowed(value * value, y[i])
 
 
-@kernel
+@within
 def squared_relu_backward(x, d_y, y, d_x):
     """The gradient of x, and y once more, as `gelu_backward`."""
     for i in range(x.size):
@@ -90,7 +90,7 @@ def squared_relu_backward(x, d_y, y, d_x):
         d_x[i] = narrowed(widened(d_y[i]) * f32(2) * value, d_x[i])
 
 
-@kernel
+@within
 def weigh(scores, offset, weights):
     """Fill weights (n,) with e^(scores - offset) of as many scores; returns their sum."""
     total = f32(0)
@@ -101,7 +101,7 @@ def weigh(scores, offset, weights):
     return total
 
 
-@kernel
+@within
 def softmax(scores, at, weights):
     """The logarithm of the sum of e^scores, and what weights (n,), proportional to e^scores, add up to.
 
@@ -117,7 +117,7 @@ def softmax(scores, at, weights):
     return offset + np.log(total), total
 
 
-@kernel
+@within
 def cross_entropy(logits, targets, n, share, d_logits):
     """Summed loss of the first n of each row of logits (R, at least n) at targets (R,), in nats.
 

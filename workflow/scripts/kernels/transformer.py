@@ -8,7 +8,7 @@ order of `parameters()`: the embedding, then each layer's four matrices.
 import numpy as np
 
 from workflow.scripts.kernels.attention import attend, attend_backward
-from workflow.scripts.kernels.compiled import STEP, clear, copy, f32, kernel, transpose
+from workflow.scripts.kernels.compiled import STEP, clear, copy, f32, kernel, transpose, within
 from workflow.scripts.kernels.rows import (
     add_norm,
     add_norm_backward,
@@ -79,7 +79,7 @@ def room(length, shape):
     )
 
 
-@kernel
+@within
 def activate(inner, active, shape):
     """The nonlinearity, of arrays of one shape."""
     if shape.squared_relu:
@@ -88,7 +88,7 @@ def activate(inner, active, shape):
         gelu(inner.reshape(-1), active.reshape(-1))
 
 
-@kernel
+@within
 def activate_backward(inner, d_active, active, d_inner, shape):
     """The gradient of inner, and what `activate` makes of it."""
     x, d_y, y, d_x = inner.reshape(-1), d_active.reshape(-1), active.reshape(-1), d_inner.reshape(-1)
