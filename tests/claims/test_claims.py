@@ -9,9 +9,10 @@ from scipy import stats
 
 from tests.conftest import ROOT
 from workflow.scripts import write_claims
+from workflow.scripts.base import measures
 from workflow.scripts.claims.claim import REFUTED, SUPPORTED, UNDECIDED, Point, above, below, together
 from workflow.scripts.claims.losses import inside_of, power_verdict, registered_targets, variance_ratio
-from workflow.scripts.claims.writing import difference, first_above
+from workflow.scripts.claims.writing import difference, first_above, trend
 
 
 @pytest.fixture(scope="module", params=["reference-study", "default-study"])
@@ -107,6 +108,26 @@ def test_an_ability_counts_from_where_no_larger_size_lacks_it():
     assert first_above(points(0.2, 0.6, 0.6), 0.5) == 100
     assert first_above(points(0.6, 0.2, 0.6), 0.5) == 1000
     assert first_above(points(0.6, 0.6, 0.2), 0.5) is None
+
+
+class Written:
+    """A study of which only what four runs wrote is known."""
+
+    def __init__(self, *passed: int):
+        self.names = {"gpt": "Transformer"}
+        sizes = dict(arch="gpt", params_non_embedding=[1000, 2000, 4000, 8000], tokens=1, file="writing.csv")
+        self.models = pd.DataFrame(sizes | {measures.SYNTAX.rate: np.array(passed) / 24, measures.SYNTAX.n: 24})
+
+    def file(self, name: str) -> str:
+        return name
+
+
+def test_a_rate_that_rises_has_a_slope_and_one_that_stays_is_undecided():
+    assert trend(Written(2, 7, 13, 20), "gpt", measures.SYNTAX).verdict == SUPPORTED
+    assert trend(Written(20, 13, 7, 2), "gpt", measures.SYNTAX).verdict == REFUTED
+    assert trend(Written(9, 12, 8, 11), "gpt", measures.SYNTAX).verdict == UNDECIDED
+    same = trend(Written(0, 0, 0, 0), "gpt", measures.SYNTAX)
+    assert (same.value, same.verdict) == (None, UNDECIDED)
 
 
 def test_an_outcome_counts_once_and_as_it_was_forecast_first():

@@ -21,6 +21,7 @@ from workflow.scripts.figures import ablations, original, transfer
 from workflow.scripts.figures import save as saved
 from workflow.scripts.figures.look import even_shades
 from workflow.scripts.figures.surface import surface
+from workflow.scripts.findings import original_runs
 from workflow.scripts.tables.fit_file import read_fit
 from workflow.scripts.tables.table import read_table
 
@@ -53,13 +54,13 @@ def of_other_studies(width: float) -> dict[str, saved.Picture]:
     table, fit = read_table(REFERENCE / "runs.csv")[0], read_fit(REFERENCE / "fit.json")
     later = read_table(REFERENCE / "targets" / "runs.csv")[0]
     trials = read_csv(REFERENCE / "lr_transfer.csv")
-    runs = original.read_runs(ROOT / "docs" / "original-study" / "runs.csv")
+    runs = original_runs.read_runs(ROOT / "docs" / "original-study" / "runs.csv")
     return {
         "forecast": plot_scaling.forecast(table, fit["groups"], REFERENCE, width),
         "ablations": ablations.draw(read_json(REFERENCE / "ablations.json"), width),
         "horizons": transfer.draw(trials, read_json(REFERENCE / "lr_transfer.json"), width),
         "later runs": surface(table, fit, width=width, later=later),
-        "original": original.picture(runs, original.fit_runs(runs, ROOT), width),
+        "original": original.picture(runs, original_runs.fit_runs(runs, ROOT), width),
     }
 
 

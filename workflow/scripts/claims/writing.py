@@ -124,6 +124,8 @@ def trend(study: Study, arch: str, measure: measures.Rate) -> Evidence:
     odds = np.log((passed + 0.5) / (n - passed + 0.5))
     line = stats.linregress(np.log10(rows["params_non_embedding"].to_numpy(float)), odds)
     half = float(stats.t.ppf(0.975, len(rows) - 2) * line.stderr)
+    if not np.isfinite(half):  # all runs have one rate
+        return nothing_measured(OURS, f"{name}: the rate is the same in all runs")
     interval = float(line.slope) - half, float(line.slope) + half
     return Evidence(
         OURS, name, f"slope of the log odds of {measure} a decade of N", float(line.slope), interval, "plain",
