@@ -124,6 +124,7 @@ def test_a_forecast_is_registered_before_its_runs_are_trained(study, tmp_path):
     copy.run("figures")
     for name in ("forecast.md", "forecast.png", "frontier.png", "writing.png"):
         assert (copy.folder / "results" / name).stat().st_size > 500
+    assert jobs_of(copy.run()) == {"claims": 1}  # they rest on the forecast, too
     # Another machine has what is in git: it trains what is not on record, and keeps the rest.
     copy.run("record", "--config", "recorded=docs/mine")
     recorded = ("--config", "recorded=docs/mine", "keep_recorded=true")

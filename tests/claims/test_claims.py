@@ -115,7 +115,7 @@ class Written:
 
     def __init__(self, *passed: int):
         self.names = {"gpt": "Transformer"}
-        sizes = dict(arch="gpt", params_non_embedding=[1000, 2000, 4000, 8000], tokens=1, file="writing.csv")
+        sizes = {"arch": "gpt", "params_non_embedding": [1000, 2000, 4000, 8000], "tokens": 1, "file": "writing.csv"}
         self.models = pd.DataFrame(sizes | {measures.SYNTAX.rate: np.array(passed) / 24, measures.SYNTAX.n: 24})
 
     def file(self, name: str) -> str:
