@@ -62,6 +62,15 @@ def test_the_page_has_every_claim_with_its_verdict_in_words(page):
     assert "<script" not in html
 
 
+def test_the_gap_that_is_shown_agrees_with_the_verdict(page):
+    """It is the one that speaks most against the claim: surely on one side of zero, unless nothing is decided."""
+    gaps = [one for claim in page[0]["claims"] for one in claim["evidence"] if "intervals on its side" in one["what"]]
+    assert len(gaps) >= 4
+    for one in gaps:
+        low, high = one["interval"]
+        assert (low > 0 or high < 0) == (one["verdict"] != UNDECIDED)
+
+
 def test_a_verdict_needs_a_whole_interval():
     assert (above((0.1, 0.3), 0), above((-0.3, -0.1), 0), above((-0.1, 0.3), 0)) == (SUPPORTED, REFUTED, UNDECIDED)
     assert (below((0.1, 0.3), 0.5), below((None, 0.3), 0.5), below((0.1, None), 0.5)) == (

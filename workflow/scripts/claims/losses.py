@@ -112,7 +112,7 @@ def ahead(
 ) -> Evidence:
     """Whether one of a pair of fit.json has the lower loss.
 
-    The number is the difference at the place where it is the largest for the leader.
+    The number is the difference at the place that speaks most against the leader.
 
     Args:
         at: the file and the keys that lead to the pair; of the original the table and column that it is computed of.
@@ -127,14 +127,14 @@ def ahead(
     sides = [below(ordered([sign * end for end in gap["ci95"]]), 0) for gap in gaps]
     sure, against = sides.count(SUPPORTED), sides.count(REFUTED)
     verdict = REFUTED if against else SUPPORTED if sure == len(gaps) else UNDECIDED
-    most = min(range(len(gaps)), key=lambda i: sign * gaps[i]["gap"])
+    worst = max(range(len(gaps)), key=lambda i: sign * gaps[i]["gap"])
     what = (
         f"loss of {names[pair['archs'][0]]} less that of {names[pair['archs'][1]]} at"
-        f" {'N' if by == 'params' else 'C'} = {gaps[most]['at']:.3g}; {sure} of {len(gaps)} intervals on its side"
+        f" {'N' if by == 'params' else 'C'} = {gaps[worst]['at']:.3g}; {sure} of {len(gaps)} intervals on its side"
         f" of zero, {against} on the other"
     )
-    column = at[1] if on == ORIGINAL else f"{at[1]}.{by}.gaps.{most}.gap"
-    return Evidence(on, of, what, gaps[most]["gap"], tuple(gaps[most]["ci95"]), "plain", at[0], column, verdict)
+    column = at[1] if on == ORIGINAL else f"{at[1]}.{by}.gaps.{worst}.gap"
+    return Evidence(on, of, what, gaps[worst]["gap"], tuple(gaps[worst]["ci95"]), "plain", at[0], column, verdict)
 
 
 def ordered(ends: Sequence[float]) -> Interval:
