@@ -209,7 +209,7 @@ def doubts_of_noise(law: dict) -> list[str]:
     """What seeds and resampled runs say against a law: that it is wrong, or that its runs are not equally noisy."""
     doubts = []
     if (test := law["lack_of_fit"]) and test["p"] < 0.05:
-        doubts.append(f"seeds vary too little for it to be right (F test, p = {test['p']:.2g})")
+        doubts.append(f"misfit exceeds seed noise: the law is rejected (F test, p = {test['p']:.2g})")
     wider = [
         f"{name} from {ends[0]:.4g} to {ends[1]:.4g}"
         for name, ends in law["bootstrap95"].items()

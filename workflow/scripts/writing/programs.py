@@ -1,7 +1,7 @@
 """What abc2midi and music21 make of a tune that nobody has vetted.
 
 Each runs in an empty folder of its own, without an environment, under limits on time, memory, size of files and how
-many are open; breaking one is a verdict. Neither sees a text that is over a limit, nor lines that name files.
+many are open; breaking one counts as invalid. Neither sees a text that is over a limit, nor lines that name files.
 """
 
 import contextlib
