@@ -21,9 +21,9 @@ too.
 A tune is valid, as this study's first version had it, if music21 and abc2midi both take it. abc2midi exits with 0
 whatever happens, so its messages are read and the MIDI file is opened. Every program runs under limits on time and
 memory, and breaking one counts as invalid; so does a text that is too large, or has too long lines or numbers or too
-many voices, to be given to one. Lines of %% and I: that could make a program read a file are taken out first. music21 is
-slow: it judges no tune of more than 20,000 characters, and of the others as many, evenly spread, as have 200,000 in
-all; with `--music21_limit 0` it judges every tune.
+many voices, to be given to one. Lines of %% and I: that could make a program read a file are taken out first. music21
+is slow: it judges no tune of more than 20,000 characters, and of the others as many, evenly spread, as have 200,000
+in all; with `--music21_limit 0` it judges every tune.
 
 A file is one tune, unless --split is given: then each X: begins a tune, which has the verdict book.abc:12 if its X: is
 in line 12, and the fields before the first X: of a file are defaults of all its tunes (ABC 2.1, 2.2.2). A file may be
