@@ -1,5 +1,8 @@
 """A study of which the gallery shows tunes: two models, people and an n-gram, and a hostile text."""
 
+import shutil
+import subprocess
+
 import pandas as pd
 import pytest
 
@@ -35,6 +38,15 @@ def row(**rates: float) -> pd.Series:
         share = rates.get(rate, 0.5)
         said |= {rate.rate: share, rate.low: max(0, share - 0.2), rate.high: min(1, share + 0.2), rate.n: 24}
     return pd.Series(said)
+
+
+@pytest.fixture(scope="session")
+def npm() -> None:
+    """Tests that install abcjs need npm, and the registry that it is set up for."""
+    if not shutil.which("npm"):
+        pytest.skip("needs npm (requirements-browser.txt)")
+    if subprocess.run(["npm", "view", "abcjs", "version"], capture_output=True, timeout=120).returncode:
+        pytest.skip("needs a registry of npm that is reachable")
 
 
 @pytest.fixture(scope="session")

@@ -7,8 +7,6 @@ import pytest
 from workflow.scripts.base.errors import InputError
 from workflow.scripts.gallery import abcjs
 
-needs_npm = pytest.mark.skipif(not shutil.which("npm"), reason="needs npm (requirements-browser.txt)")
-
 
 def test_without_npm_it_says_where_npm_is(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
@@ -16,8 +14,7 @@ def test_without_npm_it_says_where_npm_is(tmp_path, monkeypatch):
         abcjs.install(tmp_path / "abcjs")
 
 
-@needs_npm
-def test_another_package_than_the_one_that_is_locked_is_refused(tmp_path, monkeypatch):
+def test_another_package_than_the_one_that_is_locked_is_refused(npm, tmp_path, monkeypatch):
     locked = shutil.copytree(abcjs.LOCKED, tmp_path / "locked")
     lock = locked / "package-lock.json"
     hash_at = lock.read_text().index("sha512-") + len("sha512-")

@@ -11,10 +11,7 @@ from workflow.scripts.gallery.page import gallery
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs requirements-browser.txt")
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chromium-browser")
-pytestmark = [
-    pytest.mark.skipif(not BROWSER, reason="needs Chromium"),
-    pytest.mark.skipif(not shutil.which("npm"), reason="needs npm (requirements-browser.txt)"),
-]
+pytestmark = pytest.mark.skipif(not BROWSER, reason="needs Chromium")
 # Every sound of the page goes by here on its way out.
 LISTEN = """
 window.loudest = 0;
@@ -34,7 +31,7 @@ AudioNode.prototype.connect = function (to, ...more) {
 
 
 @pytest.fixture(scope="module")
-def page_file(tmp_path_factory, writers):
+def page_file(npm, tmp_path_factory, writers):
     folder = tmp_path_factory.mktemp("gallery")
     install(folder)
     path = folder / "index.html"
