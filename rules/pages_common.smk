@@ -50,7 +50,7 @@ def gallery_flags(wildcards, input):
     """The study, and whose tunes are shown."""
     flags = ["--study", Path(RESULTS).name if RESULTS != "results" else "default", "--tables", TABLES]
     if SHOWN is not None:
-        flags += ["--writers", *dict.fromkeys(folders_of(path for path in input.writers))]
+        flags += ["--writers", *dict.fromkeys(folders_of(input.writers))]
     return shlex.join(map(str, flags))
 
 

@@ -1,6 +1,7 @@
 """Engrave one tune of a book of ABC as a picture (SVG), for a page that runs no script. Needs abcm2ps.
 
-Directives in the text do nothing. (verovio, which pip installs, crashes on many a tune that small models write.)
+Directives are taken out, as for the programs that judge. (verovio, which pip installs, crashes on many a tune that
+small models write.)
 
 Example:
   python -m workflow.scripts.engrave --book docs/reference-study/samples/modern_6m.abc --tune 3 --output tune.svg
@@ -16,9 +17,9 @@ from workflow.scripts.base.errors import InputError
 from workflow.scripts.base.files import write_text
 from workflow.scripts.gallery.writers import tunes_in_book
 from workflow.scripts.machine.sandbox import run_limited
+from workflow.scripts.writing.programs import sanitise
 
 SECONDS = 20
-DIRECTIVE = re.compile(r"^([ \t]*)(?:%%|I:)", re.MULTILINE)
 COMMENT = re.compile(r"<!--.*?-->\n?", re.DOTALL)  # the day, the command and our folder
 OPENING = re.compile(r"<svg\b[^>]*>")
 
@@ -45,7 +46,7 @@ def picture(abc: str) -> str:
     if not program:
         raise InputError("abcm2ps is not installed (Debian and Homebrew have it)")
     with tempfile.TemporaryDirectory() as folder:
-        Path(folder, "tune.abc").write_text(DIRECTIVE.sub(r"\1%", abc), encoding="utf-8")
+        Path(folder, "tune.abc").write_text(sanitise(abc)[0], encoding="utf-8")
         outcome = run_limited([program, "-S", "-q", "-g", "-c", "-O", "tune.svg", "tune.abc"], Path(folder), SECONDS)
         made = sorted(Path(folder).glob("*.svg"))
         if outcome.problem or not made:

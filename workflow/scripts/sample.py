@@ -55,13 +55,7 @@ def main(argv: list[str] | None = None) -> None:
     model, tokenizer, training = load_model(args.checkpoint_dir, pick_device(args.device, args.vram_mb))
     if not all(weight.isfinite().all() for weight in model.parameters()):
         raise InputError(f"{args.checkpoint_dir}: its weights are not those of a trained model")
-    prompt = (
-        own_tune(args.own, tokenizer)
-        if args.own
-        else read_prompt(args.prompt_file)
-        if args.prompt_file
-        else with_reference_number(args.prompt.replace("\\n", "\n"))
-    )
+    prompt = prompt_of(args, tokenizer)
     start = begun(tokenizer, prompt, args.own or args.prompt_file or "--prompt")
     wanted = [Wanted(Path(args.output_dir), prompt, start, sampling.num_samples)]
     wanted += [after_prompt(name, text, tokenizer, args) for name, text in prompts.items()]
@@ -74,6 +68,15 @@ def main(argv: list[str] | None = None) -> None:
         tunes = [Drawn(text, tokenizer.decode(ids), ids[-1] == END) for ids in samples]
         ended = write_samples(folder, stem, tunes)
         print(f"wrote {len(tunes)} tunes to {folder}/{stem}-*.abc; the model ended {ended} of them itself")
+
+
+def prompt_of(args: Namespace, tokenizer: Tokenizer) -> str:
+    """What the samples go on from: a tune of the reader's own, the text of a file, or that of --prompt."""
+    if args.own:
+        return own_tune(args.own, tokenizer)
+    if args.prompt_file:
+        return read_prompt(args.prompt_file)
+    return with_reference_number(args.prompt.replace("\\n", "\n"))
 
 
 class Wanted(NamedTuple):

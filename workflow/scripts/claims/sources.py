@@ -12,6 +12,7 @@ from workflow.scripts.base.tables import read_csv
 from workflow.scripts.findings.comparison import compare_groups
 from workflow.scripts.findings.headline import names_of
 from workflow.scripts.findings.original_runs import fit_runs, read_runs
+from workflow.scripts.findings.written import unprompted
 from workflow.scripts.laws.line import Points
 from workflow.scripts.laws.power_law import one_budget, points_at
 from workflow.scripts.tables.fit_file import read_fit
@@ -65,8 +66,7 @@ class Study:
         ]
         if not found:
             return None
-        rows = pd.concat(found, ignore_index=True)
-        return rows[rows["prompt"].isna()]
+        return unprompted(pd.concat(found, ignore_index=True))
 
     @cached_property
     def models(self) -> pd.DataFrame | None:

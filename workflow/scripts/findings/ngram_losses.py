@@ -31,12 +31,17 @@ def model_losses(runs: pd.DataFrame, strata: pd.DataFrame | None) -> pd.DataFram
         model, tokens, params_non_embedding, test_loss, test_loss_se, test_loss_low, test_loss_high, and
         loss_without_start, NaN where it is not known; by architecture, ascending in size.
     """
-    budgets = runs.groupby("tokens")["model"].nunique()
-    rows = runs[runs["tokens"] == budgets.index[budgets == budgets.max()].max()]
+    rows = at_largest_budget(runs)
     columns = ["test_loss", "test_loss_se", "test_loss_low", "test_loss_high"]
     found = rows.groupby(["arch", "params_non_embedding", "model", "tokens"])[columns].mean().reset_index()
     later = {} if strata is None else without_start(strata).set_index("model")["loss_without_start"].to_dict()
     return found.assign(loss_without_start=found["model"].map(later).astype(float))
+
+
+def at_largest_budget(runs: pd.DataFrame) -> pd.DataFrame:
+    """The runs at the largest budget of tokens that as many models have as any: a few may have longer runs, too."""
+    models = runs.groupby("tokens")["model"].nunique()
+    return runs[runs["tokens"] == models.index[models == models.max()].max()]
 
 
 def beside_best(models: pd.DataFrame, ngrams: pd.DataFrame | None) -> str:

@@ -15,6 +15,7 @@ from markupsafe import Markup
 from workflow.scripts.base import measures
 from workflow.scripts.base.amounts import short
 from workflow.scripts.findings.headline import names_of
+from workflow.scripts.findings.written import name_of
 from workflow.scripts.gallery.tunes import Shown
 from workflow.scripts.gallery.writers import Writer
 from workflow.scripts.pages.render import render, source
@@ -94,7 +95,7 @@ def title_of(writer: Writer, names: Mapping[str, str]) -> str:
     """What a writer is called: by its kind and size, or what it is if it is no model."""
     if writer.size is not None:
         return f"{names[writer.arch]}, {short(writer.size)} parameters"
-    return "Real tunes" if writer.name == "real" else f"{writer.name.removeprefix('ngram')}-gram"
+    return name_of(writer.name).capitalize()
 
 
 def note_of(writer: Writer) -> str:
@@ -111,7 +112,6 @@ def as_data(writer: Writer, names: Mapping[str, str]) -> dict:
         "note": note_of(writer),
         "kind": "model" if writer.arch else "real" if writer.name == "real" else "ngram",
         "group": names.get(writer.arch, "For comparison"),
-        "size": writer.size,
         "tunes": [tune_as_data(tune) for tune in writer.tunes],
         "prompts": {name: [tune_as_data(tune) for tune in tunes] for name, tunes in writer.prompts.items()},
     }
@@ -188,24 +188,15 @@ def rate_words(row: Mapping, rate: measures.Rate) -> dict | None:
     """A rate and its 95% interval; None if nothing was judged."""
     if not row.get(rate.n) or row[rate.rate] != row[rate.rate]:
         return None
-    return {
-        "value": f"{row[rate.rate]:.0%}",
-        "interval": f"{row[rate.low]:.0%} to {row[rate.high]:.0%}",
-        "share": row[rate.rate],
-    }
+    return {"value": f"{row[rate.rate]:.0%}", "interval": f"{row[rate.low]:.0%} to {row[rate.high]:.0%}"}
 
 
 def said_of_writing(writers: Sequence[Writer], names: Mapping[str, str]) -> list[str]:
     """What is written by the largest model of each architecture, people and the longest n-gram, a sentence for each."""
     largest: dict[str, Writer] = {writer.arch: writer for writer in writers if writer.arch}  # the last is the largest
-    who = [
-        *largest.values(),
-        *(writer for writer in writers if writer.name == "real"),
-        *writers[-1:],
-    ]  # the longest n-gram
-    who = list({writer.name: writer for writer in who}.values())
+    people, last = [writer for writer in writers if writer.name == "real"], writers[-1]  # the longest n-gram, if any
     said = []
-    for writer in who:
+    for writer in {writer.name: writer for writer in (*largest.values(), *people, last)}.values():
         grammar, bars = (rate_words(writer.row, rate) for rate in (measures.SYNTAX, measures.RHYTHM))
         if grammar and bars:
             said.append(

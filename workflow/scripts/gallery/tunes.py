@@ -2,7 +2,7 @@
 
 import difflib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from workflow.scripts.base import measures
 from workflow.scripts.grammar.checker import parse
@@ -44,7 +44,7 @@ class Shown:
     judged_chars: int
     marks: list[Mark]
     steps: Steps
-    copied: Mapping | None = field(default=None)
+    copied: Mapping | None = None
 
 
 def shown(

@@ -14,6 +14,7 @@ from workflow.scripts.base import measures
 from workflow.scripts.base.errors import InputError
 from workflow.scripts.base.files import read_json
 from workflow.scripts.base.tables import read_csv
+from workflow.scripts.findings.written import unprompted
 from workflow.scripts.gallery.tunes import Shown, Steps, shown
 from workflow.scripts.grammar.cut import whole_bars
 from workflow.scripts.writing.ladder import RATES
@@ -144,7 +145,7 @@ def described(
 ) -> Writer:
     """A writer with what the tables say of it."""
     runs, writing = tables
-    of = writing[(writing["writer"] == name) & writing["prompt"].isna()]
+    of = unprompted(writing[writing["writer"] == name])
     own = runs[runs["model"] == name]
     if tokens is not None:
         of = of[(of["tokens"] == tokens) & (of["seed"] == seed)]

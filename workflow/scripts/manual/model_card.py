@@ -8,6 +8,7 @@ from workflow.scripts.base import measures
 from workflow.scripts.base.tables import table
 from workflow.scripts.figures.summary import leak_sentence, pooled, seconds_spent
 from workflow.scripts.findings.headline import names_of
+from workflow.scripts.findings.written import unprompted
 from workflow.scripts.manual.data_statement import over_represented
 
 TRAINING = ("windows_per_step", "context_size", "warmup_steps", "beta1", "weight_decay", "grad_clip", "parametrization")
@@ -37,7 +38,7 @@ def card(runs: pd.DataFrame, writing: pd.DataFrame, corpus: Mapping, configs: Se
         configs: config.json of runs, if they are here.
         folder: where the runs are.
     """
-    own = writing[writing["prompt"].isna()]
+    own = unprompted(writing)
     parts = [
         "---\ntags: [music, abc-notation, symbolic-music]\nlicense: other\n---",
         f"# Model card: {len(set(runs['model']))} models of music, as ABC notation",

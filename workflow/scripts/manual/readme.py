@@ -9,6 +9,7 @@ from workflow.scripts.base.files import read_json
 from workflow.scripts.base.tables import read_csv, table
 from workflow.scripts.figures.summary import with_ends
 from workflow.scripts.findings.headline import names_of
+from workflow.scripts.findings.ngram_losses import at_largest_budget
 from workflow.scripts.findings.words import formula
 
 LAW = "chinchilla"  # the law of N and D that the papers fit
@@ -24,8 +25,7 @@ def losses(docs: Path) -> str:
     for study in ("default", "reference"):
         folder = docs / f"{study}-study"
         runs = read_csv(folder / "runs.csv", "arch", "model", *SIZE, *MEANS)
-        models = runs.groupby("tokens")["model"].nunique()
-        rows += rows_of(study, runs[runs["tokens"] == models.index[models == models.max()].max()])
+        rows += rows_of(study, at_largest_budget(runs))
         if (later := folder / "targets" / "runs.csv").exists():
             rows += rows_of(f"{study}, forecast before", read_csv(later, "arch", *SIZE, *MEANS))
     return table(
