@@ -11,6 +11,7 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
+from snakemake.pathvars import Pathvars
 
 from workflow.scripts import study, study_config
 from workflow.scripts.base.code_identity import code_digest
@@ -32,8 +33,8 @@ def ask(question, *args, **options):
         raise WorkflowError(str(error))
 
 
-config = study_config.typed(config)
-ask(study_config.check, config)
+config = ask(study_config.ready, config)
+workflow.pathvars.update(Pathvars.from_config(config))  # a study that is scaled down has results of its own
 
 CORPUS = f"data/corpora/{study.corpus_name(config)}"
 RESULTS = config.get("pathvars", {}).get("results", "results")

@@ -27,7 +27,7 @@ def files_of_workflow(*patterns):
 
 # Writers that the gallery shows: of each model the first seed, and the baselines; or None of a study not run here.
 SHOWN = (
-    [folder for folder in SAMPLED_DIRS if folder.endswith(f"-seed{config['seeds'][0]}")]
+    [f"<results>/models/{run}" for run in study.first_runs(config) if run in RUNS]
     + [
         f"<results>/targets/{run}"
         for run in study.targets(config)

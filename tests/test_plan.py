@@ -78,7 +78,7 @@ def test_the_lakh_study_on_a_named_card(capsys):
     found, said, status = planned(capsys, ROOT / "studies/lakh.yaml", "--utilisation", 0.5, "--jobs", 4)
     assert status == 0
     assert max(map(len, said.splitlines())) <= 120
-    large = found["models"]["gpt_738m"]
+    large = found["models"]["gpt_xxl"]
     assert large["params_non_embedding"] == 12 * 24 * 1600**2
     steps = 3000 + 300 + 150 + 75  # a fifth of 1500, 750 and 375 are cooldowns
     assert large["steps"] == steps
@@ -87,12 +87,12 @@ def test_the_lakh_study_on_a_named_card(capsys):
     assert exactly < large["train_seconds"] - large["start_seconds"] < 1.02 * exactly  # and validations
     assert 80 * 1024 * 0.95 > large["memory_mb"] > 18 * large["params"] >> 20
     suite = [model for model in found["models"].values() if model["jobs"]]
-    assert found["total"]["flops"] == sum(model["flops"] for model in suite)
-    assert found["total"]["job_seconds"] == pytest.approx(sum(model["train_seconds"] for model in suite), abs=0.1)
+    assert found["total"]["flops"] == sum(model["flops"] * model["jobs"] for model in suite)
+    seconds = sum(model["train_seconds"] * model["jobs"] for model in suite)
+    assert found["total"]["job_seconds"] == pytest.approx(seconds, abs=0.1)
     assert found["total"]["clock_seconds"] >= max(model["train_seconds"] for model in suite)
-    assert found["total"]["disk_mb"] == sum(model["disk_mb"] for model in suite)
-    assert found["total"]["trials"] == found["stages"]["trials"]["jobs"] == 48
-    assert found["in_all"]["jobs"] == 48 + len(suite)
+    assert found["total"]["disk_mb"] == sum(model["disk_mb"] * model["jobs"] for model in suite)
+    assert [found["stages"][name]["jobs"] for name in ("trials", "suite", "targets")] == [60, 28, 2]
     assert "Nothing was measured" in said
 
 
@@ -207,10 +207,10 @@ def test_what_does_not_fit_is_said_and_ends_with_3(capsys):
     found, said, status = planned(capsys, *large)
     assert status == 3
     memory, hours = found["does_not_fit"]
-    assert re.match(r"gpt_738m needs 1\d\.\d GB of memory with 1 window in a pass; there are 11.4 GB", memory)
+    assert re.match(r"gpt_xxl needs 1\d\.\d GB of memory with 1 window in a pass; there are 11.4 GB", memory)
     assert re.match(r"training takes .* by the clock \(trials .*, suite .*\), more than the 0.5 h allowed", hours)
     assert said.count("Does not fit: ") == 2
-    assert found["models"]["gpt_151m"]["micro_batch"] < 32  # which does fit, in more passes
+    assert found["models"]["gpt_12x1024"]["micro_batch"] < 32  # which does fit, in more passes
     found, _, status = planned(capsys, "--hours", 1000)
     assert (found["does_not_fit"], status) == ([], 0)
 

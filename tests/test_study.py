@@ -122,7 +122,7 @@ def test_what_results_lack_is_taken_from_where_the_study_is_recorded(config, tmp
         ({"models": {"gpt_tiny": {"arch": "rnn"}}}, "unknown arch 'rnn': choose one of gpt, lstm, lstm_muon, modern"),
         ({"tokens": [1048576, 1048577]}, "config: tokens: 1048576 and 1048577 tokens are too near"),
         ({"cooldown_fraction": 1}, "config: tokens: 131072 tokens leave no step before the cooldown"),
-        ({"lr_transfer_seed": 1}, "lr_transfer_seed is one of seeds"),
+        ({"lr_transfer_seed": 1}, "lr_transfer_seed is one of the seeds of gpt_"),
         ({"lr_transfer_models": ["gpt_tiny", "gpt_xl"]}, "no two of gpt differ in n_embd alone or in n_layer alone"),
         ({"lr_transfer_models": ["lstm_tiny"]}, "no two of lstm differ"),
         ({"prompts": {"a/b": "X:1"}}, "config: prompts is 'a/b': must be names of letters, digits, _ and -"),

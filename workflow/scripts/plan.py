@@ -81,7 +81,7 @@ def corpus_of(config: dict) -> Corpus:
 
 def jobs_of(config: dict, name: str) -> tuple[Jobs, ...]:
     """A model's jobs in every stage; also what would be one of the suite, and a trial, where the study has none."""
-    count = len(config["seeds"]) * (name in config["suite"])
+    count = len(study_config.settings_of(config, name)["seeds"]) * (name in config["suite"])
     apart = name in study.without_trunk(config)
     together = [[tokens] for tokens in sorted(config["tokens"])] if apart else [config["tokens"]]
     found = [Jobs("suite", study_config.schedules_of(config, name, budgets), count) for budgets in together]

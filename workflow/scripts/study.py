@@ -73,7 +73,8 @@ def absent_source(config: dict) -> str:
         try:
             require_files(path)
         except InputError as error:
-            return str(error)
+            how_to_get_it = f": download {config['corpus_from']}, to there" if config["corpus_from"] else ""
+            return f"{error}{how_to_get_it}, or name another corpus with --config corpus=PATH"
         if path != MUSIC21 and not any(os.access(file, os.R_OK) for file in list_files(Path(path))):
             return f"{path}: no file in it may be read"
     return ""
@@ -142,7 +143,12 @@ def runs(config: dict) -> list[str]:
 
 def runs_at(config: dict, budgets: list[int]) -> list[str]:
     """Those of all models of the suite at some of the budgets that all have."""
-    return runs_of(dict.fromkeys(config["suite"], budgets), config["seeds"])
+    return [run for name in config["suite"] for run in runs_of({name: budgets}, settings_of(config, name)["seeds"])]
+
+
+def first_runs(config: dict) -> list[str]:
+    """One run of each model of the suite: of its first seed, at the largest budget."""
+    return [f"{name}/{max(config['tokens'])}-seed{settings_of(config, name)['seeds'][0]}" for name in config["suite"]]
 
 
 def runs_of(budgets: dict[str, list[int]], seeds: list[int]) -> list[str]:

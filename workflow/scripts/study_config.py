@@ -14,6 +14,7 @@ import yaml
 from workflow.scripts import models
 from workflow.scripts.base import schema
 from workflow.scripts.base.errors import InputError
+from workflow.scripts.training.scale import scaled
 from workflow.scripts.training.schedule import Schedule, check_branches
 
 ROOT = Path(__file__).parents[2]
@@ -30,9 +31,18 @@ def read_study(path: Path | None, settings: list[str]) -> dict:
     config = read_yaml(ROOT / "config.yaml")
     for change in [*([read_yaml(path)] if path else []), dict(map(setting, settings))]:
         config = merged(config, change)
+    return ready(config)
+
+
+def ready(config: dict) -> dict:
+    """A merged config as everything else here takes it: of the right types, checked, and of the size asked for.
+
+    Raises:
+        InputError: one sentence about the first thing that is wrong.
+    """
     config = typed(config)
     check(config)
-    return config
+    return scaled(config)
 
 
 def read_yaml(path: Path) -> dict:
@@ -184,8 +194,11 @@ def check_longer(config: dict) -> None:
 
 def check_trials(config: dict) -> None:
     """Refuse trials of learning rates that could not show how the best rate moves, before they are trained."""
-    if config["lr_transfer_seed"] in config["seeds"]:
-        raise InputError("config: lr_transfer_seed is one of seeds: a reported run would be the one tuned on")
+    for name in config["suite"]:
+        if config["lr_transfer_seed"] in settings_of(config, name)["seeds"]:
+            raise InputError(
+                f"config: lr_transfer_seed is one of the seeds of {name}: a reported run would be the one tuned on"
+            )
     shapes: dict[str, list[tuple[int, int]]] = {}
     for name in config["lr_transfer_models"]:
         model = config["models"][name]
