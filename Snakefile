@@ -22,6 +22,7 @@ include: "rules/train.smk"
 include: "rules/evaluate.smk"
 include: "rules/analysis.smk"
 include: "rules/forecast.smk"
+include: "rules/split_gap.smk"
 include: "rules/pages.smk"
 include: "rules/docs.smk"
 

@@ -17,6 +17,7 @@ from workflow.scripts import study, study_config
 from workflow.scripts.base.code_identity import code_digest
 from workflow.scripts.base.errors import InputError
 from workflow.scripts.corpus.dataset import SPLITS
+from workflow.scripts.corpus.options import APART
 from workflow.scripts.reading.inputs import MUSIC21
 from workflow.scripts.training import cost
 
@@ -36,7 +37,8 @@ def ask(question, *args, **options):
 config = ask(study_config.ready, config)
 workflow.pathvars.update(Pathvars.from_config(config))  # a study that is scaled down has results of its own
 
-CORPUS = f"data/corpora/{study.corpus_name(config)}"
+CORPORA = "data/corpora"
+CORPUS = f"{CORPORA}/{study.corpus_name(config)}"
 RESULTS = config.get("pathvars", {}).get("results", "results")
 CORPUS_FILES = [f"{CORPUS}/{split}.{part}" for split in SPLITS for part in ("bin", "idx")] + [
     f"{CORPUS}/tokenizer.json"
@@ -165,7 +167,8 @@ def train_flags(wildcards):
 
 
 def prepare_flags(wildcards):
-    return study.prepare_flags(config)
+    way = {"split_by": wildcards.way} if "way" in wildcards.keys() else {}
+    return study.prepare_flags(config | way)
 
 
 def sample_flags(wildcards):
@@ -237,10 +240,10 @@ def plan_flags():
 
 
 def table_flags(wildcards, output):
-    """The budget that strata.csv is of; of runs that were forecast, the plan of this machine instead, if there is one."""
-    if kind_of(output.runs) == "models":
-        return f"--strata_tokens {max(BUDGETS)}"
-    return plan_flags()
+    """What the corpus is called, and the budget that strata.csv is of; of runs that were forecast, the plan of this
+    machine instead, if there is one."""
+    of_kind = f"--strata_tokens {max(BUDGETS)}" if kind_of(output.runs) == "models" else plan_flags()
+    return f"--corpus_name {study.corpus_name(config)} {of_kind}".strip()
 
 
 def figure_flags(wildcards):

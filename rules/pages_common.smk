@@ -6,7 +6,9 @@ REPORTS_WHAT_IS_THERE = (
 # What is made when it is asked for, and is in a report if it is there.
 ON_DEMAND = [
     path
-    for path in (f"{RESULTS}/{name}" for name in ("gallery/index.html", "lr_transfer.png", "ablations.png"))
+    for path in (
+        f"{RESULTS}/{name}" for name in ("gallery/index.html", "lr_transfer.png", "ablations.png", "split_gap.png")
+    )
     if REPORTS_WHAT_IS_THERE and Path(path).exists()
 ]
 

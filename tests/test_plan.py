@@ -126,7 +126,7 @@ def test_all_that_a_study_trains_is_counted(capsys, everything):
     assert status == 0
     stages, models = found["stages"], found["models"]
     assert {name: (sums["jobs"], sums["runs"]) for name, sums in stages.items()} == {
-        "trials": (6, 6), "settings": (12, 12), "suite": (4, 8), "targets": (2, 2),
+        "trials": (6, 6), "settings": (12, 12), "suite": (4, 8), "targets": (2, 2), "splits": (0, 0),
     }  # fmt: skip
     counted = {
         name: [model[key] for key in ("jobs", "trials", "settings", "targets")] for name, model in models.items()

@@ -31,6 +31,8 @@ def test_every_run_has_a_row_with_a_finite_loss(study):
     assert len(runs) == 2 * MODELS
     assert runs["test_loss"].between(1, 4.8).all()
     assert runs["corpus"].nunique() == 1
+    assert (runs["corpus_name"] == "raw").all()
+    assert (study.folder / "results/captions/scaling_plot.md").read_text().endswith(" Corpus: raw.\n")
     assert runs.groupby("tokens").size().to_dict() == {4096: MODELS, 8192: MODELS}
     assert (runs[runs["tokens"] == 8192]["samples"] == 2).all()
     assert runs[runs["tokens"] == 4096]["valid_rate"].isna().all()
@@ -170,17 +172,18 @@ def test_it_runs_again_what_reads_a_key_whatever_its_new_value(study):
     first_job |= dict.fromkeys(
         ("threads_per_job", "device", "checkpoint_seconds", "tensorboard", "gpus_per_job", "share_gpus")
     )
-    unused = ("lr_transfer_seed", "lr_transfer_tokens", "learning_rate_tokens", "ablation_tokens")
+    unused = ("lr_transfer_seed", "lr_transfer_tokens", "learning_rate_tokens", "ablation_tokens", "split_gap")
     first_job |= dict.fromkeys((*unused, "recorded", "keep_recorded", "corpus_from"))
     first_job |= {"block_size": "train", "scale": "train"}
     named = {
         "midi_flags": "-noly", "corpus_name": "other", "device": "cpu", "split_by": "md5", "tokenizer": "bpe",
-        "parametrization": "standard", "compile": "never", "precision": "bfloat16", "recorded": "other",
+        "parametrization": "standard", "split_gap": "md5", "compile": "never", "precision": "bfloat16",
+        "recorded": "other",
     }  # fmt: skip
     of_parts = {"corpus", "suite", "tokens", "seeds", "models", "learning_rate", "learning_rates", "prompts",
                 "ngram_orders", "lr_transfer_models", "lr_transfer_rates", "lr_horizons", "ablations",
                 "learning_rate_exponents",
-                "ablation_rates", "targets", "target_seeds", "longer", "longer_seeds"}  # fmt: skip
+                "ablation_rates", "targets", "target_seeds", "split_gap_models", "longer", "longer_seeds"}  # fmt: skip
     assert {key for key, value in config.items() if key not in first_job or isinstance(value, dict | list)} <= of_parts
     changes = [(key, config[key], another_value(config, key, named)) for key in config if key not in of_parts]
     given = [("--config", f"{key}={x if isinstance(x, str) else json.dumps(x)}") for key, _, x in changes]

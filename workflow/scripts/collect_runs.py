@@ -17,7 +17,7 @@ import pandas as pd
 from workflow.scripts.base import cli
 from workflow.scripts.base.errors import InputError
 from workflow.scripts.base.files import write_text
-from workflow.scripts.base.tables import read_csv, with_kept
+from workflow.scripts.base.tables import CORPUS_NAME, read_csv, with_kept
 from workflow.scripts.evaluation.planned import with_plan
 from workflow.scripts.evaluation.runs_table import runs_tables
 
@@ -45,12 +45,15 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--kept", type=Path, help="folder of such tables, whose other runs these tables keep")
     parser.add_argument("--strata_tokens", type=cli.positive_int, default=np.inf, help="that budget, or the largest")
     parser.add_argument("--plan", type=Path, help="plan.json of this machine, for a column of what it said")
+    parser.add_argument("--corpus_name", help="what the corpus of these runs is called, for a column")
     args = parser.parse_args(argv)
     writing = read_csv(args.writing, "writer", "arch", "tokens", "seed", "prompt", "samples")
     of_run = ["model", "budget", "seed"]
     keys = {"runs.csv": ["model", "tokens", "seed"], "curves.csv": of_run, "strata.csv": of_run}
     if args.folders:
         runs, *others = runs_tables(list(map(Path, args.folders)), writing, args.strata_tokens)
+        if args.corpus_name:
+            runs.insert(runs.columns.get_loc("corpus"), CORPUS_NAME, args.corpus_name)
         tables = [with_plan(runs, args.plan), *others]
     elif args.kept:
         tables = [pd.DataFrame(columns=key) for key in keys.values()]

@@ -90,6 +90,7 @@ def jobs_of(config: dict, name: str) -> tuple[Jobs, ...]:
         for tokens in config["longer"].get(name, [])
     ]
     alone = {"trials": study.trials(config), "settings": study.ablations(config), "targets": study.targets(config)}
+    alone["splits"] = 2 * study.split_gap(config)
     for stage, folders in alone.items():
         runs = [run for model, run in (folder.split("/") for folder in folders) if model == name]
         budgets = Counter(int(run.split("-")[0]) for run in runs)
@@ -168,8 +169,10 @@ def row_of_document(row: Row, flags: str) -> dict:
     model = row.model
     suite = row.of_stage("suite")
     apart = ("suite",) if len(suite) > 1 else ()
-    alone = [(max(price.jobs.schedules), price) for price in row.of_stage("trials", "settings", "targets", *apart)]
-    counts = {key: model.count(key) for key in ("trials", "settings", "targets")}
+    alone = [
+        (max(price.jobs.schedules), price) for price in row.of_stage("trials", "settings", "targets", "splits", *apart)
+    ]
+    counts = {key: model.count(key) for key in ("trials", "settings", "targets", "splits")}
     values = {
         "flags": flags,
         "precision": model.precision,

@@ -18,7 +18,8 @@ Example:
   python -m workflow.scripts.plot_scaling --results_dir results
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -26,7 +27,7 @@ import pandas as pd
 from workflow.scripts.base import cli
 from workflow.scripts.base.errors import InputError
 from workflow.scripts.base.files import read_json
-from workflow.scripts.base.tables import read_csv
+from workflow.scripts.base.tables import CORPUS_NAME, read_csv
 from workflow.scripts.figures import ablations, transfer
 from workflow.scripts.figures.forecast import draw
 from workflow.scripts.figures.laws import scaling
@@ -66,32 +67,34 @@ def main(argv: list[str] | None = None) -> None:
     if writing is not None and (tables / "targets" / "writing.csv").exists():
         writing = pd.concat([writing, read_csv(tables / "targets" / "writing.csv", *WRITING)], ignore_index=True)
     folder.mkdir(parents=True, exist_ok=True)
+    corpora = sorted(set(table[CORPUS_NAME]) - {""}) if CORPUS_NAME in table else []
+    write = partial(save, note=f"Corpus: {', '.join(corpora)}." if corpora else "")
     if curves is not None:
-        save(loss_curves(curves, width), folder / "loss_curves")
+        write(loss_curves(curves, width), folder / "loss_curves")
     start = "" if strata is None else start_sentence(strata)
-    save(scaling(table, fit, width=width, ngrams=ngrams, note=start), folder / "scaling_plot")
+    write(scaling(table, fit, width=width, ngrams=ngrams, note=start), folder / "scaling_plot")
     later = tables / "targets" / "runs.csv"
     beyond = read_table(later)[0] if later.exists() else None
-    save(surface(table, fit, width=width, later=beyond, ngrams=ngrams), folder / "loss_surface")
-    save(loss_compute(table, curves, width, ngrams), folder / "loss_compute")
+    write(surface(table, fit, width=width, later=beyond, ngrams=ngrams), folder / "loss_surface")
+    write(loss_compute(table, curves, width, ngrams), folder / "loss_compute")
     if strata is not None:
-        save(loss_places(strata, width), folder / "loss_places")
+        write(loss_places(strata, width), folder / "loss_places")
     if writing is not None:
-        save(validity(writing, width), folder / "validity")
-        save(copying(writing, width), folder / "copying")
+        write(validity(writing, width), folder / "validity")
+        write(copying(writing, width), folder / "copying")
     if (tables / "registered.json").exists():
-        save(forecast(table, fit["groups"], tables, width, ngrams), folder / "forecast")
+        write(forecast(table, fit["groups"], tables, width, ngrams), folder / "forecast")
     if args.trials:
-        save_trials(tables, folder, width)
+        save_trials(tables, folder, width, write)
 
 
-def save_trials(tables: Path, folder: Path, width: float) -> None:
+def save_trials(tables: Path, folder: Path, width: float, write: Callable[[Picture, Path], None]) -> None:
     """The figures of trials, of learning rates and of settings, if there were any."""
     if (tables / "lr_transfer.json").exists():
         trials = read_csv(tables / "lr_transfer.csv", "model", "arch", "tokens", "learning_rate", "val_loss")
-        save(transfer.draw(trials, read_json(tables / "lr_transfer.json"), width), folder / "lr_transfer")
+        write(transfer.draw(trials, read_json(tables / "lr_transfer.json"), width), folder / "lr_transfer")
     if (tables / "ablations.json").exists():
-        save(ablations.draw(read_json(tables / "ablations.json"), width), folder / "ablations")
+        write(ablations.draw(read_json(tables / "ablations.json"), width), folder / "ablations")
 
 
 def forecast(

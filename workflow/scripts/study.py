@@ -53,8 +53,10 @@ def corpus_name(config: dict) -> str:
         return config["corpus_name"]
     sources = corpus_sources(config)
     if "" not in sources:
-        return "+".join(sources)
-    return Path(sources[""]["path"]).resolve().name.lstrip(".").split(".")[0] or "corpus"
+        name = "+".join(sources)
+    else:
+        name = Path(sources[""]["path"]).resolve().name.lstrip(".").split(".")[0] or "corpus"
+    return name if config["split_by"] == "cluster" else f"{name}-{config['split_by']}"
 
 
 def prepare_flags(config: dict) -> str:
@@ -167,6 +169,15 @@ def trials(config: dict) -> list[str]:
         for name, of_model in budgets.items()
         for tokens in sorted(of_model)
         for rate in config["lr_transfer_rates"][model_of(config, name)["arch"]]
+    ]
+
+
+def split_gap(config: dict) -> list[str]:
+    """Every run with relatives of test tunes in training, and every one without, as its folder under each split's."""
+    return [
+        run
+        for name in config["split_gap_models"]
+        for run in runs_of({name: [max(config["tokens"])]}, settings_of(config, name)["seeds"])
     ]
 
 

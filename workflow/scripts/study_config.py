@@ -127,6 +127,7 @@ def models_named(config: dict) -> dict[str, list[str]]:
         "lr_transfer_models": config["lr_transfer_models"],
         "lr_horizons": list(config["lr_horizons"]),
         "targets": list(config["targets"]),
+        "split_gap_models": config["split_gap_models"],
         "ablations": ablations,
     }
 

@@ -12,6 +12,10 @@ from workflow.scripts.base.errors import InputError
 from workflow.scripts.base.files import write_text
 from workflow.scripts.base.latex import tabular
 
+CORPUS_NAME = (
+    "corpus_name"  # column of runs.csv: what the corpus is called, beside ``corpus``, the digest of its content
+)
+
 
 def read_csv(path: str | Path, *columns: str, text: Collection[str] = ()) -> pd.DataFrame:
     """Rows of a CSV file.

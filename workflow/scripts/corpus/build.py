@@ -22,7 +22,7 @@ from workflow.scripts.base.progress import Progress
 from workflow.scripts.corpus import audit, clusters, conversion, selection, versions
 from workflow.scripts.corpus.leakage import leak
 from workflow.scripts.corpus.measure import build_file
-from workflow.scripts.corpus.options import Options, Source
+from workflow.scripts.corpus.options import APART, Options, Source
 from workflow.scripts.corpus.selection import REASONS, TRAIN
 from workflow.scripts.corpus.shards import Shard, key_of, load_part
 from workflow.scripts.corpus.tunes import Tunes, count_files, gather, load_tunes
@@ -95,7 +95,7 @@ class Reader:
     def shares(self, progress: Progress) -> Iterator[tuple[list[Piece | Rejected], str]]:
         """Yield (items, key of the shard that they become)."""
         salt = repr((self.options.rules, code_digest("corpus/measure")))
-        for number, items in batches(self.sources, self.options.split_by == "md5", progress):
+        for number, items in batches(self.sources, self.options.split_by.startswith("md5"), progress):
             key = shard_key(items, salt)
             md5 = {(number, item.path): item.md5 for item in items if isinstance(item, Piece) and item.md5}
             self.origin.append(number)
@@ -192,8 +192,13 @@ def select(tunes: Tunes, sources: list[Source], options: Options, work: Path) ->
     total = int(tunes.chars[left].sum())
     val_fraction = options.val_fraction
     test_fraction = selection.reach_floor(options.test_fraction, total, options.min_test_chars)
-    if tunes.md5_split is not None:
-        fate[left] = tunes.md5_split[left]
+    if options.split_by != "cluster":
+        by_itself = selection.splits_of(selection.uniform(tunes.digest[:, 0], "exact"), val_fraction, test_fraction)
+        fate[left] = (by_itself if tunes.md5_split is None else tunes.md5_split)[left]
+        if options.split_by.endswith(APART):
+            relative = clusters.of_held_out(features, family, cluster, fate[left] == TRAIN)
+            apart = left[relative >= 0]
+            fate[apart], because[apart] = selection.OF_HELD_OUT, left[relative[relative >= 0]]
     else:
         u = selection.uniform(tunes.key, "split")
         firsts = left[selection.anchors(family, tunes.digest[left])]  # they stay, whatever their split
@@ -226,7 +231,7 @@ def build(sources: list[Source], output_dir: str | Path, options: Options, worke
             return report
         reader = Reader(sources, options)
         paths = build_shards(reader, work, pool)
-        tunes = load_tunes(sources, paths, reader.origin, reader.md5 if options.split_by == "md5" else None)
+        tunes = load_tunes(sources, paths, reader.origin, reader.md5 if options.split_by.startswith("md5") else None)
         rejected = collections.Counter(item.reason for path in paths for item in Shard.load_rejected(path))
         if not len(tunes):
             said = ", ".join(f"{reason} {count}" for reason, count in rejected.most_common())
@@ -235,7 +240,10 @@ def build(sources: list[Source], output_dir: str | Path, options: Options, worke
         selection.require_all_splits(chosen, shown)
         found = survey(tunes, chosen.fate >= 0, pool)
         leaks = leak(tunes, chosen, work, pool) if options.rules.near_duplicates else {}
-        encoded = write(tunes, chosen, found.chars, options, work, pool)
+        # With relatives apart the vocabulary, and so the text of the test, is what it is with them in training.
+        apart = chosen.fate == selection.OF_HELD_OUT
+        counts = survey(tunes, (chosen.fate >= 0) | apart, pool).chars if apart.any() else found.chars
+        encoded = write(tunes, chosen, counts, options, work, pool)
         cleaned = np.sum([load_part(path, "cleaned") for path in paths], axis=0)
         converted = np.concatenate([load_part(path, "converted") for path in paths])
         report = report_of(sources, options, tunes, chosen, rejected, cleaned, converted, found, leaks, encoded)
@@ -251,7 +259,11 @@ def require_possible(sources: list[Source], options: Options) -> None:
     Raises:
         InputError: the options contradict each other, or a source holds no file.
     """
-    if options.split_by == "cluster":
+    if options.split_by.endswith(APART) and not options.rules.near_duplicates:
+        raise InputError(
+            f"--split_by {options.split_by} leaves out relatives, which --near_duplicates false does not find"
+        )
+    if not options.split_by.startswith("md5"):
         if options.val_fraction + options.test_fraction >= 1:
             raise InputError("--val_fraction and --test_fraction leave nothing to train on")
         for split, share in (("val", options.val_fraction), ("test", options.test_fraction or options.min_test_chars)):

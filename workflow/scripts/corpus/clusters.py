@@ -114,6 +114,28 @@ def crossing(
     return because
 
 
+def of_held_out(
+    sketches: dict[str, np.ndarray], family: np.ndarray, cluster: np.ndarray, trains: np.ndarray
+) -> np.ndarray:
+    """(n,) for each tune that trains the first version of it that does not; -1 if it has none, or is no such tune.
+
+    Args:
+        sketches, family, cluster: as of `crossing`.
+        trains: (n,) bool.
+    """
+    because = np.full(len(family), -1)
+    for members in groups(family):
+        held_out = np.flatnonzero(~trains[members])
+        rows = {name: array[members] for name, array in sketches.items()}
+        for i in np.flatnonzero(trains[members]).tolist() if len(held_out) else []:
+            found = held_out[cluster[members[held_out]] == cluster[members[i]]]
+            if not len(found):
+                found = held_out[are_versions(rows, i, held_out)]
+            if len(found):
+                because[members[i]] = members[found[0]]
+    return because
+
+
 def are_versions(sketches: dict[str, np.ndarray], i: int, others: np.ndarray) -> np.ndarray:
     """(k,) whether a tune and each of k others are alike in some view, and as a whole."""
     some = np.zeros(len(others), dtype=bool)

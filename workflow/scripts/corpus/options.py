@@ -12,6 +12,9 @@ from typing import Any
 from workflow.scripts.base import cli
 from workflow.scripts.base.options import flags_of, option
 
+APART = "_apart"
+WAYS = ("cluster", "random", f"random{APART}", "md5", f"md5{APART}")  # to split
+
 
 @dataclass(frozen=True)
 class Source:
@@ -91,9 +94,10 @@ class Options:
     )
     split_by: str = of_corpus(
         "cluster",
-        "md5: by each file's hash, as others do on Lakh",
+        "cluster: versions together; random: each tune by itself; md5: by each file's hash, as others do on Lakh; with"
+        " _apart: training loses the relatives of held-out tunes",
         group="split",
-        parse={"choices": ("cluster", "md5")},
+        parse={"choices": WAYS},
     )
     max_tune_share: float = of_corpus(
         0.05,

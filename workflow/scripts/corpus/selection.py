@@ -4,6 +4,9 @@ Each tune has a split of its own, from a hash of its melody, which no other tune
 one tune takes the split of its anchor; members whose own split is another are left out. So a cluster never
 crosses a split, and adding tunes moves none between splits (it can only push some out), as long as the shares are
 the same: where `reach_floor` takes a step, or where `leave_none_empty` moved one, the tunes between the two move.
+
+Other ways to split are here to be compared with this one: each tune by itself, or by its file, relatives or not; and
+the same with the relatives of held-out tunes ``apart``, left out of training.
 """
 
 from dataclasses import dataclass
@@ -16,12 +19,13 @@ from workflow.scripts.corpus.options import Source
 
 TRAIN, VAL, TEST = range(3)
 # Fates of tunes that are left out; the reason is what quarantine.csv says.
-DUPLICATE, CROSSES_SPLIT, OVER_CAP, TOO_LARGE = -1, -2, -3, -4
+DUPLICATE, CROSSES_SPLIT, OVER_CAP, TOO_LARGE, OF_HELD_OUT = -1, -2, -3, -4, -5
 REASONS = {
     DUPLICATE: "duplicate",
     CROSSES_SPLIT: "crosses_split",
     OVER_CAP: "over_cap",
     TOO_LARGE: "too_large_a_share",
+    OF_HELD_OUT: "version_of_held_out",
 }
 RUNAWAY = 10  # times the length of the median training tune, from which on a tune may have too large a share
 TEST_STEPS = (0.01, 0.02, 0.05, 0.1)  # shares that a too small test split is raised to
@@ -34,7 +38,7 @@ class Selection:
 
     Attributes:
         fate: (n,) TRAIN, VAL, TEST or why it was left out (< 0).
-        because: (n,) the tune that a duplicate or a crossing tune was left out for, else -1.
+        because: (n,) the tune that a duplicate, a crossing tune or a relative was left out for, else -1.
         anchor: (n,) the tune by which its cluster's split is chosen; itself if it has no relative.
         val_fraction, test_fraction: the shares of tunes, once raised to the floor and so that no split is empty.
     """

@@ -19,7 +19,7 @@ from workflow.scripts.base.progress import Progress
 from workflow.scripts.corpus import tokenizer as tokenizers
 from workflow.scripts.corpus.dataset import SPLITS
 from workflow.scripts.corpus.options import Options
-from workflow.scripts.corpus.selection import CROSSES_SPLIT, DUPLICATE, OVER_CAP, REASONS, TRAIN, Selection
+from workflow.scripts.corpus.selection import CROSSES_SPLIT, DUPLICATE, OF_HELD_OUT, OVER_CAP, REASONS, TRAIN, Selection
 from workflow.scripts.corpus.shards import Shard
 from workflow.scripts.corpus.tokenizer import BpeTokenizer, CharTokenizer, Tokenizer, base_letter
 from workflow.scripts.corpus.tunes import Tunes
@@ -132,6 +132,7 @@ def write_tables(tunes: Tunes, chosen: Selection, folder: Path) -> None:
     reasons = {
         DUPLICATE: "same music as {}",
         CROSSES_SPLIT: "a version of {}, which stands in another split",
+        OF_HELD_OUT: "a version of {}, which is held out",
         OVER_CAP: "its source has more text than its cap or weight allows",
     }
     because = places(tunes, np.unique(chosen.because[chosen.because >= 0]))

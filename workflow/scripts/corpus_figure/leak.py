@@ -18,7 +18,13 @@ from workflow.scripts.corpus_figure.panel import (
 )
 
 SCHEMES = {"exact_duplicates_only": "Only exact\ncopies removed", "random": "Random split"}
-WAYS = {"cluster": "This split:\nversions together", "md5": "This split:\nMD5 of the file"}
+WAYS = {
+    "cluster": "This split:\nversions together",
+    "random": "This split:\neach tune alone",
+    "random_apart": "This split:\nrelatives apart",
+    "md5": "This split:\nMD5 of the file",
+    "md5_apart": "This split: MD5,\nrelatives apart",
+}
 RELATIVES = {  # view -> its words, colour and marker; tunes read as ABC have none that was played
     "notes": ("by notes", GREEN, "^"),
     "steps": ("by melody", PINK, "D"),

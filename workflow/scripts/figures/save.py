@@ -20,8 +20,10 @@ class Picture(NamedTuple):
     caption: str
 
 
-def save(picture: Picture, path: Path) -> None:
+def save(picture: Picture, path: Path, note: str = "") -> None:
     """Write ``path``.pdf and ``path``.png, and its caption as .md and .tex into a folder beside; close the figure.
+
+    A ``note`` ends the caption.
 
     Its canvases are called directly. `savefig` would first draw everything once more to find out where it is, and
     here everything is where the layout left it.
@@ -30,7 +32,8 @@ def save(picture: Picture, path: Path) -> None:
         with atomic_path(path.with_name(path.name + suffix)) as temporary:
             write(picture.figure, temporary)
     plt.close(picture.figure)
-    for suffix, text in ((".md", picture.caption), (".tex", escape(picture.caption))):
+    caption = f"{picture.caption} {note}".rstrip()
+    for suffix, text in ((".md", caption), (".tex", escape(caption))):
         write_text(path.parent / CAPTIONS / f"{path.name}{suffix}", f"{text}\n")
 
 

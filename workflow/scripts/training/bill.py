@@ -12,7 +12,7 @@ from workflow.scripts.training.probe import Probed, Settings, probe
 from workflow.scripts.training.schedule import Schedule
 
 # What a study trains, in this order: each begins when the one before is done.
-STAGES = ("trials", "settings", "suite", "targets")
+STAGES = ("trials", "settings", "suite", "targets", "splits")
 ASSUMED_START = 60.0  # seconds until the first step where nothing is measured: torch, CUDA, torch.compile; a guess
 
 

@@ -13,6 +13,7 @@ NAMES = {
     "settings": "Trials of other settings",
     "suite": "Suite",
     "targets": "Targets, which are forecast first",
+    "splits": "Runs with relatives of test tunes in training, and without",
 }
 NOT_COUNTED = "preparing the corpus, scoring the test split, writing and judging tunes, fits and figures"
 
@@ -21,7 +22,7 @@ def table(rows: Sequence[Row]) -> list[str]:
     """Lines of the models of each stage, the suite's first, with a head."""
     head = ["jobs", "tokens", "no embed.", "params", "FLOP a job", "time a job", "in all", "memory", "windows"]
     lines: list[list[str]] = []
-    for stage in ("suite", "targets", "settings", "trials"):
+    for stage in ("suite", "targets", "splits", "settings", "trials"):
         each = [(row, price) for row in rows for price in row.of_stage(stage) if price.jobs.count]
         lines += [["", *[""] * len(head), "", ""]] if lines and each else []
         lines += [[stage, *head, "TFLOP/s", ""]] if each else []

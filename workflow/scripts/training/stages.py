@@ -13,7 +13,7 @@ from workflow.scripts.base.files import read_json
 from workflow.scripts.training.plan_words import duration
 from workflow.scripts.training.signs import SIGN
 
-KINDS = ("models", "targets", "lr_transfer", "ablations")  # folders of runs in a study's results
+KINDS = ("models", "targets", "lr_transfer", "ablations", "split_gap/*")  # folders of runs in a study's results
 STAGES = ("training", "stopped", "waiting", "trained", "scored", "judged")  # those to look at first
 SILENT = 60  # seconds without a sign after which a job is taken to be dead, or five times as long as it paused before
 BAR = 10  # characters
