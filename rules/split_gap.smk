@@ -3,7 +3,7 @@
 SPLITS_COMPARED = [config["split_gap"], config["split_gap"] + APART]
 SPLIT_CORPUS = f"{CORPORA}/{study.corpus_name(config | {'split_by': 'cluster'})}-{{way}}"
 SPLIT_RUN = "<results>/split_gap/{way}/{model}/{tokens}-seed{seed}"
-SPLIT_DIRS = {way: [f"<results>/split_gap/{way}/{run}" for run in study.split_gap(config)] for way in SPLITS_COMPARED}
+SPLIT_DIRS = [f"<results>/split_gap/{way}/{run}" for way in SPLITS_COMPARED for run in study.split_gap(config)]
 
 
 wildcard_constraints:
@@ -49,9 +49,9 @@ use rule trial_loss as split_loss with:
 
 rule split_gap:
     input:
-        corpus=SPLIT_CORPUS.format(way=SPLITS_COMPARED[0]) + "/corpus.json",
-        config=expand("{run}/config.json", run=sum(SPLIT_DIRS.values(), [])),
-        perplexity=expand("{run}/perplexity.json", run=sum(SPLIT_DIRS.values(), [])),
+        corpus=f"{SPLIT_CORPUS.format(way=SPLITS_COMPARED[0])}/corpus.json",
+        config=expand("{run}/config.json", run=SPLIT_DIRS),
+        perplexity=expand("{run}/perplexity.json", run=SPLIT_DIRS),
     output:
         table="<results>/split_gap.csv",
         summary="<results>/split_gap.json",

@@ -178,7 +178,7 @@ def test_it_runs_again_what_reads_a_key_whatever_its_new_value(study):
     named = {
         "midi_flags": "-noly", "corpus_name": "other", "device": "cpu", "split_by": "md5", "tokenizer": "bpe",
         "parametrization": "standard", "split_gap": "md5", "compile": "never", "precision": "bfloat16",
-        "recorded": "other",
+        "recorded": "other", "corpus_from": "a shop",
     }  # fmt: skip
     of_parts = {"corpus", "suite", "tokens", "seeds", "models", "learning_rate", "learning_rates", "prompts",
                 "ngram_orders", "lr_transfer_models", "lr_transfer_rates", "lr_horizons", "ablations",

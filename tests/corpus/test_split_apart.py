@@ -1,6 +1,6 @@
 """A split that pays relatives no heed, beside the same without those of its held-out tunes."""
 
-import shutil
+import re
 from pathlib import Path
 
 import music21
@@ -16,8 +16,9 @@ def test_relatives_of_held_out_tunes_leave_training_and_nothing_else_moves(tmp_p
     tunes = Path(music21.__file__).parent / "corpus" / "oneills1850"
     book = tmp_path / "book"
     book.mkdir()
-    for name in ("0051-0100.abc", "0101-0200.abc", "1625-1700.abc"):
-        shutil.copy(tunes / name, book)
+    text = (tunes / "0051-0100.abc").read_text(encoding="latin-1")
+    (book / "tunes.abc").write_text(text)
+    (book / "versions.abc").write_text(re.sub(r"(?m)^([^:\n]{40,}?)B", r"\1A", text))  # a note a line, in long ones
     reports, folders = {}, {}
     for way in ("random", "random_apart"):
         options = Options(val_fraction=0.2, test_fraction=0.2, min_test_chars=0, split_by=way)
@@ -26,11 +27,11 @@ def test_relatives_of_held_out_tunes_leave_training_and_nothing_else_moves(tmp_p
     for name in ("test.bin", "val.bin", "tokenizer.json"):
         assert (folders["random"] / name).read_bytes() == (folders["random_apart"] / name).read_bytes()
     lost = reports["random_apart"]["rejected"]["version_of_held_out"]
-    assert lost >= 2
+    assert lost > 5
     before, after = (reports[way]["splits"]["train"]["tunes"] for way in ("random", "random_apart"))
     assert before - after == lost
     leaks = [reports[way]["leakage"]["in_force"]["either"] for way in ("random", "random_apart")]
-    assert leaks[0] > 0
+    assert leaks[0] > 0.1
     assert leaks[1] == 0
 
 

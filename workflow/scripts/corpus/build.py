@@ -193,12 +193,11 @@ def select(tunes: Tunes, sources: list[Source], options: Options, work: Path) ->
     val_fraction = options.val_fraction
     test_fraction = selection.reach_floor(options.test_fraction, total, options.min_test_chars)
     if options.split_by != "cluster":
-        by_itself = selection.splits_of(selection.uniform(tunes.digest[:, 0], "exact"), val_fraction, test_fraction)
-        fate[left] = (by_itself if tunes.md5_split is None else tunes.md5_split)[left]
+        alone = selection.splits_of(selection.uniform(tunes.digest[:, 0], "exact"), val_fraction, test_fraction)
+        fate[left] = (alone if tunes.md5_split is None else tunes.md5_split)[left]
         if options.split_by.endswith(APART):
-            relative = clusters.of_held_out(features, family, cluster, fate[left] == TRAIN)
-            apart = left[relative >= 0]
-            fate[apart], because[apart] = selection.OF_HELD_OUT, left[relative[relative >= 0]]
+            kin = clusters.of_held_out(features, family, cluster, fate[left] == TRAIN)
+            fate[left[kin >= 0]], because[left[kin >= 0]] = selection.OF_HELD_OUT, left[kin[kin >= 0]]
     else:
         u = selection.uniform(tunes.key, "split")
         firsts = left[selection.anchors(family, tunes.digest[left])]  # they stay, whatever their split

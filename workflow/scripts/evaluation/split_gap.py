@@ -134,7 +134,10 @@ def gaps_of(of_model: dict[str, list[Pair]], which: np.ndarray) -> dict[str, dic
     An interval is None where so few tunes are wanted that it would say nothing.
     """
     sides = {
-        name: [Model(f"{name} {k}", [part(pair[k], which) for pair in pairs]) for k in (1, 2)]
+        name: [
+            Model(f"{name} with", [part(pair.present, which) for pair in pairs]),
+            Model(f"{name} without", [part(pair.absent, which) for pair in pairs]),
+        ]
         for name, pairs in of_model.items()
     }
     seeds = max(len(pairs) for pairs in of_model.values())

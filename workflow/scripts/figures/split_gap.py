@@ -15,8 +15,8 @@ from workflow.scripts.figures.save import Picture
 from workflow.scripts.figures.words import legend_below
 from workflow.scripts.findings.headline import names_of
 
-# Kinds of test tunes as split_gap.json names them -> how their marks look, and what they are called here.
-KINDS = {"with relatives": ("full", "test tunes with a relative in training"), "all": ("none", "all test tunes")}
+# Kinds of test tunes as split_gap.json names them -> whether their marks are filled, and what they are called here.
+KINDS = {"with relatives": (True, "test tunes with a relative in training"), "all": (False, "all test tunes")}
 HEIGHT = 3.0  # inches, at text of 9 points
 
 
@@ -34,14 +34,17 @@ def draw(summary: dict, width: float = MEDIUM) -> Picture:
         fig, ax = plt.subplots(figsize=(width, scale * HEIGHT))
         ax.axhline(0, color="#555555", linewidth=0.9)
         for arch in archs:
-            for kind, (fill, _) in KINDS.items():
-                marks(ax, [model for model in models if model["arch"] == arch], kind, fill, style_of(arch, archs))
+            for kind, (is_filled, _) in KINDS.items():
+                marks(ax, [model for model in models if model["arch"] == arch], kind, is_filled, style_of(arch, archs))
         log_axis(ax, pd.Series([model["params_non_embedding"] for model in models]), "Parameters outside the embedding")
         ax.yaxis.set_major_locator(MaxNLocator(5))
         ax.set_ylabel("Loss without relatives\nless with (nats a character)")
         handles = [Line2D([], [], linestyle="none", label=names[arch], **marker(arch, archs)) for arch in archs]
         grey: dict = {"color": "#555555", "linestyle": "none", "marker": "o"}
-        handles += [Line2D([], [], fillstyle=fill, label=words, **grey, **thin(5)) for fill, words in KINDS.values()]
+        handles += [
+            Line2D([], [], markerfacecolor="#555555" if is_filled else "white", label=words, **grey, **thin(5))
+            for is_filled, words in KINDS.values()
+        ]
         legend_below(fig, handles)
     return Picture(fig, caption(summary))
 
@@ -51,7 +54,7 @@ def marker(arch: str, archs: list[str]) -> dict:
     return {"color": style["color"], "marker": style["marker"]} | thin(5)
 
 
-def marks(ax: Axes, models: list[dict], kind: str, fill: str, style: dict) -> None:
+def marks(ax: Axes, models: list[dict], kind: str, is_filled: bool, style: dict) -> None:
     """One architecture and kind of tunes: a mark a model, on its interval."""
     found = [(model["params_non_embedding"], model[kind]) for model in models if model[kind]]
     for size, gap in found:
@@ -59,7 +62,7 @@ def marks(ax: Axes, models: list[dict], kind: str, fill: str, style: dict) -> No
             ax.plot([size, size], gap["difference_ci95"], color=style["color"], **thin(0, 1.2))
     ax.plot(
         [size for size, _ in found], [gap["difference"] for _, gap in found], style["marker"], color=style["color"],
-        fillstyle=fill, markerfacecolor="white" if fill == "none" else style["color"], linestyle="none", **thin(5),
+        markerfacecolor=style["color"] if is_filled else "white", linestyle="none", **thin(5),
     )  # fmt: skip
 
 
