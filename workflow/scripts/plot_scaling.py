@@ -9,7 +9,8 @@ Reads runs.csv and fit.json in --results_dir (or --tables) and, where they are, 
   validity      shares of tunes that pass each check, against parameters, beside real tunes and n-grams (writing.csv)
   copying       how near to training tunes they are, against parameters (writing.csv)
   forecast      the runs, the registered forecasts and what came of them, against FLOP (registered.json, forecast.json)
-  and with --trials those of the trials of learning rates (lr_transfer.csv and .json) and of settings (ablations.json)
+  and with --trials those of the trials of learning rates (lr_transfer.csv and .json), of settings (ablations.json) and
+  of a split with relatives in training (split_gap.json)
 Of each the caption stands in captions/, as .md and .tex. Losses of n-grams are drawn where baselines.csv is there.
 
 The same input gives the same bytes: no date is written into a file.
@@ -28,7 +29,7 @@ from workflow.scripts.base import cli
 from workflow.scripts.base.errors import InputError
 from workflow.scripts.base.files import read_json
 from workflow.scripts.base.tables import CORPUS_NAME, read_csv
-from workflow.scripts.figures import ablations, transfer
+from workflow.scripts.figures import ablations, split_gap, transfer
 from workflow.scripts.figures.forecast import draw
 from workflow.scripts.figures.laws import scaling
 from workflow.scripts.figures.look import MEDIUM
@@ -89,12 +90,14 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def save_trials(tables: Path, folder: Path, width: float, write: Callable[[Picture, Path], None]) -> None:
-    """The figures of trials, of learning rates and of settings, if there were any."""
+    """The figures of trials, of learning rates, of settings and of splits, if there were any."""
     if (tables / "lr_transfer.json").exists():
         trials = read_csv(tables / "lr_transfer.csv", "model", "arch", "tokens", "learning_rate", "val_loss")
         write(transfer.draw(trials, read_json(tables / "lr_transfer.json"), width), folder / "lr_transfer")
     if (tables / "ablations.json").exists():
         write(ablations.draw(read_json(tables / "ablations.json"), width), folder / "ablations")
+    if (tables / "split_gap.json").exists():
+        save(split_gap.draw(read_json(tables / "split_gap.json"), width), folder / "split_gap")  # of corpora of its own
 
 
 def forecast(
