@@ -8,8 +8,6 @@ import re
 import unicodedata
 from html.entities import html5, name2codepoint
 
-import ftfy
-
 C1 = re.compile("[\x80-\x9f]")
 # An entity, whose & may be one itself: text that was encoded twice has &amp;lt; for <.
 ENTITY = r"&(?:(?:amp|#0{0,5}38|#[xX]0{0,5}26);)*(?P<name>#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});"
@@ -29,6 +27,8 @@ PLACES = frozenset("^_<>@")  # at the start of a text these say where it is prin
 
 def repair(text: str) -> str:
     """Undo an encoding that was applied twice, and the reading of a DOS text as Latin-1."""
+    import ftfy  # a machine that only trains models and lets them write need not have it
+
     if C1.search(text):
         text = "\n".join(repair_dos(line) if C1.search(line) else line for line in text.split("\n"))
     return ftfy.fix_encoding(text)

@@ -14,8 +14,6 @@ import zipfile
 from collections.abc import Callable, Iterator
 from typing import BinaryIO, NamedTuple
 
-import zstandard
-
 from workflow.scripts.reading.pieces import Readable
 
 # A file on disk may unpack to this much, or to this many times its size, whichever is more.
@@ -76,7 +74,10 @@ class ZstdFile:
     CHUNK = 512  # bytes, which cannot unpack to more than 16 MiB
 
     def __init__(self, file: BinaryIO) -> None:
+        import zstandard  # a machine that only trains models and lets them write need not have it
+
         self.file = file
+        self.decompressor = zstandard.ZstdDecompressor()
         self.frame: zstandard.ZstdDecompressionObj | None = None
         self.unused = b""  # read, and behind the end of a frame
         self.ready: list[bytes | memoryview] = []
@@ -84,7 +85,7 @@ class ZstdFile:
 
     def read(self, size: int) -> bytes:
         while self.size < size and (chunk := self.unused or self.file.read(self.CHUNK)):
-            frame = self.frame or zstandard.ZstdDecompressor().decompressobj()
+            frame = self.frame or self.decompressor.decompressobj()
             self.ready.append(frame.decompress(chunk))
             self.size += len(self.ready[-1])
             self.frame, self.unused = (None, frame.unused_data) if frame.eof else (frame, b"")
