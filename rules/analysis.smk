@@ -37,6 +37,7 @@ rule runs_table:
         runs=reported("<results>/runs.csv", "Tables", "Runs: size, tokens, FLOP, losses and validity"),
         curves=reported("<results>/curves.csv", "Tables", "Curves: validation loss on the way"),
         strata=reported("<results>/strata.csv", "Tables", "Strata: losses by kind of tune and place in it"),
+        missing="<results>/missing.csv",
     log:
         "<results>/logs/runs_table.log",
     conda:
@@ -46,14 +47,17 @@ rule runs_table:
         folders=lambda wildcards, input: folders_of(input.config),
         kept=kept_flags,
         flags=table_flags,
+        missing=missing_flags,
+        writing=lambda wildcards, input: shlex.join(["--writing", input.writing]) if input.writing else "",
     shell:
         """
-        python -m workflow.scripts.collect_runs {params.kept} {params.flags} \
+        python -m workflow.scripts.collect_runs {params.kept} {params.flags} {params.missing} \
             --folders {params.folders:q} \
-            --writing {input.writing:q} \
+            {params.writing} \
             --runs {output.runs:q} \
             --curves {output.curves:q} \
             --strata {output.strata:q} \
+            --missing_table {output.missing:q} \
             >{log} 2>&1
         """
 
@@ -109,6 +113,7 @@ rule plots:
         curves="<results>/curves.csv",
         strata="<results>/strata.csv",
         writing="<results>/writing.csv",
+        missing="<results>/missing.csv",
         ngrams="<results>/baselines.csv" if config["ngram_orders"] else [],
         corpus=f"{CORPUS}/corpus.json",
         tokenizer=f"{CORPUS}/tokenizer.json",
@@ -146,6 +151,7 @@ rule plots:
                 --fit {input.fit:q} \
                 --writing {input.writing:q} \
                 --strata {input.strata:q} \
+                --missing {input.missing:q} \
                 --corpus {input.corpus:q} \
                 --figures {output.figures:q} {input.picture:q} \
                 --tables_dir {params.folder:q}/tables \

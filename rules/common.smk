@@ -57,7 +57,7 @@ TABLES_SHOWN = ["runs", "laws", "losses", "validity", "style"]
 BUDGETS = sorted(config["tokens"])
 RUN = "<results>/models/{model}/{tokens}-seed{seed}"
 # Names of models: any, those of which each run is trained by itself, and all others.
-ANY = "[A-Za-z0-9_.-]+"
+ANY = "[A-Za-z0-9_.-]+" if config["train_missing"] else "(?!)"  # no rule then makes what a model leaves behind
 ALONE = "|".join(map(re.escape, study.without_trunk(config))) or "(?!)"
 TOGETHER = f"(?!(?:{ALONE})/){ANY}"
 LONGER = "|".join(sorted({str(tokens) for budgets in config["longer"].values() for tokens in budgets})) or "(?!)"
@@ -66,16 +66,29 @@ TRIAL = "<results>/{trials}/{model}/{tokens}-seed{seed}-lr{rate}"
 TARGET = "<results>/targets/{model}/{tokens}-seed{seed}"
 # What another machine trained, and whether rows of such runs go on into the tables.
 ELSEWHERE = {kind: ask(study.elsewhere, config, RESULTS, kind) for kind in ("models", "targets")}
-RUNS = [run for run in study.runs(config) if run not in ELSEWHERE["models"][0]]
+# Runs without a result, here or on record, of a study that is not trained further.
+MISSING = {
+    kind: [] if config["train_missing"] else study.missing(config, RESULTS, kind, ELSEWHERE[kind][0])
+    for kind in ("models", "targets")
+}
+RUNS = [run for run in study.runs(config) if run not in ELSEWHERE["models"][0] + MISSING["models"]]
 RUN_DIRS = [f"<results>/models/{run}" for run in RUNS]
 # Tunes are drawn from the runs at the largest budget alone: judging them takes longer than a short cooldown.
-SAMPLED_DIRS = [f"<results>/models/{run}" for run in study.runs_at(config, [max(BUDGETS)]) if run in RUNS]
+SAMPLED_DIRS = [
+    f"<results>/models/{run}"
+    for run in study.runs_at(config, [max(BUDGETS)])
+    if run in RUNS and study.can_be_judged(config, RESULTS, f"models/{run}")
+]
 BASELINE_DIRS = [
     f"<results>/baselines/{name}" for name in ("real", *(f"ngram{order}" for order in config["ngram_orders"]))
 ]
 TRIAL_DIRS = [f"<results>/lr_transfer/{run}" for run in study.trials(config)]
 ABLATION_DIRS = [f"<results>/ablations/{run}" for run in study.ablations(config)]
-TARGET_DIRS = [f"<results>/targets/{run}" for run in study.targets(config) if run not in ELSEWHERE["targets"][0]]
+TARGETS = [run for run in study.targets(config) if run not in ELSEWHERE["targets"][0] + MISSING["targets"]]
+TARGET_DIRS = [f"<results>/targets/{run}" for run in TARGETS]
+SAMPLED_TARGET_DIRS = [
+    f"<results>/targets/{run}" for run in TARGETS if study.can_be_judged(config, RESULTS, f"targets/{run}")
+]
 TABLES = os.path.dirname(study.stored(config, RESULTS, "runs.csv"))
 REGISTERED = study.stored(config, RESULTS, "registered.json")
 # The GPUs that a training job asks for; other jobs ask for one.
@@ -237,6 +250,12 @@ def kept_flags(wildcards, output):
 def plan_flags():
     """The plan of this machine, if there is one of this study."""
     return shlex.join(["--plan", str(Path(RESULTS, "plan.json"))]) if PLAN else ""
+
+
+def missing_flags(wildcards, output):
+    """The runs that have no result and are not to be trained."""
+    missing = MISSING[kind_of(output.runs)]
+    return shlex.join(["--missing", *missing]) if missing else ""
 
 
 def table_flags(wildcards, output):

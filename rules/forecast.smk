@@ -5,10 +5,10 @@
 
 use rule writing_table as targets_writing_table with:
     input:
-        config=expand("{run}/config.json", run=TARGET_DIRS),
-        validity=expand("{writer}/validity.json", writer=TARGET_DIRS),
-        style=expand("{writer}/style.json", writer=TARGET_DIRS),
-        copying=expand("{writer}/copying.json", writer=TARGET_DIRS),
+        config=expand("{run}/config.json", run=SAMPLED_TARGET_DIRS),
+        validity=expand("{writer}/validity.json", writer=SAMPLED_TARGET_DIRS),
+        style=expand("{writer}/style.json", writer=SAMPLED_TARGET_DIRS),
+        copying=expand("{writer}/copying.json", writer=SAMPLED_TARGET_DIRS),
     output:
         "<results>/targets/writing.csv",
     log:
@@ -20,11 +20,12 @@ use rule runs_table as targets_table with:
         config=expand("{run}/config.json", run=TARGET_DIRS),
         history=expand("{run}/history.csv", run=TARGET_DIRS),
         perplexity=expand("{run}/perplexity.json", run=TARGET_DIRS),
-        writing="<results>/targets/writing.csv",
+        writing="<results>/targets/writing.csv" if SAMPLED_TARGET_DIRS else [],
     output:
         runs="<results>/targets/runs.csv",
         curves="<results>/targets/curves.csv",
         strata="<results>/targets/strata.csv",
+        missing="<results>/targets/missing.csv",
     log:
         "<results>/logs/targets/runs_table.log",
 

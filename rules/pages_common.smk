@@ -29,7 +29,7 @@ def files_of_workflow(*patterns):
 
 # Writers that the gallery shows: of each model the first seed, and the baselines; or None of a study not run here.
 SHOWN = (
-    [f"<results>/models/{run}" for run in study.first_runs(config) if run in RUNS]
+    [f"<results>/models/{run}" for run in study.first_runs(config) if f"<results>/models/{run}" in SAMPLED_DIRS]
     + [
         f"<results>/targets/{run}"
         for run in study.targets(config)

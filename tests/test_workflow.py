@@ -173,7 +173,7 @@ def test_it_runs_again_what_reads_a_key_whatever_its_new_value(study):
         ("threads_per_job", "device", "checkpoint_seconds", "tensorboard", "gpus_per_job", "share_gpus")
     )
     unused = ("lr_transfer_seed", "lr_transfer_tokens", "learning_rate_tokens", "ablation_tokens", "split_gap")
-    first_job |= dict.fromkeys((*unused, "recorded", "keep_recorded", "corpus_from"))
+    first_job |= dict.fromkeys((*unused, "recorded", "keep_recorded", "train_missing", "corpus_from"))
     first_job |= {"block_size": "train", "scale": "train"}
     named = {
         "midi_flags": "-noly", "corpus_name": "other", "device": "cpu", "split_by": "md5", "tokenizer": "bpe",

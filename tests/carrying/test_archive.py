@@ -45,7 +45,7 @@ def test_one_that_is_too_large_leaves_nothing(tmp_path):
 def test_one_that_is_cut_short_is_refused(packed, tmp_path, share):
     data = packed.read_bytes()
     packed.write_bytes(data[: int(share * len(data))])
-    with pytest.raises(InputError, match="damaged, cut short or no archive|holds no head.json"):
+    with pytest.raises(InputError, match=r"damaged, cut short or no archive|holds no head\.json"):
         archive.unpack(packed, "head.json", tmp_path / "out")
 
 
@@ -79,7 +79,7 @@ def test_a_stranger_s_archive_writes_nothing(tmp_path, listed, members, said):
 
 def test_what_is_no_archive_of_ours_is_refused(tmp_path):
     path = made(tmp_path / "odd.tar.xz", {}, [])
-    with pytest.raises(InputError, match="holds no other.json"):
+    with pytest.raises(InputError, match=r"holds no other\.json"):
         archive.read_head(path, "other.json")
     path.write_text("plain")
     with pytest.raises(InputError, match="damaged, cut short or no archive"):

@@ -93,9 +93,9 @@ def test_jobs_come_in_the_order_of_their_worth_and_are_told_what_the_rules_tell(
     ]
     assert {job.flags for job in others if job.model == "lstm_xl"} == {study.train_flags(config, "lstm_xl")}
     assert [job.split for job in (trials[0], others[0])] == ["val", "test"]
-    assert [list(job.runs)[0] for job in trials] == [f"lr_transfer/{run}" for run in study.trials(config)]
+    assert [next(iter(job.runs)) for job in trials] == [f"lr_transfer/{run}" for run in study.trials(config)]
     rate = trials[-1].flags.split("--learning_rate ")[1].split()[0]
-    assert list(trials[-1].runs)[0].endswith(f"-lr{rate}")
+    assert next(iter(trials[-1].runs)).endswith(f"-lr{rate}")
     assert [job.seed for job in study_jobs.jobs_of(config, 90, ["models"], only=["lstm_xl"], seeds=[1])] == [1]
 
 

@@ -26,6 +26,7 @@ from pathlib import Path
 from workflow.scripts.base import cli
 from workflow.scripts.base.code_identity import SCRIPTS, code_digest
 from workflow.scripts.base.errors import InputError
+from workflow.scripts.base.files import write_json
 from workflow.scripts.carrying import arrive, back
 from workflow.scripts.carrying.away import Away
 from workflow.scripts.carrying.machine import Clock
@@ -73,6 +74,10 @@ def arguments() -> argparse.ArgumentParser:
     running.add_argument(
         "--weights_mb", type=cli.non_negative_int, default=0, help="weights of so many MB at most come back, too"
     )
+    running.add_argument(
+        "--tunes", default="last", choices=("last", "each", "never"),
+        help="when models write: after all training, each after its own, or never",
+    )  # fmt: skip
     add_choice(running)
 
     unpacking = command("unpack", "put what came back where Snakemake finds it")
@@ -132,13 +137,14 @@ def folders_of(config: dict, corpus: Path | None) -> tuple[str, Path]:
 def run(args: argparse.Namespace) -> int:
     """Do what is left of a pack; returns the exit status."""
     clock = Clock(args.seconds)
+    clock.listen()
     args.work.mkdir(parents=True, exist_ok=True)
     made = open_pack(args.pack, args.work)
     if args.have:
         print(f"{back.take_up(args.have, made, args.work)} runs came back before", flush=True)
     options = {"--device": args.device, "--threads": str(args.threads or made.machine["--threads"])}
     told = shlex.join(["python", "-m", "workflow.scripts.carry", *sys.argv[1:]])
-    away = Away(made, args.work, ROOT, args.output, options, clock, told, args.weights_mb)
+    away = Away(made, args.work, ROOT, args.output, options, clock, told, args.weights_mb, args.tunes)
     jobs = [job for job in made.jobs if not args.only or job.model in args.only]
     is_done = away.do([job for job in jobs if not args.seeds or job.seed in args.seeds])
     if away.failed:
@@ -160,6 +166,7 @@ def unpack(args: argparse.Namespace) -> None:
     jobs = study_jobs.jobs_of(config, corpus.tokenizer.vocab_size, study_jobs.KINDS)
     for path in args.came_back:
         print(arrive.put(path, jobs, corpus.content_sha256, Path(results)))
+    write_json(Path(results, "carried.json"), arrive.brought(Path(results)))
 
 
 def main(argv: list[str] | None = None) -> None:

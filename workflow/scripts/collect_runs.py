@@ -4,6 +4,8 @@
   curves.csv  one row a validation: how the loss fell over tokens and FLOP
   strata.csv  one row for each kind of test tunes and each stretch of them, of each run at one budget
 
+With --missing_table there is a fourth: missing.csv, one row for each run of the study that has no result yet.
+
 Losses are nats a character; tokens are what the model reads, of ``chars_per_token`` characters of the test split.
 
 These, writing.csv and fit.json are all that the figures read, so they can be redrawn where no model is.
@@ -35,19 +37,30 @@ def require_one_corpus(runs: pd.DataFrame, kept: Path) -> None:
         )
 
 
+def missing_csv(runs: list[str]) -> str:
+    """The table of runs, each given as MODEL/TOKENS-seedK, that have no result."""
+    rows = [f"{name},{run.replace('-seed', ',')}" for name, _, run in (run.partition("/") for run in runs)]
+    return "\n".join(["model,tokens,seed", *rows]) + "\n"
+
+
 def main(argv: list[str] | None = None) -> None:
     parser = cli.parser(__doc__)
     parser.add_argument("--folders", nargs="*", default=[], help="folders of the runs")
-    parser.add_argument("--writing", required=True, help="table that collect_writing wrote")
+    parser.add_argument("--writing", help="table that collect_writing wrote; without it, none of the runs wrote")
     parser.add_argument("--runs", default="results/runs.csv", help="table of runs to write")
     parser.add_argument("--curves", default="results/curves.csv", help="table of loss curves to write")
     parser.add_argument("--strata", default="results/strata.csv", help="table of losses by kind and place to write")
+    parser.add_argument(
+        "--missing", nargs="*", default=[], metavar="RUN", help="runs without a result, as MODEL/TOKENS-seedK"
+    )
+    parser.add_argument("--missing_table", type=Path, help="table of these to write")
     parser.add_argument("--kept", type=Path, help="folder of such tables, whose other runs these tables keep")
     parser.add_argument("--strata_tokens", type=cli.positive_int, default=np.inf, help="that budget, or the largest")
     parser.add_argument("--plan", type=Path, help="plan.json of this machine, for a column of what it said")
     parser.add_argument("--corpus_name", help="what the corpus of these runs is called, for a column")
     args = parser.parse_args(argv)
-    writing = read_csv(args.writing, "writer", "arch", "tokens", "seed", "prompt", "samples")
+    columns = ("writer", "arch", "tokens", "seed", "prompt", "samples")
+    writing = read_csv(args.writing, *columns) if args.writing else None
     of_run = ["model", "budget", "seed"]
     keys = {"runs.csv": ["model", "tokens", "seed"], "curves.csv": of_run, "strata.csv": of_run}
     if args.folders:
@@ -65,6 +78,8 @@ def main(argv: list[str] | None = None) -> None:
             require_one_corpus(whole, args.kept / name)
         write_text(path, whole.to_csv(index=False, lineterminator="\n"))
         print(f"wrote {len(whole)} rows to {path}")
+    if args.missing_table:
+        write_text(args.missing_table, missing_csv(args.missing))
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ TABLES = (
     "fit.json", "curves.csv", "strata.csv", "writing.csv", "baselines.csv", "registered.json", "forecast.json",
     "lr_transfer.csv", "lr_transfer.json", "ablations.csv", "ablations.json", "plan.json", "targets/runs.csv",
     "targets/curves.csv", "targets/strata.csv", "targets/writing.csv", "model_card.md", "split_gap.csv",
-    "split_gap.json",
+    "split_gap.json", "missing.csv", "carried.json",
 )  # fmt: skip
 OF_CORPUS = ("corpus.json", "corpus.png")
 TUNES = 3  # of each model, as they were drawn: the first ones

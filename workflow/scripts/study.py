@@ -22,6 +22,7 @@ from workflow.scripts.training import options as training_options
 from workflow.scripts.writing import options as writing_options
 
 SCRIPTS = Path(__file__).parent
+SCORED = ("config.json", "history.csv", "perplexity.json")  # what tables need of a run
 SAME_RUN = ("n_layer", "n_embd", "block_size", "learning_rate")  # what a run on record must have as the study has it
 MANY_FILES = 2000  # of a source; for more Snakemake takes long to look into each
 
@@ -236,6 +237,25 @@ def elsewhere(config: dict, results: str, kind: str) -> tuple[list[str], bool]:
         elif key in rows and all(map(math.isclose, rows[key], (float(wanted[name]) for name in SAME_RUN))):
             done.append(run)
     return done, bool(rows)
+
+
+def missing(config: dict, results: str, kind: str, on_record: list[str]) -> list[str]:
+    """The runs, of kind "models" or "targets", that have no loss in the results and are not on record, in order."""
+    return [
+        run
+        for run in (targets(config) if kind == "targets" else runs(config))
+        if run not in on_record and not all(Path(results, kind, run, name).exists() for name in SCORED)
+    ]
+
+
+def can_be_judged(config: dict, results: str, run: str) -> bool:
+    """Whether a run, by its folder in the results, has written or will: one that came back without weights cannot."""
+    folder, name = Path(results, run), run.split("/")[1]
+    came_back = (folder / "config.json").exists() and not (folder / "model.safetensors").exists()
+    if config["train_missing"] and not came_back:
+        return True
+    table = f"{name}-seed{run_of(run.partition('/')[2])[2]}.csv"
+    return all((folder / part / table).exists() for part in ("samples", *(f"prompted/{x}" for x in config["prompts"])))
 
 
 def recorded_tables(config: dict, kind: str) -> Path:

@@ -10,6 +10,7 @@ Example:
       --figures results/scaling_plot.png results/validity.png --html results/summary.html
 """
 
+import csv
 from pathlib import Path
 
 from workflow.scripts.base import cli
@@ -36,6 +37,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--corpus", required=True, help="corpus.json of the corpus that the runs learnt from")
     parser.add_argument("--prompts", default="{}", help="JSON of the prompts that models were to go on from, by name")
     parser.add_argument("--strata", help="table of losses by place in the tune, for those without the first characters")
+    parser.add_argument("--missing", type=Path, help="table of the runs of the study that have no result")
     parser.add_argument("--ngrams", help="table of the losses of n-grams")
     parser.add_argument("--tables_dir", help="folder to write the tables into")
     parser.add_argument("--output", default="results/summary.md", help="page to write")
@@ -45,7 +47,7 @@ def main(argv: list[str] | None = None) -> None:
     study = Study(
         read_csv(args.runs), read_fit(Path(args.fit)), read_csv(args.writing), read_json(args.corpus),
         read_csv(args.strata, *STRATA) if args.strata else None,
-        read_csv(args.ngrams, *NGRAMS) if args.ngrams else None,
+        read_csv(args.ngrams, *NGRAMS) if args.ngrams else None, missing_in(args.missing),
     )  # fmt: skip
     prompts = read_prompt_set(args.prompts)
     left_out = unreadable(tokenizer.load(Path(args.corpus).parent / "tokenizer.json"), prompts) if prompts else {}
@@ -56,6 +58,14 @@ def main(argv: list[str] | None = None) -> None:
     if args.html:
         figures = [shown(Path(path)) for path in args.figures]
         write_text(args.html, render("summary/page.html.j2", parts=blocks(page), figures=figures))
+
+
+def missing_in(path: Path | None) -> list[str]:
+    """The runs that a missing.csv lists, as people name them."""
+    if not path:
+        return []
+    with path.open(encoding="utf-8", newline="") as lines:
+        return [f"{row['model']}, {int(row['tokens']):,} tokens, seed {row['seed']}" for row in csv.DictReader(lines)]
 
 
 def shown(path: Path) -> dict[str, str]:

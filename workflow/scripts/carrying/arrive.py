@@ -1,6 +1,8 @@
 """What came back from another machine -> files in the results of the study that it is of, where rules look for them."""
 
+import os
 import tempfile
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -57,20 +59,38 @@ def put(path: Path, jobs: Sequence[Job], corpus: str, results: Path) -> str:
 
 
 def move(source: Path, target: Path) -> None:
-    """Put all files of a folder into another; a file that is there already just so keeps its time."""
+    """Put all files of a folder into another, as of one time: none is then older than what it was made of."""
+    now = time.time()
     for path in sorted(source.rglob("*")):
-        there = target / path.relative_to(source)
-        if path.is_file() and not (there.exists() and there.read_bytes() == path.read_bytes()):
+        if path.is_file():
+            there = target / path.relative_to(source)
             there.parent.mkdir(parents=True, exist_ok=True)
+            os.utime(path, (now, now))
             path.replace(there)
 
 
 def was_made_here(folder: Path) -> bool:
     """Whether a run is there that did not come from elsewhere."""
-    return (folder / OF_TRAINING[0]).exists() and not (folder / PROVENANCE).exists()
+    return (folder / OF_TRAINING[0]).exists() and not came(folder)
 
 
-def brought(results: Path) -> dict[str, dict]:
-    """What stands beside each run that came from elsewhere, by its folder below the results."""
-    found = sorted(results.glob(f"*/*/*/{PROVENANCE}"))
-    return {str(path.parent.relative_to(results)): read_json(path) for path in found}
+def came(folder: Path) -> bool:
+    """Whether a run came from elsewhere, and nobody has trained it here since."""
+    if not all((folder / name).exists() for name in (OF_TRAINING[0], PROVENANCE)):
+        return False
+    here, there = (read_json(folder / name).get("weights_sha256") for name in (OF_TRAINING[0], PROVENANCE))
+    return here == there
+
+
+def brought(results: Path) -> dict:
+    """What is known of the runs that came from elsewhere: the machines, and what each run was told, by its folder."""
+    machines: list[dict] = []
+    runs = {}
+    for path in sorted(results.glob(f"*/*/*/{PROVENANCE}")):
+        if not came(path.parent):
+            continue
+        told = read_json(path)
+        if (machine := told.pop("machine")) not in machines:
+            machines.append(machine)
+        runs[str(path.parent.relative_to(results))] = told | {"machine": machines.index(machine)}
+    return {"machines": machines, "runs": runs}

@@ -12,10 +12,10 @@ from pathlib import Path
 
 from workflow.scripts.base.code_identity import code_digest
 from workflow.scripts.base.errors import InputError
-from workflow.scripts.base.files import write_json
+from workflow.scripts.base.files import read_json, write_json
 from workflow.scripts.base.kept import KEPT
 from workflow.scripts.carrying import back, machine
-from workflow.scripts.carrying.jobs import PROVENANCE, Job
+from workflow.scripts.carrying.jobs import OF_TRAINING, PROVENANCE, Job
 from workflow.scripts.carrying.pack import MB, Pack
 from workflow.scripts.models.stored import WEIGHTS
 
@@ -32,6 +32,7 @@ class Away:
 
     Attributes:
         options: of where it is computed, for all commands.
+        tunes: when they are written: "each" time a model is trained, "last", or "never".
         failed: what a job said that failed, by its name.
     """
 
@@ -43,6 +44,7 @@ class Away:
     clock: machine.Clock
     command: str
     weights_mb: int = 0
+    tunes: str = "last"
     facts: dict = field(default_factory=machine.facts)
     failed: dict[str, str] = field(default_factory=dict)
     written_at: float = 0.0
@@ -67,12 +69,13 @@ class Away:
     def do(self, jobs: list[Job]) -> bool:
         """Do what is left of some jobs, in order; returns whether nothing is left."""
         self.check_code(jobs)
-        self.clock.listen()
         try:
             for job in jobs:
                 if job.left(self.results, self.pack.corpus):
                     self.train_and_score(job)
                     self.bring_back(at_least=BETWEEN)
+                if self.tunes == "each" and self.is_to_write(job):
+                    self.let_write(job)
             for job in jobs:
                 if self.is_to_write(job):
                     self.let_write(job)
@@ -117,16 +120,19 @@ class Away:
         by = {"commit": self.pack.commit, "code": code, "command": trained_by, "carry": self.command}
         for folder in folders:
             here = self.results / folder
-            write_json(
-                here / PROVENANCE, job.told(folder, corpus) | by | {"carry": self.command, "machine": self.facts}
-            )
+            of_run = {"weights_sha256": read_json(here / OF_TRAINING[0])["weights_sha256"], "machine": self.facts}
+            write_json(here / PROVENANCE, job.told(folder, corpus) | by | of_run)
             if folder != job.writes and (here / WEIGHTS).stat().st_size > self.weights_mb * MB:
                 shutil.rmtree(here / KEPT, ignore_errors=True)  # or the disk would be full of weights that nobody needs
                 (here / WEIGHTS).unlink()
         self.say(f"{job.name}: {len(folders)} runs trained and scored")
 
     def is_to_write(self, job: Job) -> bool:
-        if not job.can_write(self.results) or not job.is_done(self.results, job.writes, self.pack.corpus):
+        if (
+            self.tunes == "never"
+            or not job.can_write(self.results)
+            or not job.is_done(self.results, job.writes, self.pack.corpus)
+        ):
             return False
         return not job.has_written(self.results, self.pack.prompts)
 

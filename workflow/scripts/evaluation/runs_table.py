@@ -18,12 +18,12 @@ ROUNDED = 1.05  # a run reads whole steps, and so a little more or less than its
 
 
 def runs_tables(
-    folders: list[Path], writing: pd.DataFrame, strata_tokens: float = np.inf
+    folders: list[Path], writing: pd.DataFrame | None, strata_tokens: float = np.inf
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """runs.csv, curves.csv and strata.csv of the runs in some folders.
 
     Args:
-        writing: what `collect_writing` wrote.
+        writing: what `collect_writing` wrote; None if no run of these wrote anything.
         strata_tokens: strata.csv is of the runs at the largest budget up to this one, and of none where all are longer.
 
     Raises:
@@ -48,9 +48,11 @@ def runs_tables(
     return runs, pd.concat(curves), strata.astype({"start": "Int64", "stop": "Int64"})
 
 
-def with_writing(runs: pd.DataFrame, writing: pd.DataFrame) -> pd.DataFrame:
+def with_writing(runs: pd.DataFrame, writing: pd.DataFrame | None) -> pd.DataFrame:
     """The runs with what the tunes are like that they wrote without a prompt; empty for a run that wrote none."""
     columns = ["samples", *(name for rate in RATES for name in (rate.rate, rate.low, rate.high)), *FIGURES]
+    if writing is None:
+        return runs.reindex(columns=[*runs.columns, *columns]).assign(samples=0)
     own = writing[writing["prompt"].isna() & writing["arch"].notna()].rename(columns={"writer": "model"})
     key = ["model", "tokens", "seed"]
     joined = runs.merge(own[key + columns], on=key, how="left", validate="one_to_one")

@@ -1,7 +1,7 @@
 """A study's results -> a page of Markdown tables, every number of it read from a result file."""
 
 import types
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -24,6 +24,7 @@ class Study(NamedTuple):
     Attributes:
         runs: runs.csv, ``fit`` fit.json, ``writing`` writing.csv, and ``corpus`` corpus.json.
         strata: strata.csv, and ``ngrams`` baselines.csv; None where there are none.
+        missing: runs of the study that have no result.
     """
 
     runs: pd.DataFrame
@@ -32,6 +33,7 @@ class Study(NamedTuple):
     corpus: dict
     strata: pd.DataFrame | None = None
     ngrams: pd.DataFrame | None = None
+    missing: Sequence[str] = ()
 
 
 def runs_table(runs: pd.DataFrame) -> Cells:
@@ -272,6 +274,18 @@ def loss_parts(study: Study, shown: Cells) -> list[str]:
     return ["## Losses at the largest budget", read, shown.markdown(), said]
 
 
+def missing_parts(runs: Sequence[str]) -> list[str]:
+    """Which runs of the study are not in it, and how they come into it; nothing if none is missing."""
+    if not runs:
+        return []
+    listed = "\n".join(f"- {run}" for run in runs)
+    how = "Snakemake trains them with `train_missing=true`; `python -m workflow.scripts.carry` on another machine."
+    return [
+        f"**Not measured yet:** {len(runs)} runs of this study, so that no law and no figure here has them. {how}",
+        listed,
+    ]
+
+
 def summary(study: Study, left_out: Mapping[str, str] = NONE) -> str:
     """The page.
 
@@ -287,6 +301,7 @@ def summary(study: Study, left_out: Mapping[str, str] = NONE) -> str:
         "# What this study found",
         "\n".join(f"- {sentence}" for sentence in [*fit["comparison"]["said"], *said]),
         f"{len(runs)} runs, {spent} of training on {', '.join(sorted(runs['device'].unique()))}.",
+        *missing_parts(study.missing),
         "## Laws",
         "The first two at the largest budget of tokens that most sizes have, the others over all budgets.",
         shown["laws"].markdown() if shown["laws"].rows else "No law can be fitted to these runs.",
