@@ -74,7 +74,7 @@ def came_back(home, tmp_path_factory):
     first, done = run("first", "--only", "lstm_a", "--tunes", "each")
     assert (done.returncode, done.stderr) == (0, "")
     shutil.rmtree(first.parents[1] / "work")
-    second, done = run("second", "--have", str(first))
+    second, done = run("second", "--have", str(first), "--at_once", "2")
     assert (done.returncode, done.stderr) == (0, "")
     assert "2 runs came back before" in done.stdout
     assert "lstm_a" not in done.stdout
@@ -93,8 +93,8 @@ def test_what_came_back_is_what_is_trained_here(home, came_back, tmp_path):
     assert "4 runs" in said
     assert "missing" not in said
     job = next(job for job in jobs if job.model == "gpt_a")
-    module, *words = job.train_words(job.runs, "here", "data/corpora/book", ["--threads", "1", "--device", "cpu"])
-    done = command(module.rpartition(".")[2], *words, cwd=home)
+    name, *words = job.train_words(job.runs, "here", "data/corpora/book", ["--threads", "1", "--device", "cpu"])
+    done = command(name, *words, cwd=home)
     assert done.returncode == 0, done.stderr
     for folder in job.runs:
         there, here = tmp_path / "results" / folder, home / "here" / folder

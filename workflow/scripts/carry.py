@@ -6,8 +6,8 @@
            where it stopped. If the machine is gone, --have came_back.tar.xz spares a new one what is in that.
   unpack   puts these files where Snakemake finds them, so that what came back is not trained here
 
-Nothing but Python with torch, numpy, pandas, scipy, numba, safetensors, tokenizers and tqdm is needed there, and this
-repository at the commit that packed. Weights stay there, but for those that --weights_mb lets back.
+There it takes this repository at the commit that packed, and of requirements.txt neither snakemake nor music21, symusic,
+ftfy, pydivsufsort, rapidfuzz, jsonschema and zstandard. Weights stay there, but for those that --weights_mb lets back.
 
 Exit status of run: 0 if all is done, 3 if something is left, 1 if a job failed.
 
@@ -28,13 +28,14 @@ from workflow.scripts.base.code_identity import SCRIPTS, code_digest
 from workflow.scripts.base.errors import InputError
 from workflow.scripts.base.files import write_json
 from workflow.scripts.carrying import arrive, back
-from workflow.scripts.carrying.away import Away
+from workflow.scripts.carrying.away import SMALL, Away, How
 from workflow.scripts.carrying.machine import Clock
 from workflow.scripts.carrying.pack import Pack, open_pack, write
 from workflow.scripts.corpus.dataset import Corpus
 
 ROOT = SCRIPTS.parents[1]
 SOMETHING_LEFT = 3
+LIMIT_MB = 64
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -56,7 +57,9 @@ def arguments() -> argparse.ArgumentParser:
     packing.add_argument("study", nargs="?", type=Path, help="a file of studies/; without one, config.yaml's study")
     add_study(packing)
     packing.add_argument("--output", type=Path, default=Path("pack.tar.xz"), help="file to write")
-    packing.add_argument("--limit_mb", type=cli.positive_int, default=64, help="MB of 2**20 bytes that it may have")
+    packing.add_argument(
+        "--limit_mb", type=cli.positive_int, default=LIMIT_MB, help="MB of 2**20 bytes that it may have"
+    )
     packing.add_argument(
         "--kinds", nargs="+", default=["models", "targets"], choices=("models", "targets", "lr_transfer", "ablations"),
         help="runs of the suite, those that were forecast, trials of learning rates, trials of other settings",
@@ -70,6 +73,10 @@ def arguments() -> argparse.ArgumentParser:
     running.add_argument("--seconds", type=cli.positive_float, default=540, help="after which it is to have ended")
     running.add_argument("--have", nargs="+", type=Path, default=[], help=f"each {back.NAME} that came back before")
     running.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps")
+    running.add_argument(
+        "--at_once", type=cli.positive_int, default=1,
+        help=f"how many models of {SMALL:,} parameters or fewer share the GPU; their speeds are then no measure of it",
+    )  # fmt: skip
     running.add_argument("--threads", type=cli.positive_int, help="CPU threads (default: the study's)")
     running.add_argument(
         "--weights_mb", type=cli.non_negative_int, default=0, help="weights of so many MB at most come back, too"
@@ -144,7 +151,8 @@ def run(args: argparse.Namespace) -> int:
         print(f"{back.take_up(args.have, made, args.work)} runs came back before", flush=True)
     options = {"--device": args.device, "--threads": str(args.threads or made.machine["--threads"])}
     told = shlex.join(["python", "-m", "workflow.scripts.carry", *sys.argv[1:]])
-    away = Away(made, args.work, ROOT, args.output, options, clock, told, args.weights_mb, args.tunes)
+    how = How(options, args.at_once, args.tunes, args.weights_mb, told)
+    away = Away(made, args.work, ROOT, args.output, clock, how)
     jobs = [job for job in made.jobs if not args.only or job.model in args.only]
     is_done = away.do([job for job in jobs if not args.seeds or job.seed in args.seeds])
     if away.failed:

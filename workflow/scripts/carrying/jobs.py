@@ -104,27 +104,27 @@ class Job:
         return [folder for folder in self.runs if not self.is_done(results, folder, corpus)]
 
     def train_words(self, folders: Iterable[str], results: str, data: str, machine: list[str]) -> list[str]:
-        """The module and the options that train some of its runs, as the rule `train` does."""
+        """The command and its options that train some of its runs, as the rule `train` does."""
         folders = list(folders)
         return [
-            "workflow.scripts.train", "--model_name", self.model, *shlex.split(self.flags), "--seed", str(self.seed),
+            "train", "--model_name", self.model, *shlex.split(self.flags), "--seed", str(self.seed),
             *(["--keep_diverged"] if self.is_trial else []),
             "--tokens", *(str(self.runs[folder]) for folder in folders),
             "--output_dir", *(f"{results}/{folder}" for folder in folders), "--data_dir", data, *machine, "--wait",
         ]  # fmt: skip
 
     def score_words(self, folders: Iterable[str], results: str, data: str, machine: list[str]) -> list[str]:
-        """The module and the options that score some of its runs, as the rule `evaluate` does."""
+        """The command and its options that score some of its runs, as the rule `evaluate` does."""
         return [
-            "workflow.scripts.calc_perplexity", "--split", self.split,
+            "calc_perplexity", "--split", self.split,
             "--checkpoint", *(f"{results}/{folder}" for folder in folders), "--data_dir", data, *machine,
         ]  # fmt: skip
 
     def write_words(self, flags: str, results: str, machine: list[str]) -> list[str]:
-        """The module and the options that let its longest run write, as the rule `evaluate` does."""
+        """The command and its options that let its longest run write, as the rule `evaluate` does."""
         run = f"{results}/{self.writes}"
         return [
-            "workflow.scripts.sample", *shlex.split(flags), "--checkpoint_dir", run, "--output_dir", f"{run}/samples",
+            "sample", *shlex.split(flags), "--checkpoint_dir", run, "--output_dir", f"{run}/samples",
             "--prompted_dir", f"{run}/prompted", "--seed", str(self.seed), *machine,
         ]  # fmt: skip
 
