@@ -6,8 +6,8 @@
            where it stopped. If the machine is gone, --have came_back.tar.xz spares a new one what is in that.
   unpack   puts these files where Snakemake finds them, so that what came back is not trained here
 
-There it takes this repository at the commit that packed, and of requirements.txt neither snakemake nor music21, symusic,
-ftfy, pydivsufsort, rapidfuzz, jsonschema and zstandard. Weights stay there, but for those that --weights_mb lets back.
+There it takes this repository at the commit that packed, and of requirements.txt neither snakemake nor music21,
+symusic, ftfy, pydivsufsort, rapidfuzz, jsonschema or zstandard. Weights stay there, but those that --weights_mb lets back.
 
 Exit status of run: 0 if all is done, 3 if something is left, 1 if a job failed.
 
