@@ -7,7 +7,7 @@
   unpack   puts these files where Snakemake finds them, so that what came back is not trained here
 
 There it takes this repository at the commit that packed, and of requirements.txt neither snakemake nor music21,
-symusic, ftfy, pydivsufsort, rapidfuzz, jsonschema or zstandard. Weights stay there, but those that --weights_mb lets back.
+symusic, ftfy, pydivsufsort, rapidfuzz, jsonschema or zstandard. Weights stay there, but for small ones (--weights_mb).
 
 Exit status of run: 0 if all is done, 3 if something is left, 1 if a job failed.
 
