@@ -108,7 +108,7 @@ def main() -> None:
         options = Options(val_fraction=0.1, min_test_chars=0)
         build([Source("", str(book))], home / "data/corpora/book", options, workers=1)
         env = os.environ | {"PYTHONPATH": str(ROOT)}
-        carry = [sys.executable, "-m", "workflow.scripts.carry", "pack", "study.yaml"]
+        carry = [sys.executable, "-m", "workflow.scripts.carry", "pack", "study.yaml", "--output", "pack.tar.xz"]
         subprocess.run(carry, cwd=home, env=env, check=True)
 
         first = Machine(Path(name) / "first", home / "pack.tar.xz")

@@ -145,4 +145,4 @@ def test_other_code_does_not_train_it(home, tmp_path):
     archive.write(tmp_path / "odd", pack.HEAD, about | {"code": {"gpt": "x", "lstm": "x"}}, {}, **archive.QUICK)
     done = command("carry", "run", tmp_path / "odd", "--work", tmp_path / "work", "--output", tmp_path / "out")
     assert done.returncode == 1
-    assert "otherwise than that of the pack" in done.stderr
+    assert "are not those of the pack" in done.stderr

@@ -13,8 +13,8 @@ Exit status of run: 0 if all is done, 3 if something is left, 1 if a job failed.
 
 Examples:
   python -m workflow.scripts.carry pack studies/lakh.yaml --output carried/pack.tar.xz
-  python -m workflow.scripts.carry run carried/pack.tar.xz --work /tmp/carried --output out --seconds 540
-  python -m workflow.scripts.carry unpack out/came_back.tar.xz --study studies/lakh.yaml
+  python -m workflow.scripts.carry run carried/pack.tar.xz --work carried/work --output carried/out --seconds 540
+  python -m workflow.scripts.carry unpack carried/out/came_back.tar.xz --study studies/lakh.yaml
 """
 
 import argparse
@@ -24,13 +24,13 @@ import sys
 from pathlib import Path
 
 from workflow.scripts.base import cli
-from workflow.scripts.base.code_identity import SCRIPTS, code_digest
+from workflow.scripts.base.code_identity import SCRIPTS
 from workflow.scripts.base.errors import InputError
 from workflow.scripts.base.files import write_json
 from workflow.scripts.carrying import arrive, back
 from workflow.scripts.carrying.away import SMALL, Away, How
 from workflow.scripts.carrying.machine import Clock
-from workflow.scripts.carrying.pack import Pack, open_pack, write
+from workflow.scripts.carrying.pack import Pack, open_pack, sources, write
 from workflow.scripts.corpus.dataset import Corpus
 
 ROOT = SCRIPTS.parents[1]
@@ -56,7 +56,7 @@ def arguments() -> argparse.ArgumentParser:
     packing = command("pack", "write a file to take there")
     packing.add_argument("study", nargs="?", type=Path, help="a file of studies/; without one, config.yaml's study")
     add_study(packing)
-    packing.add_argument("--output", type=Path, default=Path("pack.tar.xz"), help="file to write")
+    packing.add_argument("--output", type=Path, default=Path("carried/pack.tar.xz"), help="file to write")
     packing.add_argument(
         "--limit_mb", type=cli.positive_int, default=LIMIT_MB, help="MB of 2**20 bytes that it may have"
     )
@@ -68,8 +68,8 @@ def arguments() -> argparse.ArgumentParser:
 
     running = command("run", "do what is in it, there")
     running.add_argument("pack", type=Path, help="file that pack wrote")
-    running.add_argument("--work", type=Path, default=Path("carried"), help="folder to work in; keep it to go on")
-    running.add_argument("--output", type=Path, default=Path("out"), help=f"folder for {back.NAME}")
+    running.add_argument("--work", type=Path, default=Path("carried/work"), help="folder to work in; keep it to go on")
+    running.add_argument("--output", type=Path, default=Path("carried/out"), help=f"folder for {back.NAME}")
     running.add_argument("--seconds", type=cli.positive_float, default=540, help="after which it is to have ended")
     running.add_argument("--have", nargs="+", type=Path, default=[], help=f"each {back.NAME} that came back before")
     running.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps")
@@ -81,6 +81,7 @@ def arguments() -> argparse.ArgumentParser:
     running.add_argument(
         "--weights_mb", type=cli.non_negative_int, default=0, help="weights of so many MB at most come back, too"
     )
+    running.add_argument("--any_code", action="store_true", help="train by other code than that which packed")
     running.add_argument(
         "--tunes", default="last", choices=("last", "each", "never"),
         help="when models write: after all training, each after its own, or never",
@@ -125,7 +126,7 @@ def pack(args: argparse.Namespace) -> None:
     if not jobs:
         raise InputError("no run to carry: the study has none of these kinds, models and seeds")
     machine = {"--threads": str(config["threads_per_job"]), "--checkpoint_seconds": str(config["checkpoint_seconds"])}
-    code = {job.arch: code_digest("train", f"models/{job.arch}") for job in jobs}
+    code = {arch: sources(arch) for arch in {job.arch for job in jobs}}
     made = Pack(
         str(args.study or ""), args.config, commit(), code, results, f"data/corpora/{study.corpus_name(config)}",
         corpus.content_sha256, machine, study.sample_flags(config), list(config["prompts"]), jobs,
@@ -151,7 +152,7 @@ def run(args: argparse.Namespace) -> int:
         print(f"{back.take_up(args.have, made, args.work)} runs came back before", flush=True)
     options = {"--device": args.device, "--threads": str(args.threads or made.machine["--threads"])}
     told = shlex.join(["python", "-m", "workflow.scripts.carry", *sys.argv[1:]])
-    how = How(options, args.at_once, args.tunes, args.weights_mb, told)
+    how = How(options, args.at_once, args.tunes, args.weights_mb, args.any_code, told)
     away = Away(made, args.work, ROOT, args.output, clock, how)
     jobs = [job for job in made.jobs if not args.only or job.model in args.only]
     is_done = away.do([job for job in jobs if not args.seeds or job.seed in args.seeds])

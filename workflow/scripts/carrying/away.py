@@ -20,7 +20,7 @@ from workflow.scripts.base.files import read_json, write_json
 from workflow.scripts.base.kept import KEPT
 from workflow.scripts.carrying import back, machine
 from workflow.scripts.carrying.jobs import OF_TRAINING, PROVENANCE, Job
-from workflow.scripts.carrying.pack import MB, Pack
+from workflow.scripts.carrying.pack import MB, Pack, sources
 from workflow.scripts.models.stored import WEIGHTS
 
 DISK_MB_PER_SECOND = 200  # at which a state of training is taken to be written
@@ -39,6 +39,7 @@ class How:
         at_once: how many models of `SMALL` parameters or fewer are trained at a time.
         tunes: when they are written: "each" time a model is trained, "last", or "never".
         weights_mb: weights of so many MB at most come back, too.
+        any_code: whether to train by other code than that which packed.
         command: which this is, as it was typed.
     """
 
@@ -46,6 +47,7 @@ class How:
     at_once: int = 1
     tunes: str = "last"
     weights_mb: int = 0
+    any_code: bool = False
     command: str = ""
 
 
@@ -80,10 +82,10 @@ class Away:
             InputError: it is other code.
         """
         for arch in {job.arch for job in jobs}:
-            if code_digest("train", f"models/{arch}") != self.pack.code[arch]:
+            if not self.how.any_code and sources(arch) != self.pack.code[arch]:
                 raise InputError(
-                    f"the code here trains {arch} otherwise than that of the pack"
-                    f" ({self.pack.commit or 'of an unknown commit'}): bring the same code, or pack again"
+                    f"the files here that train {arch} are not those of the pack"
+                    f" ({self.pack.commit or 'of an unknown commit'}): bring these, pack again, or give --any_code"
                 )
 
     def do(self, jobs: list[Job]) -> bool:
@@ -142,7 +144,7 @@ class Away:
 
     def score(self, job: Job) -> None:
         """Score the runs whose weights are there, of a job that was not finished in one go."""
-        code, corpus = self.pack.code[job.arch], self.pack.corpus
+        code, corpus = code_of(job), self.pack.corpus
         folders = [
             folder for folder in job.left(self.results, corpus) if job.is_trained(self.results, folder, corpus, code)
         ]
@@ -159,7 +161,7 @@ class Away:
         module, *words = self.train_words(job, list(job.runs))
         trained_by = shlex.join(["python", "-m", f"workflow.scripts.{module}", *words])
         by = {
-            "commit": self.pack.commit, "code": self.pack.code[job.arch], "command": trained_by,
+            "commit": self.pack.commit, "code": code_of(job), "command": trained_by,
             "carry": self.how.command, "machine": self.facts, "at_once": self.how.at_once if self.is_small(job) else 1,
         }  # fmt: skip
         for folder in folders:
@@ -213,3 +215,8 @@ class Away:
             said = back.write(self.output / back.NAME, self.pack, self.work, self.failed, self.how.weights_mb)
             self.written_at = self.clock.passed
             return said
+
+
+def code_of(job: Job) -> str:
+    """Digest of the code that trains a job here, as stands in what it trains."""
+    return code_digest("train", f"models/{job.arch}")

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from workflow.scripts.base.code_identity import code_files
 from workflow.scripts.base.errors import InputError
 from workflow.scripts.base.files import read_json, sha256, write_json
 from workflow.scripts.carrying import archive
@@ -33,7 +34,7 @@ class Pack:
     Attributes:
         study, settings: the study's file and what was changed of it, as `pack` was told.
         commit: of the code at home, with "-dirty" where files were changed; empty if nobody knows.
-        code: digest of what trains each architecture.
+        code: `sources` of each architecture.
         results, data: folders of the study's results and of its corpus, as its config has them.
         corpus: content hash.
         machine: options of where a run is computed.
@@ -71,6 +72,11 @@ def pack_of(about: dict, path: Path) -> Pack:
         if not archive.is_inside(folder):
             raise InputError(f"{path}: {folder} is no folder below the one that it is unpacked into")
     return pack
+
+
+def sources(arch: str) -> str:
+    """Hash of the files that train an architecture, as they are: the same under any version of Python."""
+    return sha256(*code_files("train", f"models/{arch}"))
 
 
 def write(path: Path, pack: Pack, corpus: Corpus, limit_mb: int) -> str:
