@@ -57,7 +57,6 @@ rule runs_table:
             --runs {output.runs:q} \
             --curves {output.curves:q} \
             --strata {output.strata:q} \
-            --missing_table {output.missing:q} \
             >{log} 2>&1
         """
 

@@ -253,9 +253,11 @@ def plan_flags():
 
 
 def missing_flags(wildcards, output):
-    """The runs that have no result and are not to be trained."""
-    missing = MISSING[kind_of(output.runs)]
-    return shlex.join(["--missing", *missing]) if missing else ""
+    """The runs that have no result and are not to be trained, those that were forecast too, and where they are listed."""
+    if kind_of(output.runs) == "targets":
+        return ""
+    missing = [f"{kind}/{run}" for kind, runs in MISSING.items() for run in runs]
+    return shlex.join(["--missing_table", output.missing, "--missing", *missing])
 
 
 def table_flags(wildcards, output):

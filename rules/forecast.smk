@@ -25,7 +25,6 @@ use rule runs_table as targets_table with:
         runs="<results>/targets/runs.csv",
         curves="<results>/targets/curves.csv",
         strata="<results>/targets/strata.csv",
-        missing="<results>/targets/missing.csv",
     log:
         "<results>/logs/targets/runs_table.log",
 

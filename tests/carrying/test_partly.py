@@ -61,7 +61,7 @@ def test_a_study_is_drawn_of_what_is_there(study, tmp_path):
     assert set(pd.read_csv(results / "writing.csv")["writer"].dropna()) >= {"gpt_a", "gpt_c", "real"}
     assert runs.set_index(["model", "tokens"]).loc[("lstm_a", 8192), "samples"] == 0
     missing = pd.read_csv(results / "missing.csv")
-    assert list(map(tuple, missing.to_numpy())) == [("gpt_b", 4096, 0), ("gpt_b", 8192, 0)]
+    assert list(map(tuple, missing.to_numpy())) == [("models", "gpt_b", 4096, 0), ("models", "gpt_b", 8192, 0)]
     summary = (results / "summary.md").read_text()
     assert "**Not measured yet:** 2 runs of this study" in summary
     assert "- gpt_b, 8,192 tokens, seed 0" in summary

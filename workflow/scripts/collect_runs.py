@@ -38,9 +38,9 @@ def require_one_corpus(runs: pd.DataFrame, kept: Path) -> None:
 
 
 def missing_csv(runs: list[str]) -> str:
-    """The table of runs, each given as MODEL/TOKENS-seedK, that have no result."""
-    rows = [f"{name},{run.replace('-seed', ',')}" for name, _, run in (run.partition("/") for run in runs)]
-    return "\n".join(["model,tokens,seed", *rows]) + "\n"
+    """The table of runs, each given as KIND/MODEL/TOKENS-seedK, that have no result."""
+    rows = [run.replace("-seed", "/").replace("/", ",") for run in runs]
+    return "\n".join(["kind,model,tokens,seed", *rows]) + "\n"
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -51,7 +51,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--curves", default="results/curves.csv", help="table of loss curves to write")
     parser.add_argument("--strata", default="results/strata.csv", help="table of losses by kind and place to write")
     parser.add_argument(
-        "--missing", nargs="*", default=[], metavar="RUN", help="runs without a result, as MODEL/TOKENS-seedK"
+        "--missing", nargs="*", default=[], metavar="RUN", help="runs without a result, as KIND/MODEL/TOKENS-seedK"
     )
     parser.add_argument("--missing_table", type=Path, help="table of these to write")
     parser.add_argument("--kept", type=Path, help="folder of such tables, whose other runs these tables keep")

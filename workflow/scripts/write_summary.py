@@ -65,7 +65,11 @@ def missing_in(path: Path | None) -> list[str]:
     if not path:
         return []
     with path.open(encoding="utf-8", newline="") as lines:
-        return [f"{row['model']}, {int(row['tokens']):,} tokens, seed {row['seed']}" for row in csv.DictReader(lines)]
+        return [
+            f"{row['model']}, {int(row['tokens']):,} tokens, seed {row['seed']}"
+            + (" (to be forecast first)" if row["kind"] == "targets" else "")
+            for row in csv.DictReader(lines)
+        ]
 
 
 def shown(path: Path) -> dict[str, str]:
