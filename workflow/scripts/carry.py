@@ -18,7 +18,6 @@ Examples:
 """
 
 import argparse
-import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -151,8 +150,7 @@ def run(args: argparse.Namespace) -> int:
     if args.have:
         print(f"{back.take_up(args.have, made, args.work)} runs came back before", flush=True)
     options = {"--device": args.device, "--threads": str(args.threads or made.machine["--threads"])}
-    told = shlex.join(["python", "-m", "workflow.scripts.carry", *sys.argv[1:]])
-    how = How(options, args.at_once, args.tunes, args.weights_mb, args.any_code, told)
+    how = How(options, args.at_once, args.tunes, args.weights_mb, args.any_code)
     away = Away(made, args.work, ROOT, args.output, clock, how)
     jobs = [job for job in made.jobs if not args.only or job.model in args.only]
     is_done = away.do([job for job in jobs if not args.seeds or job.seed in args.seeds])

@@ -40,7 +40,6 @@ class How:
         tunes: when they are written: "each" time a model is trained, "last", or "never".
         weights_mb: weights of so many MB at most come back, too.
         any_code: whether to train by other code than that which packed.
-        command: which this is, as it was typed.
     """
 
     options: dict[str, str]
@@ -48,7 +47,6 @@ class How:
     tunes: str = "last"
     weights_mb: int = 0
     any_code: bool = False
-    command: str = ""
 
 
 @dataclass
@@ -162,7 +160,7 @@ class Away:
         trained_by = shlex.join(["python", "-m", f"workflow.scripts.{module}", *words])
         by = {
             "commit": self.pack.commit, "code": code_of(job), "command": trained_by,
-            "carry": self.how.command, "machine": self.facts, "at_once": self.how.at_once if self.is_small(job) else 1,
+            "machine": self.facts, "at_once": self.how.at_once if self.is_small(job) else 1,
         }  # fmt: skip
         for folder in folders:
             here = self.results / folder

@@ -17,7 +17,11 @@ TO_DIE = 10.0  # seconds before the end at which what still runs is killed, and 
 
 def facts() -> dict:
     """Its GPUs, driver, processor, system and the versions that results depend on; what is not known is left out."""
-    found: dict = {"python": platform.python_version(), "system": platform.platform(), "cpus": os.cpu_count()}
+    found: dict = {
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "cpus": os.cpu_count(),
+    }
     for package in ("torch", "numpy", "triton"):
         try:
             found[package] = metadata.version(package)
