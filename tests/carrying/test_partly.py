@@ -50,6 +50,8 @@ def test_a_study_is_drawn_of_what_is_there(study, tmp_path):
         shutil.rmtree(run / ".kept")
     shutil.rmtree(copy.folder / ".snakemake")
     assert {"train", "evaluate"}.isdisjoint(copy.planned())
+    for table in ("runs.csv", "writing.csv", "scaling_plot.pdf"):
+        (results / table).unlink()
     shutil.rmtree(results / "models/gpt_b")
     shutil.rmtree(results / "models/lstm_a/8192-seed0/samples")
     assert copy.planned("--", "results/runs.csv")["train"] == 1
