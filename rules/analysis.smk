@@ -12,6 +12,7 @@ rule writing_table:
         reported("<results>/writing.csv", "Tables", "Writers: validity, style and copies of what each wrote"),
     log:
         "<results>/logs/writing_table.log",
+    localrule: True
     conda:
         "../envs/environment.yaml"
     params:
@@ -39,6 +40,7 @@ rule runs_table:
         strata=reported("<results>/strata.csv", "Tables", "Strata: losses by kind of tune and place in it"),
     log:
         "<results>/logs/runs_table.log",
+    localrule: True
     conda:
         "../envs/environment.yaml"
     params:
@@ -65,6 +67,7 @@ rule fit:
         reported("<results>/fit.json", "Tables", "Fit: every law with its intervals, and the verdicts"),
     log:
         "<results>/logs/fit.log",
+    localrule: True
     conda:
         "../envs/environment.yaml"
     params:
@@ -125,6 +128,7 @@ rule plots:
         page=reported("<results>/summary.html", "Findings", "The study on one page"),
     log:
         "<results>/logs/plots.log",
+    localrule: True
     conda:
         "../envs/environment.yaml"
     params:
@@ -161,6 +165,7 @@ rule plots:
 rule figures:
     log:
         "<results>/logs/figures.log",
+    localrule: True
     conda:
         "../envs/environment.yaml"
     params:
@@ -194,6 +199,7 @@ rule lr_transfer:
         pdf="<results>/lr_transfer.pdf",
     log:
         "<results>/logs/lr_transfer.log",
+    localrule: True
     conda:
         "../envs/environment.yaml"
     params:
@@ -223,6 +229,7 @@ rule ablations:
         pdf="<results>/ablations.pdf",
     log:
         "<results>/logs/ablations.log",
+    localrule: True
     conda:
         "../envs/environment.yaml"
     params:
@@ -243,6 +250,7 @@ rule ablations:
 rule record:
     log:
         "<results>/logs/record.log",
+    localrule: True
     conda:
         "../envs/environment.yaml"
     params:

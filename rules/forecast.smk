@@ -38,6 +38,7 @@ rule forecast:
         "<results>/forecast.json",
     log:
         "<results>/logs/forecast.log",
+    localrule: True
     conda:
         "../envs/environment.yaml"
     params:
