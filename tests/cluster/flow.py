@@ -60,13 +60,13 @@ class Workflow:
 
     def run(self, study: str, *args: str) -> str:
         """What Snakemake says in a run that must succeed."""
-        return self.succeed(self.command(study, *args), f"snakemake {' '.join([study, *args])}")
+        return self.succeed(self.command(study, *args), told("snakemake", study, *args))
 
     def script(self, name: str, *args: str, node: str = "") -> str:
         """What a command of workflow/scripts says, on a node if one is named."""
         on_node = ["srun", "--nodelist", node] if node else []
         command = [*on_node, sys.executable, "-m", f"workflow.scripts.{name}", *args]
-        return self.succeed(command, f"{name} {' '.join(args)}")
+        return self.succeed(command, told(name, *args))
 
     def succeed(self, command: list[str], what: str) -> str:
         done = subprocess.run(command, cwd=self.folder, env=self.env, capture_output=True, text=True)
@@ -108,6 +108,11 @@ class Workflow:
     def table(self, path: str) -> list[dict[str, str]]:
         with open(self.folder / path) as file:
             return list(csv.DictReader(file))
+
+
+def told(*words: str) -> str:
+    """A command as it is told, without its config."""
+    return " ".join(words[: words.index("--config")] if "--config" in words else words)
 
 
 def with_kinds_of_gpu(profile: str) -> str:
