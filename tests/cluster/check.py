@@ -44,7 +44,7 @@ def whole_study(flow: Workflow, study: str, results: str) -> None:
 
 def gpus(flow: Workflow) -> None:
     shutil.copy(ROOT / "tests" / "cluster" / "gpu.smk", flow.folder)
-    flow.run("", "--snakefile", "gpu.smk", "--directory", "gpu")
+    flow.run("", "--snakefile", "gpu.smk")
     given = [(flow.folder / "gpu" / f"{name}.txt").read_text().split() for name in ("one", "two", "none")]
     require(given[0] in (["0"], ["1"]) and given[1:] == [["0,1"], []], f"CUDA_VISIBLE_DEVICES is as asked for: {given}")
     nodes = Counter(job.shown["NodeList"] for job in flow.new_jobs())
@@ -68,14 +68,13 @@ def gpus(flow: Workflow) -> None:
     asked = asked_for("--default-resources", "runtime=6000", "mem_mb=1000", "--resources", "runtime=2880")
     require(asked["TimeLimit"] == "2-00:00:00", "no job asks for more than the longest limit that is named", f"{asked}")
 
-    profile = flow.folder / "profiles/slurm/config.yaml"
-    as_shipped = profile.read_text()
-    profile.write_text(with_kinds_of_gpu(as_shipped))
+    before = flow.profile.read_text()
+    flow.profile.write_text(with_kinds_of_gpu(before))
     asked = asked_for()
     require(
         asked["TresPerJob"] == "gres:gpu:a100:1", "training asks for the kind of GPU that the profile names", f"{asked}"
     )
-    profile.write_text(as_shipped)
+    flow.profile.write_text(before)
 
 
 def resume(flow: Workflow) -> None:

@@ -49,12 +49,13 @@ class Workflow:
                 shutil.copytree(source, folder / source.name, ignore=shutil.ignore_patterns("__pycache__"))
             else:
                 shutil.copy(source, folder)
+        self.profile = folder / "profiles" / "slurm" / "config.yaml"
+        self.profile.write_text(with_partitions(self.profile.read_text()))
 
     def command(self, study: str, *args: str) -> list[str]:
         return [
             sys.executable, "-m", "snakemake", "--workflow-profile", "profiles/slurm",
             *(["--configfile", study] if study else []), "--set-threads", "prepare=1",
-            "--slurm-partition-config", "profiles/slurm/partitions.yaml",
             "--slurm-init-seconds-before-status-checks", "2", "--jobs", str(self.jobs), *args,
         ]  # fmt: skip
 
@@ -113,6 +114,11 @@ class Workflow:
 def told(*words: str) -> str:
     """A command as it is told, without its config."""
     return " ".join(words[: words.index("--config")] if "--config" in words else words)
+
+
+def with_partitions(profile: str) -> str:
+    """The profile's text with the line in use that names the file of partitions, which it has as a comment."""
+    return re.sub(r"^# (slurm-partition-config: )", r"\1", profile, flags=re.MULTILINE)
 
 
 def with_kinds_of_gpu(profile: str) -> str:
