@@ -23,8 +23,8 @@ checkpoint_seconds: 1
 """
 # Rules whose jobs are for nodes; all others run where Snakemake does.
 WITH_MODEL = ("train", "train_alone", "train_longer", "trial", "target", "evaluate", "evaluate_target", "sample",
-              "trial_loss", "loss_of_longer")  # fmt: skip
-FOR_NODES = (*WITH_MODEL, "prepare", "copy_index", "draw_real", "sample_ngram", "ngram_loss", "judge")
+              "trial_loss", "loss_of_longer", "train_split", "split_loss")  # fmt: skip
+FOR_NODES = (*WITH_MODEL, "prepare", "prepare_split", "copy_index", "draw_real", "sample_ngram", "ngram_loss", "judge")
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Workflow:
     def command(self, study: str, *args: str) -> list[str]:
         return [
             sys.executable, "-m", "snakemake", "--workflow-profile", "profiles/slurm",
-            *(["--configfile", study] if study else []), "--set-threads", "prepare=1",
+            *(["--configfile", study] if study else []), "--set-threads", "prepare=1", "prepare_split=1",
             "--slurm-init-seconds-before-status-checks", "2", "--jobs", str(self.jobs), *args,
         ]  # fmt: skip
 
