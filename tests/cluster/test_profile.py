@@ -34,6 +34,11 @@ def test_the_profile_names_the_kind_of_gpu_for_just_the_rules_that_ask_for_one()
     assert set(profile["set-resources"]) == set(WITH_MODEL)
 
 
+def test_the_profile_bounds_the_processes_of_every_rule_that_takes_as_many_as_there_are():
+    profile = yaml.safe_load((PROFILE / "config.yaml").read_text())
+    assert {name for name, block in rules().items() if "threads: 64" in block} == set(profile["set-threads"])
+
+
 def test_a_job_without_a_gpu_does_not_fit_a_partition_with_them_best():
     """The plugin adds up a job's shares of a partition's limits, and takes 1 off for GPUs that it does not use."""
     partitions = yaml.safe_load((PROFILE / "partitions.yaml").read_text())["partitions"]
