@@ -101,7 +101,8 @@ def same_after(flow: Workflow, how: str, target: str, undisturbed: str, output: 
     states = [job.state for job in flow.new_jobs()]
     require(how in states, f"a job of {target} ended as {how}", f"{output}\n{states}")
     logs = "".join(path.read_text() for path in flow.folder.glob(f"{target.split('/models')[0]}/logs/**/*.log"))
-    require("resuming from step" in logs, "it went on where it was", logs)
+    # A log is of the last attempt; those of attempts that failed are in what Snakemake said.
+    require("resuming from step" in output + logs, "it went on where it was", output + logs)
     same = flow.weights(target) == flow.weights(undisturbed)
     require(same, "its weights are, byte for byte, those of the run that nothing disturbed")
 
