@@ -12,6 +12,7 @@ rule writing_table:
         reported("<results>/writing.csv", "Tables", "Writers: validity, style and copies of what each wrote"),
     log:
         "<results>/logs/writing_table.log",
+    localrule: True
     conda:
         "../envs/environment.yaml"
     params:
@@ -40,6 +41,7 @@ rule runs_table:
         missing="<results>/missing.csv",
     log:
         "<results>/logs/runs_table.log",
+    localrule: True
     conda:
         "../envs/environment.yaml"
     params:
@@ -68,6 +70,7 @@ rule fit:
         reported("<results>/fit.json", "Tables", "Fit: every law with its intervals, and the verdicts"),
     log:
         "<results>/logs/fit.log",
+    localrule: True
     conda:
         "../envs/environment.yaml"
     params:
@@ -129,6 +132,7 @@ rule plots:
         page=reported("<results>/summary.html", "Findings", "The study on one page"),
     log:
         "<results>/logs/plots.log",
+    localrule: True
     conda:
         "../envs/environment.yaml"
     params:
@@ -166,6 +170,7 @@ rule plots:
 rule figures:
     log:
         "<results>/logs/figures.log",
+    localrule: True
     conda:
         "../envs/environment.yaml"
     params:
@@ -199,6 +204,7 @@ rule lr_transfer:
         pdf="<results>/lr_transfer.pdf",
     log:
         "<results>/logs/lr_transfer.log",
+    localrule: True
     conda:
         "../envs/environment.yaml"
     params:
@@ -228,6 +234,7 @@ rule ablations:
         pdf="<results>/ablations.pdf",
     log:
         "<results>/logs/ablations.log",
+    localrule: True
     conda:
         "../envs/environment.yaml"
     params:
@@ -248,6 +255,7 @@ rule ablations:
 rule record:
     log:
         "<results>/logs/record.log",
+    localrule: True
     conda:
         "../envs/environment.yaml"
     params:

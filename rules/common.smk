@@ -293,9 +293,10 @@ def page_of_forecast(wildcards):
 def registered(wildcards):
     """The registered forecast, which stands whatever runs again."""
     if not Path(REGISTERED).exists():
+        small = f" --study FILE --config scale={config['scale']:g}" if config["scale"] != 1 else ""
         raise WorkflowError(
             f"{REGISTERED} does not exist: a forecast is registered before its runs are trained, by"
-            f" python -m workflow.scripts.register {RESULTS}"
+            f" python -m workflow.scripts.register {RESULTS}{small}"
         )
     return ancient(REGISTERED)
 

@@ -42,6 +42,7 @@ rule plot_corpus:
         pdf=f"{CORPUS}/corpus.pdf",
     log:
         f"<results>/logs/plot_corpus/{study.corpus_name(config)}.log",
+    localrule: True
     conda:
         "../envs/environment.yaml"
     params:

@@ -16,6 +16,7 @@ rule original_study:
         captions=expand("docs/captions/original-study.{suffix}", suffix=("md", "tex")),
     log:
         "<results>/logs/original_study.log",
+    localrule: True
     conda:
         "../envs/environment.yaml"
     params:
@@ -38,6 +39,7 @@ rule checker_page:
         "docs/checker.md",
     log:
         "<results>/logs/checker_page.log",
+    localrule: True
     conda:
         "../envs/environment.yaml"
     params:
@@ -62,6 +64,7 @@ rule laws_page:
         caption="docs/laws/captions/forecast.md",
     log:
         "<results>/logs/laws_page.log",
+    localrule: True
     conda:
         "../envs/environment.yaml"
     params:
@@ -98,6 +101,7 @@ rule reference_page:
         figures=expand("docs/reference-study/{figure}.png", figure=("forecast", "frontier")),
     log:
         "<results>/logs/reference_page.log",
+    localrule: True
     conda:
         "../envs/environment.yaml"
     params:
@@ -121,6 +125,7 @@ rule data_statement:
         "docs/data-statement.md",
     log:
         "<results>/logs/data_statement.log",
+    localrule: True
     conda:
         "../envs/environment.yaml"
     params:
@@ -142,6 +147,7 @@ rule pages_of_docs:
         files_of_workflow("templates/pages/**/*.j2"),
     log:
         "<results>/logs/pages_of_docs.log",
+    localrule: True
     conda:
         "../envs/environment.yaml"
     params:
@@ -157,6 +163,7 @@ rule pages_of_docs:
 rule compare_programs:
     log:
         "<results>/logs/compare_programs.log",
+    localrule: True
     conda:
         "../envs/environment.yaml"
     params:
@@ -175,6 +182,7 @@ rule tune_picture:
         "docs/reference-study/tune.svg",
     log:
         "<results>/logs/tune_picture.log",
+    localrule: True
     conda:
         "../envs/environment.yaml"
     params:

@@ -13,6 +13,7 @@ use rule writing_table as targets_writing_table with:
         "<results>/targets/writing.csv",
     log:
         "<results>/logs/targets/writing_table.log",
+    localrule: True
 
 
 use rule runs_table as targets_table with:
@@ -27,6 +28,7 @@ use rule runs_table as targets_table with:
         strata="<results>/targets/strata.csv",
     log:
         "<results>/logs/targets/runs_table.log",
+    localrule: True
 
 
 # How far the forecast was off.
@@ -38,6 +40,7 @@ rule forecast:
         "<results>/forecast.json",
     log:
         "<results>/logs/forecast.log",
+    localrule: True
     conda:
         "../envs/environment.yaml"
     params:

@@ -9,6 +9,7 @@ rule abcjs:
         expand("data/abcjs/{file}", file=("abcjs-basic-min.js", "LICENSE.md")),
     log:
         "<results>/logs/abcjs.log",
+    localrule: True
     conda:
         "../envs/environment.yaml"
     params:
@@ -33,6 +34,7 @@ rule gallery:
         licence="<results>/gallery/abcjs-LICENSE.md",
     log:
         "<results>/logs/gallery.log",
+    localrule: True
     conda:
         "../envs/environment.yaml"
     params:
@@ -58,6 +60,7 @@ rule model_card:
         "<results>/model_card.md",
     log:
         "<results>/logs/model_card.log",
+    localrule: True
     conda:
         "../envs/environment.yaml"
     params:
@@ -91,6 +94,7 @@ rule claims:
         facts="<results>/claims.json",
     log:
         "<results>/logs/claims.log",
+    localrule: True
     conda:
         "../envs/environment.yaml"
     params:

@@ -60,6 +60,7 @@ rule split_gap:
         pdf="<results>/split_gap.pdf",
     log:
         "<results>/logs/split_gap.log",
+    localrule: True
     conda:
         "../envs/environment.yaml"
     params:

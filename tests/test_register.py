@@ -117,11 +117,12 @@ def test_a_command_says_what_is_to_be_done(bare):
     assert advice.startswith(f"Commit {bare / 'registered.json'} before any of these runs is trained")
 
 
-def test_the_study_may_name_the_targets(bare, capsys):
-    (bare / "study.yaml").write_text(f"{STUDY}\ntargets: {{gpt_huge: [2097152, 4194304]}}\n")
-    registered(bare)
+def test_the_study_may_name_the_targets_and_be_scaled(bare, capsys):
+    (bare / "study.yaml").write_text(f"{STUDY}\ntargets: {{gpt_huge: [8388608, 16777216]}}\n")
+    registered(bare, "--config", "scale=0.25")
     targets = read_json(bare / "registered.json")["registrations"][0]["targets"]
     assert [target["tokens"] for target in targets] == [2097152, 4194304]
+    assert {target["n_embd"] for target in targets} == {64}
     assert len(capsys.readouterr().out.splitlines()) == 3
 
 

@@ -1,4 +1,8 @@
-"""A real SLURM on this machine alone, for as long as a `with` block lasts, in a folder of its own."""
+"""A real SLURM of two nodes on this machine alone, for as long as a `with` block lasts, in a folder of its own.
+
+A node is a daemon: one has no GPUs, the other two that are none. Its partitions are those of
+profiles/slurm/partitions.yaml.
+"""
 
 import contextlib
 import os
@@ -12,8 +16,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "srun", "sbatch", "squeue", "scancel", "scontrol")
-# Two GPUs that are none, so that SLURM has something to hand out.
-GRES = "NodeName={host} Name=gpu File=/dev/null\nNodeName={host} Name=gpu File=/dev/zero\n"
+CPU_NODE, GPU_NODE = "cpu1", "gpu1"
+# Files in place of GPUs, so that SLURM has something to hand out.
+GPUS = "gpu:a100:1,gpu:h100:1"
+GRES = f"""
+NodeName={GPU_NODE} Name=gpu Type=a100 File=/dev/null
+NodeName={GPU_NODE} Name=gpu Type=h100 File=/dev/zero
+"""
 CONFIG = """
 ClusterName=onemachine
 SlurmctldHost={host}(127.0.0.1)
@@ -21,14 +30,13 @@ SlurmUser=root
 SlurmdUser=root
 AuthType=auth/munge
 AuthInfo=socket={folder}/munge.socket
-SlurmctldPort=26817
-SlurmdPort=26818
+SlurmctldPort={ports[0]}
 StateSaveLocation={folder}/state
-SlurmdSpoolDir={folder}/spool
+SlurmdSpoolDir={folder}/spool/%n
 SlurmctldPidFile={folder}/slurmctld.pid
-SlurmdPidFile={folder}/slurmd.pid
+SlurmdPidFile={folder}/slurmd-%n.pid
 SlurmctldLogFile={folder}/slurmctld.log
-SlurmdLogFile={folder}/slurmd.log
+SlurmdLogFile={folder}/slurmd-%n.log
 SlurmdParameters=config_overrides
 ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
@@ -40,8 +48,12 @@ SelectTypeParameters=CR_CPU
 GresTypes=gpu
 ReturnToService=2
 MinJobAge=86400
-NodeName={host} NodeAddr=127.0.0.1 CPUs={cpus} RealMemory=1000000 Gres=gpu:2 State=UNKNOWN
-PartitionName=all Nodes={host} Default=YES MaxTime=INFINITE State=UP
+NodeName=DEFAULT CPUs={cpus} RealMemory=1000000 State=UNKNOWN
+NodeName={cpu_node} NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[1]}
+NodeName={gpu_node} NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[2]} Gres={gres}
+PartitionName=cpu Nodes={cpu_node} Default=YES MaxTime=2-00:00:00 State=UP
+PartitionName=gpu Nodes={gpu_node} MaxTime=4:00:00 State=UP
+PartitionName=gpu_long Nodes={gpu_node} MaxTime=2-00:00:00 State=UP
 """
 # SLURM's own environment is dropped between a job and its step, and with it the place of the config.
 SRUN = """#!/bin/sh
@@ -76,8 +88,9 @@ def cluster(folder: Path, cpus: int) -> Iterator[dict[str, str]]:
         (folder / name).mkdir(parents=True)
     folder.chmod(0o755)  # munge insists
     conf, key, srun = folder / "slurm.conf", folder / "munge.key", folder / "bin" / "srun"
-    conf.write_text(CONFIG.format(host=host, folder=folder, cpus=cpus))
-    (folder / "gres.conf").write_text(GRES.format(host=host))
+    names = {"host": host, "cpu_node": CPU_NODE, "gpu_node": GPU_NODE, "gres": GPUS}
+    conf.write_text(CONFIG.format(**names, folder=folder, cpus=cpus, ports=free_ports(3)))
+    (folder / "gres.conf").write_text(GRES)
     key.write_bytes(secrets.token_bytes(128))
     key.chmod(0o400)
     srun.write_text(SRUN.format(folder=folder, srun=shutil.which("srun")))
@@ -90,8 +103,9 @@ def cluster(folder: Path, cpus: int) -> Iterator[dict[str, str]]:
         daemons.append(start(munge, env, folder))
         wait_for(lambda: (folder / "munge.socket").exists(), "munge")
         daemons.append(start(["slurmctld", "-D"], env, folder))
-        daemons.append(start(["slurmd", "-D"], env, folder))
-        wait_for(lambda: ask(["sinfo", "--noheader", "--format=%T"], env) == "idle", "an idle node")
+        for node in (CPU_NODE, GPU_NODE):
+            daemons.append(start(["slurmd", "-D", "-N", node], env, folder, node))
+        wait_for(lambda: ask(["sinfo", "-hNo", "%N %T"], env).split().count("idle") == 3, "idle nodes")
         yield env
     finally:
         end(env)
@@ -99,9 +113,18 @@ def cluster(folder: Path, cpus: int) -> Iterator[dict[str, str]]:
             daemon.wait()
 
 
-def start(command: list, env: dict[str, str], folder: Path) -> subprocess.Popen:
+def free_ports(count: int) -> list[int]:
+    """Ports of this machine that nothing listens on."""
+    with contextlib.ExitStack() as held:
+        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]
+
+
+def start(command: list, env: dict[str, str], folder: Path, name: str = "") -> subprocess.Popen:
     """A daemon in the foreground of a session of its own: Ctrl-C at this script must not reach it before its jobs."""
-    with open(folder / f"{command[0]}.out", "wb") as output:
+    with open(folder / f"{name or command[0]}.out", "wb") as output:
         return subprocess.Popen(command, env=env, stdout=output, stderr=output, start_new_session=True)
 
 

@@ -45,6 +45,7 @@ def arguments() -> argparse.ArgumentParser:
         type=Path,
         help="the study's file (default: the one in studies/ of the folder's name, if there is one)",
     )
+    parser.add_argument("--config", nargs="+", default=[], metavar="KEY=VALUE", help="as snakemake's")
     parser.add_argument(
         "--target", nargs="+", action="extend", type=target_of, metavar="MODEL=TOKENS",
         help="what to forecast; several budgets with commas between (default: the study's targets)",
@@ -130,7 +131,7 @@ def main(argv: list[str] | None = None) -> None:
     args = arguments().parse_args(argv)
     name = args.results.resolve().name
     of_name = study_config.ROOT / "studies" / f"{name}.yaml"
-    config = study_config.read_study(args.study or (of_name if of_name.exists() else None), [])
+    config = study_config.read_study(args.study or (of_name if of_name.exists() else None), args.config)
     if not (asked := args.target or list(config.get("targets", {}).items())):
         raise InputError("nothing to forecast: give a --target, or targets in the study's file")
     files = ("runs.csv", "registered.json", "targets/runs.csv")
