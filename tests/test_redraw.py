@@ -10,7 +10,7 @@ from PIL import Image
 
 from tests.conftest import ROOT, command
 from workflow.scripts.base.errors import InputError
-from workflow.scripts.figures.on_record import NEW, SAME, compare
+from workflow.scripts.pages.on_record import NEW, SAME, compare
 from workflow.scripts.redraw import FOLDERS, jobs_of
 
 MODERN = ROOT / "docs/modern-study"

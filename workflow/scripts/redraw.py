@@ -28,8 +28,8 @@ from matplotlib import ft2font
 from workflow.scripts.base import cli
 from workflow.scripts.base.errors import InputError
 from workflow.scripts.base.files import write_text
-from workflow.scripts.figures.on_record import NEW, SAME, Redrawn, compare
 from workflow.scripts.manual.laws_page import QUESTIONS
+from workflow.scripts.pages.on_record import NEW, SAME, Redrawn, compare
 from workflow.scripts.pages.render import data_uri, render
 
 FOLDERS = ("docs", "results/reference")
