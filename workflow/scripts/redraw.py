@@ -102,7 +102,8 @@ def run(job: Job) -> str:
         old.unlink()
     words = [*job.commands[0], *(word for command in job.commands[1:] for word in ("--then", *command))]
     line = [sys.executable, "-m", "workflow.scripts.in_turn", *map(str, words)]
-    done = subprocess.run(line, capture_output=True, text=True)
+    one_thread = os.environ | {"OMP_NUM_THREADS": "1"}  # as Snakemake had it when they were recorded
+    done = subprocess.run(line, env=one_thread, capture_output=True, text=True)
     if done.returncode:
         last = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
         return f"{job.tables} could not be drawn: {last.removeprefix('error: ')}"
