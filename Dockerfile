@@ -5,7 +5,7 @@ FROM python:3.11-bookworm
 ENV NVIDIA_VISIBLE_DEVICES=all NVIDIA_DRIVER_CAPABILITIES=compute,utility
 ENV PATH=/opt/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1
 
-COPY requirements.txt requirements-dev.txt /tmp/
+COPY requirements*.txt /tmp/
 RUN python3 -m venv /opt/venv && pip install --no-cache-dir -r /tmp/requirements-dev.txt
 
 WORKDIR /work

@@ -102,8 +102,8 @@ launch = (
 )
 
 # Asked here because Snakemake deletes the outputs of a rule before it runs it, and because it would take old results for
-# sources and call everything up to date. `figures` alone needs no corpus, nor does the gallery of a study on record.
-OF_RECORD = {"figures"} | ({f"{RESULTS}/gallery/index.html"} if TABLES != RESULTS else set())
+# sources and call everything up to date. `figures` alone needs no corpus, nor does what is on record, or its gallery.
+OF_RECORD = {"figures", "redraw"} | ({f"{RESULTS}/gallery/index.html"} if TABLES != RESULTS else set())
 SOURCE_AWAY = not OF_RECORD.intersection(sys.argv) and ask(study.source_away, config, CORPUS)
 # What training takes, by model, if the study was planned (workflow.scripts.plan).
 PLAN, PLAN_OF_ANOTHER = cost.read_plan(

@@ -1,4 +1,4 @@
-# Needs what is recorded in docs/; makes the pages of docs/ that a rule writes.
+# Needs what is recorded in docs/; makes the pages of docs/ that a rule writes, and draws the figures on record again.
 
 
 # The page on the study that this one grew out of, from what it tells of itself and from our recorded results.
@@ -155,6 +155,20 @@ rule pages_of_docs:
     shell:
         """
         python -m workflow.scripts.write_pages >{log} 2>&1
+        """
+
+
+# For a reviewer: every figure of every study on record once more, from the tables in git, beside the one in docs/. It asks
+# for nothing, so nothing is trained, and it changes nothing that is on record.
+rule redraw:
+    log:
+        "<results>/logs/redraw.log",
+    conda:
+        "../envs/environment.yaml"
+    threads: 8  # one process for each study, and no more than --cores
+    shell:
+        """
+        python -m workflow.scripts.redraw --output results/recorded --jobs {threads} 2>&1 | tee {log:q}
         """
 
 

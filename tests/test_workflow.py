@@ -288,6 +288,7 @@ def test_figures_are_redrawn_without_models_or_training(study):
         shutil.copy(aside / name, results)
     try:
         assert study.planned("figures") == {"figures": 1}
+        assert study.planned("redraw") == {"redraw": 1}
         study.run("figures")
         for name in ("scaling_plot.pdf", "loss_places.png", "validity.png", "copying.pdf"):
             assert (results / name).read_bytes() == (aside / name).read_bytes()

@@ -8,7 +8,8 @@ import textwrap
 from workflow.scripts.findings.words import lines_of
 
 WIDTH = 110  # of what was printed
-COMMAND = "python -m workflow.scripts.fit_scaling runs.csv --predict 1M,8M --best-for 1e13 --plot forecast.pdf"
+QUESTIONS = "--predict 1M,8M --best-for 1e13"
+COMMAND = f"python -m workflow.scripts.fit_scaling runs.csv {QUESTIONS} --plot forecast.pdf"
 PAGE = """# From your table to a forecast
 
 Written by `snakemake docs/laws.md`; the words below are what the command printed of
