@@ -10,6 +10,8 @@ from torch import Tensor
 from workflow.scripts.kernels.attention import EPS, attend, attend_backward
 from workflow.scripts.kernels.compiled import array
 
+SMALLEST = float(EPS)  # here, as torch.compile takes what numpy computes within a graph out of it
+
 
 def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     """Rotary position embedding (Su 2021, eq. 34) of x (..., D) by cos and sin (..., D / 2)."""
@@ -26,7 +28,7 @@ def heads(qkv: Tensor, cos: Tensor, sin: Tensor, n_head: int, normed: bool) -> t
     B, T, width = qkv.shape
     qk, v = qkv.view(B, T, 3, n_head, width // (3 * n_head)).permute(2, 0, 3, 1, 4).split((2, 1))
     if normed:
-        qk = qk * (qk.square().mean(-1, keepdim=True) + float(EPS)).rsqrt()
+        qk = qk * (qk.square().mean(-1, keepdim=True) + SMALLEST).rsqrt()
     q, k = rotate(qk, cos, sin)
     return q, k, v[0]
 
