@@ -146,7 +146,7 @@ def main() -> None:
         command = task.command(args.device, nanogpt, args.threads, flags, folder)
         seconds = end - time.monotonic()
         if args.list:
-            print(f"{task.name} ({task.expected:.0f} s): {shlex.join(['python', *command[1:]])}")
+            left.append(f"{task.name} ({task.expected:.0f} s): {shlex.join(['python', *command[1:]])}")
         elif is_done(task, device, folder):
             print(f"{task.name}: measured already", flush=True)
         elif seconds < task.expected:

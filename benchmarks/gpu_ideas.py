@@ -18,11 +18,11 @@ import torch
 from benchmarks import against, train
 from benchmarks.against import timed
 from benchmarks.kept import Kept, keep_each
-from benchmarks.shapes import of_study
+from benchmarks.shapes import best_precision, of_study
 from workflow.scripts import models
 from workflow.scripts.base import cli
 from workflow.scripts.base.code_identity import code_digest
-from workflow.scripts.machine.device import pick_device, pick_precision, set_up_cpu
+from workflow.scripts.machine.device import pick_device, set_up_cpu
 from workflow.scripts.models import ModelConfig
 from workflow.scripts.training import stepper
 from workflow.scripts.training.memory import micro_batch_for
@@ -108,7 +108,7 @@ def ideas(device: torch.device) -> list[Idea]:
         ("without torch.compile", wide, no_compiler),
         ("products chosen by trial", wide, searched_products),
     ]
-    best = pick_precision("auto", device)
+    best = best_precision(device)
     return [Idea(words, config, lanes, best, set_up) for words, (config, lanes), set_up in rows]
 
 

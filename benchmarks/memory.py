@@ -20,13 +20,13 @@ import torch
 
 from benchmarks.against import keep_rows
 from benchmarks.kept import Kept, keep_each
-from benchmarks.shapes import of_study, sizes
+from benchmarks.shapes import best_precision, of_study, sizes
 from benchmarks.train import STEPS, on_cpu, our_stepper
 from workflow.scripts.base import cli
 from workflow.scripts.base.code_identity import code_digest
 from workflow.scripts.base.errors import InputError
 from workflow.scripts.evaluation.scoring import score_tunes
-from workflow.scripts.machine.device import peak_memory_mb, pick_device, pick_precision, set_up_cpu
+from workflow.scripts.machine.device import peak_memory_mb, pick_device, set_up_cpu
 from workflow.scripts.models import ModelConfig
 from workflow.scripts.training.memory import host_mb, micro_batch_for, vram_mb
 
@@ -67,7 +67,7 @@ class Job:
 
 def jobs_on(device: torch.device, memory_mb: int | None = None) -> list[Job]:
     """All rows of a device; ``memory_mb`` of a GPU is what is free there, or not told."""
-    best = pick_precision("auto", device)
+    best = best_precision(device)
     if device.type != "cuda":
         return [
             Job(config, lanes, at_once, best if config.n_embd >= BF16_FROM else "float32")

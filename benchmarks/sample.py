@@ -20,11 +20,11 @@ import torch
 from benchmarks import against
 from benchmarks.against import VOCABULARY, nanogpt_model, timed
 from benchmarks.kept import Kept, keep_each
-from benchmarks.shapes import of_study, params
+from benchmarks.shapes import best_precision, of_study, params
 from workflow.scripts import models
 from workflow.scripts.base import cli
 from workflow.scripts.base.code_identity import code_digest
-from workflow.scripts.machine.device import pick_device, pick_precision, set_up_cpu
+from workflow.scripts.machine.device import pick_device, set_up_cpu
 from workflow.scripts.models import ModelConfig
 from workflow.scripts.writing import generate
 
@@ -61,13 +61,13 @@ class Race:
 def races(device: torch.device, batched: bool) -> list[Race]:
     """Every row there is."""
     if device.type == "cuda":
-        shapes, precisions = on_gpu(), (pick_precision("auto", device),)
+        shapes, precisions = on_gpu(), (best_precision(device),)
     else:
         shapes = [
             (ModelConfig("gpt", VOCABULARY, BLOCK_SIZE, n_layer, n_embd, n_head), samples)
             for n_layer, n_embd, n_head, samples in ON_CPU
         ]
-        precisions = (pick_precision("auto", device), "float32")
+        precisions = (best_precision(device), "float32")
     return [
         Race(config, samples, precision, batch)
         for config, samples in shapes

@@ -7,8 +7,11 @@ import itertools
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import torch
+
 from benchmarks.against import VOCABULARY
 from workflow.scripts import models, study_config
+from workflow.scripts.machine.device import pick_precision
 from workflow.scripts.models import ModelConfig
 
 LAKH = Path(__file__).parents[1] / "studies" / "lakh.yaml"
@@ -62,6 +65,11 @@ def sizes(config: ModelConfig, precision: str = "auto") -> dict[str, object]:
     """Of a shape what `memory.vram_mb` asks for, but for the windows in a pass."""
     names = ("arch", "n_layer", "n_embd", "vocab_size", "block_size")
     return {name: getattr(config, name) for name in names} | {"precision": precision}
+
+
+def best_precision(device: torch.device) -> str:
+    """The precision that a device trains in; of a GPU that is not here, that of every card since 2020."""
+    return "bfloat16" if device.type == "cuda" and not torch.cuda.is_available() else pick_precision("auto", device)
 
 
 def params(config: ModelConfig) -> int:

@@ -28,12 +28,12 @@ from benchmarks import against
 from benchmarks.against import VOCABULARY, nanogpt_model, timed
 from benchmarks.hardware import makers_flops
 from benchmarks.kept import Kept, keep_each
-from benchmarks.shapes import of_study, sizes
+from benchmarks.shapes import best_precision, of_study, sizes
 from workflow.scripts import models
 from workflow.scripts.base import cli
 from workflow.scripts.base.code_identity import code_digest
 from workflow.scripts.corpus.dataset import Split
-from workflow.scripts.machine.device import autocast, pick_device, pick_precision, set_up_cpu
+from workflow.scripts.machine.device import autocast, pick_device, set_up_cpu
 from workflow.scripts.models import ModelConfig
 from workflow.scripts.training.batches import Batches
 from workflow.scripts.training.memory import micro_batch_for
@@ -89,7 +89,7 @@ class Race:
 
 def races(device: torch.device, memory_mb: int | None = None) -> list[Race]:
     """Every row there is; ``memory_mb`` of a GPU is what both sides have together, or not told."""
-    best = pick_precision("auto", device)
+    best = best_precision(device)
     if device.type == "cuda":
         return [Race(config, lanes, at_once, (best, best)) for config, lanes, at_once in on_gpu(memory_mb)]
     found = []

@@ -1,7 +1,7 @@
 """Check a document that somebody may have edited against its JSON Schema, and say what is wrong in one sentence.
 
-Needs a schema of workflow/schemas (JSON Schema 2020-12), and a document that was read already. A bare machine with a GPU
-may lack the package jsonschema: there nothing is checked, and a sentence says so.
+Needs a schema of workflow/schemas (JSON Schema 2020-12), and a document that was read already. A machine that is lent
+bare may lack the package jsonschema: there nothing is checked, and a sentence says so.
 """
 
 import difflib
@@ -60,7 +60,8 @@ def check(document: object, schema: str, name: str) -> None:
     """
     if (kind := validator()) is None:
         return
-    for error in sorted(kind(read(schema)).iter_errors(document), key=lambda error: list(map(str, error.absolute_path))):
+    found = kind(read(schema)).iter_errors(document)
+    for error in sorted(found, key=lambda error: list(map(str, error.absolute_path))):
         raise InputError(sentence(error, name))
 
 

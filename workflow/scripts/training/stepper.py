@@ -117,7 +117,7 @@ class Stepper:
             if ran_out_of_memory(error):
                 self.take_smaller_passes(error)
             elif self.compile == "auto" and self.forward != self.loss and self.steps_taken < UNPROVEN:
-                said = (str(error).strip().splitlines() or [""])[0]
+                said = " ".join(str(error).strip().splitlines()[:2])
                 print(f"torch.compile fails here ({type(error).__name__}: {said}): going on without", flush=True)
                 self.compile = "never"
             else:
