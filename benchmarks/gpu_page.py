@@ -17,8 +17,8 @@ HEAD = f"""
 
 The sizes of the Lakh study, with its windows and its batch. MFU is a model's FLOP (`flops_per_token`) against those of
 dense products that the card's makers state, which no product reaches; utilisation, against those of a large product
-timed just after. Ours count of attention the half of the scores that the causal mask keeps. Others count all: the
-column *all scores* does, too, and is the one to compare with theirs.
+timed just after. Of attention ours counts only the scores that the causal mask keeps. Others count all: the column
+*all scores* does, too, and is the one to compare with theirs.
 
 `{ALL}` measures all of it in order of worth, keeps each row as it is done, and
 goes on where it stopped. A row without a number names its own command.
