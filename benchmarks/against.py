@@ -25,7 +25,7 @@ from torch import nn
 from workflow.scripts.base import cli
 from workflow.scripts.base.errors import InputError
 from workflow.scripts.base.files import write_json
-from workflow.scripts.machine.device import pick_precision
+from workflow.scripts.machine.device import give_back_memory, pick_precision
 from workflow.scripts.models import ModelConfig
 
 RESULTS = Path(__file__).with_name("results")
@@ -175,9 +175,16 @@ def alternate(
 def product_flops(device: torch.device, precision: str, rounds: int = 10) -> float:
     """FLOP a second of a large matrix product: what a model's use of the hardware is measured against."""
     n = 8192 if device.type == "cuda" else 2048
+    taken = product_seconds(n, device, precision, rounds)
+    give_back_memory(device)  # the next row may need all of a GPU
+    return 2 * n**3 / statistics.median(taken)
+
+
+def product_seconds(n: int, device: torch.device, precision: str, rounds: int) -> list[float]:
+    """Seconds of each of some products of two n x n matrices."""
     a, b = (torch.randn(n, n, device=device, dtype=getattr(torch, precision)) for _ in range(2))
     a @ b
-    return 2 * n**3 / statistics.median(seconds(lambda: a @ b, device) for _ in range(rounds))
+    return [seconds(lambda: a @ b, device) for _ in range(rounds)]
 
 
 def machine(device: torch.device) -> str:

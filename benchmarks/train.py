@@ -167,6 +167,7 @@ def their_step(
     clone: Path, config: ModelConfig, lanes: int, at_once: int, device: torch.device, precision: str
 ) -> Callable:
     """A step of nanoGPT's training, or of a plain LSTM's, on a batch that is ready in memory."""
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True  # as nanoGPT's train.py has it
     recurrent = models.kind_of(config.arch) == "lstm"
     if recurrent:
         model = PlainLSTM(config).to(device)

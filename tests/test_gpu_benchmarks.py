@@ -4,16 +4,17 @@ import json
 import os
 import sys
 import time
+from functools import partial
 
+import numpy as np
 import pytest
 import torch
 
-from benchmarks import against, gpu, gpu_page, kept, memory, train
+from benchmarks import against, gpu, gpu_page, kept, memory, train, write_readme
 from benchmarks.goals import goals
 from benchmarks.hardware import makers_flops
 from benchmarks.kept import Kept
 from benchmarks.shapes import of_study
-from tests.test_benchmarks import naps
 from workflow.scripts import study_config
 from workflow.scripts.base.errors import InputError
 from workflow.scripts.models import ModelConfig
@@ -106,12 +107,8 @@ def test_a_row_that_fails_is_told_and_the_others_are_measured(tmp_path, monkeypa
     assert jobs[1].name not in capsys.readouterr().out  # by the same code, here
 
 
-def fails():
-    raise SystemExit(3)
-
-
 def test_a_process_that_ends_before_it_measured_is_one_sentence():
-    with pytest.raises(InputError, match="see what it printed"), against.timed(fails, CPU, naps, 0):
+    with pytest.raises(InputError, match="see what it printed"), against.timed(partial(sys.exit, 3), CPU, list):
         pass
 
 
@@ -153,3 +150,19 @@ def test_the_page_shows_what_was_measured_and_the_command_of_what_was_not(tmp_pa
     assert f"| 100,000 | 48.0% | 50.0% | – | 2.00 (1.90 to 2.10): nanoGPT, bfloat16 | {minutes:.1f} min |" in page
     assert "`gpt 24x1600`" not in gpu_page.waiting("train", [row])
     assert "`gpt 24x1024`" in gpu_page.waiting("train", [row])
+
+
+def test_memory_stands_beside_its_estimate_by_machine():
+    rows = [
+        {"name": "gpt 5x128", "windows_in_a_pass": 8, "estimated_mb": 1500, "measured_mb": 1000, "on": on}
+        for on in (ON, ON | {"machine": "NVIDIA H200", "commit": "e"})
+    ]
+    text = write_readme.table({"rows": rows})
+    assert text.count("| gpt 5x128 | 8 | 1,500 MB | 1,000 MB | 1.50 |") == 2
+    assert "NVIDIA H100, threads: 1, torch t, 2026-12-01, commit c." in text
+    assert "NVIDIA H200, threads: 1, torch t, 2026-12-01, commit e." in text
+
+
+def test_what_a_cpu_holds_is_measured():
+    block = np.ones(200 << 17)  # 200 MB
+    assert memory.held(CPU, 0)["measured_mb"] >= block.nbytes >> 20
