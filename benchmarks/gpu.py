@@ -138,6 +138,7 @@ def main() -> None:
     parser.add_argument("--commit", default="", help="of this tree (default: git is asked)")
     parser.add_argument("--list", action="store_true", help="say what there is to do, and do nothing")
     args = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # and with it, what it has started
     end = time.monotonic() + args.seconds
     folder, nanogpt, device = args.output.resolve(), args.nanogpt.resolve(), torch.device(args.device)
     flags = ["--output", str(folder), *(["--commit", args.commit] if args.commit else []), "--skip_measured"]
