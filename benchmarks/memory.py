@@ -61,8 +61,12 @@ class Job:
         """What the project's own estimate says."""
         if device.type == "cuda":
             return vram_mb(micro_batch=self.at_once, **sizes(self.config, self.precision))
+        return self.estimated_host_mb(device)
+
+    def estimated_host_mb(self, device: torch.device) -> int:
+        """The same of the process on its machine."""
         tokens = self.lanes * STEPS * self.config.block_size
-        return host_mb(self.config, self.at_once, self.precision, tokens)
+        return host_mb(self.config, self.at_once, self.precision, tokens, device.type == "cuda")
 
 
 def jobs_on(device: torch.device, memory_mb: int | None = None) -> list[Job]:
@@ -101,8 +105,13 @@ def held(device: torch.device, free: int) -> dict[str, int]:
     peak = peak_memory_mb(device)
     # The context, and what libraries took beside torch's reserve.
     beside = (free - torch.cuda.mem_get_info()[0] - torch.cuda.memory_reserved()) >> 20
-    allocated = torch.cuda.max_memory_allocated() >> 20
-    return {"measured_mb": peak + beside, "allocated_mb": allocated, "reserved_mb": peak, "beside_mb": beside}
+    return {
+        "measured_mb": peak + beside,
+        "allocated_mb": torch.cuda.max_memory_allocated() >> 20,
+        "reserved_mb": peak,
+        "beside_mb": beside,
+        "host_measured_mb": peak_of_process_mb(),
+    }
 
 
 def peak_of_process_mb() -> int:
@@ -122,7 +131,8 @@ def measure(job: Job, device: torch.device, threads: int) -> dict:
     """
     for _ in range(1 if device.type == "cuda" else 2):
         found = one_process(job, device, threads)
-    return {"name": job.name, "asked_windows": job.at_once, "estimated_mb": job.estimated_mb(device)} | found
+    host = {"host_estimated_mb": job.estimated_host_mb(device)} if device.type == "cuda" else {}
+    return {"name": job.name, "asked_windows": job.at_once, "estimated_mb": job.estimated_mb(device)} | host | found
 
 
 def one_process(job: Job, device: torch.device, threads: int) -> dict[str, int]:

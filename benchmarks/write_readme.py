@@ -131,16 +131,18 @@ def race(rows: list[dict]) -> list[str]:
 
 
 def memory(rows: list[dict]) -> list[str]:
-    """Lines on how much memory training took, and was estimated to take."""
-    return [
-        "| | windows in a pass | estimated | measured | estimated / measured |",
-        "|---|---|---|---|---|",
-        *(
-            f"| {row['name']} | {row['windows_in_a_pass']} | {row['estimated_mb']:,} MB | {row['measured_mb']:,} MB |"
-            f" {row['estimated_mb'] / row['measured_mb']:.2f} |"
-            for row in rows
-        ),
+    """Lines on how much memory training took, and was estimated to take: of a GPU, of its host too."""
+    lines = [
+        "| | windows in a pass | estimated | measured | estimated / measured | of the host |",
+        "|---|---|---|---|---|---|",
     ]
+    for row in rows:
+        host = f"{row['host_estimated_mb']:,}, {row['host_measured_mb']:,} MB" if "host_measured_mb" in row else ""
+        lines.append(
+            f"| {row['name']} | {row['windows_in_a_pass']} | {row['estimated_mb']:,} MB | {row['measured_mb']:,} MB |"
+            f" {row['estimated_mb'] / row['measured_mb']:.2f} | {host} |"
+        )
+    return lines
 
 
 def whole_studies(result: dict) -> list[str]:

@@ -158,7 +158,7 @@ def test_memory_stands_beside_its_estimate_by_machine():
         for on in (ON, ON | {"machine": "NVIDIA H200", "commit": "e"})
     ]
     text = write_readme.table({"rows": rows})
-    assert text.count("| gpt 5x128 | 8 | 1,500 MB | 1,000 MB | 1.50 |") == 2
+    assert text.count("| gpt 5x128 | 8 | 1,500 MB | 1,000 MB | 1.50 |  |") == 2
     assert "NVIDIA H100, threads: 1, torch t, 2026-12-01, commit c." in text
     assert "NVIDIA H200, threads: 1, torch t, 2026-12-01, commit e." in text
 
