@@ -164,7 +164,7 @@ def main() -> None:
 def is_done(task: Task, device: torch.device, folder: Path) -> bool:
     """Whether all rows are on disk, of this code, machine and torch; the plan, whether there is any."""
     if not task.rows:
-        return (folder / PLAN).exists()
+        return any((place / PLAN).exists() for place in (folder, RESULTS))
     kept = Kept(task.benchmark, device, folder, "-", {row.name for row in task.rows})
     return all(kept.has(row.name, row.against, row.code) for row in task.rows)
 
