@@ -132,17 +132,23 @@ def race(rows: list[dict]) -> list[str]:
 
 def memory(rows: list[dict]) -> list[str]:
     """Lines on how much memory training took, and was estimated to take: of a GPU, of its host too."""
-    lines = [
-        "| | windows in a pass | estimated | measured | estimated / measured | of the host |",
-        "|---|---|---|---|---|---|",
-    ]
+    of_host = any("host_measured_mb" in row for row in rows)
+    head = ["", "windows in a pass", "estimated", "measured", "estimated / measured"]
+    lines = [[*head, *(["of the host: estimated, measured"] if of_host else [])]]
+    lines.append(["---"] * len(lines[0]))
     for row in rows:
-        host = f"{row['host_estimated_mb']:,}, {row['host_measured_mb']:,} MB" if "host_measured_mb" in row else ""
-        lines.append(
-            f"| {row['name']} | {row['windows_in_a_pass']} | {row['estimated_mb']:,} MB | {row['measured_mb']:,} MB |"
-            f" {row['estimated_mb'] / row['measured_mb']:.2f} | {host} |"
-        )
-    return lines
+        estimated, found = row["estimated_mb"], row["measured_mb"]
+        words = [
+            row["name"],
+            row["windows_in_a_pass"],
+            f"{estimated:,} MB",
+            f"{found:,} MB",
+            f"{estimated / found:.2f}",
+        ]
+        if of_host:
+            words.append(f"{row['host_estimated_mb']:,} MB, {row['host_measured_mb']:,} MB")
+        lines.append(words)
+    return [f"| {' | '.join(map(str, words))} |" for words in lines]
 
 
 def whole_studies(result: dict) -> list[str]:

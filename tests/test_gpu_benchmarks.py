@@ -89,6 +89,7 @@ def test_each_row_is_on_disk_when_it_is_measured_and_takes_the_place_of_the_old_
 
 def test_a_row_that_fails_is_told_and_the_others_are_measured(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("sys.argv", ["memory"])
+    monkeypatch.setattr(kept, "RESULTS", tmp_path / "recorded")
     jobs = memory.jobs_on(CPU)[:2]
 
     def measure(job):
@@ -158,9 +159,11 @@ def test_memory_stands_beside_its_estimate_by_machine():
         for on in (ON, ON | {"machine": "NVIDIA H200", "commit": "e"})
     ]
     text = write_readme.table({"rows": rows})
-    assert text.count("| gpt 5x128 | 8 | 1,500 MB | 1,000 MB | 1.50 |  |") == 2
+    assert text.count("| gpt 5x128 | 8 | 1,500 MB | 1,000 MB | 1.50 |") == 2
     assert "NVIDIA H100, threads: 1, torch t, 2026-12-01, commit c." in text
     assert "NVIDIA H200, threads: 1, torch t, 2026-12-01, commit e." in text
+    host = {"host_estimated_mb": 3200, "host_measured_mb": 2800}
+    assert "| 1.50 | 3,200 MB, 2,800 MB |" in write_readme.table({"rows": [rows[0] | host]})
 
 
 def test_what_a_cpu_holds_is_measured():
