@@ -3,16 +3,17 @@
 import statistics
 from pathlib import Path
 
+from benchmarks import gpu_page
 from benchmarks.against import RESULTS
 from workflow.scripts.base.files import read_json
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "speed.md"
-HEAD = """# Speed on a CPU
+HEAD = """# Speed
 
 Written by `python -m benchmarks.write_readme` from the files in `benchmarks/results/`; do not edit.
 
-## How a step is computed
+## How a step is computed on a CPU
 
 A small model on a CPU waits for three things: calls of a library, which take longer than what they do; passes over
 memory between products; and products, which the library takes at full speed only where they are large. So
@@ -53,7 +54,7 @@ the same run and precision. An LSTM's may be more than all: the first layer's pr
 """
 WAITING = """
 Not measured: a processor with AMX, whose units are made for bfloat16, so that more of a step
-lies between products; and a GPU.
+lies between products.
 """
 
 
@@ -122,4 +123,4 @@ def page() -> str:
         parts += [AGREE, "\n", "\n".join(agreement(found)), "\n"]
     if found := result("train"):
         parts += [LIMIT, "\n", "\n".join(limits(found)), "\n"]
-    return "".join([*parts, WAITING])
+    return "".join([*parts, WAITING, gpu_page.HEAD, *gpu_page.lines()])

@@ -9,8 +9,9 @@ Example:
 
 from pathlib import Path
 
-from benchmarks import speed_page
+from benchmarks import gpu_page, speed_page
 from benchmarks.against import RESULTS
+from benchmarks.kept import rows_of
 from benchmarks.law_tables import covered, forecasts, isoflop_bias, verdicts
 from workflow.scripts.base import cli
 from workflow.scripts.base.files import read_json, write_text
@@ -30,7 +31,9 @@ nanoGPT is [Karpathy's](https://github.com/karpathy/nanoGPT), as it is, from a c
 """
 PATHS = {
     "train": " --nanogpt <clone>",
+    "memory": "",
     "sample": " --nanogpt <clone>",
+    "gpu_ideas": "",
     "startup": "",
     "perplexity": " --nanogpt <clone> data/corpora/music21",
     "validity": " data/corpora/music21 <cases>",
@@ -53,6 +56,10 @@ SECTIONS = {
     ("train", "cpu-bfloat16"): "Training on a CPU with native bfloat16",
     ("train", "cpu-float32"): "Training on a CPU without native bfloat16",
     ("train", "cuda"): "Training on a GPU",
+    ("memory", "cpu-bfloat16"): "Memory of training on a CPU with native bfloat16",
+    ("memory", "cpu-float32"): "Memory of training on a CPU without native bfloat16",
+    ("memory", "cuda"): "Memory of training on a GPU",
+    ("gpu_ideas", "cuda"): "Ideas on training on a GPU",
     ("sample", "cpu-bfloat16"): "Writing tunes on a CPU with native bfloat16",
     ("sample", "cpu-float32"): "Writing tunes on a CPU without native bfloat16",
     ("sample", "cuda"): "Writing tunes on a GPU",
@@ -89,22 +96,59 @@ def spread(values: list[float], digits: int = 0) -> str:
 
 
 def table(result: dict) -> str:
-    head = f"{result['machine']}, threads: {result['threads']}, torch {result['torch']}, {result['date']}."
+    """All that a result holds: a table for each machine and torch, if its rows tell them apart."""
     for key, lines_of in OTHER_TABLES.items():
         if key in result:
-            return "\n".join([head, *lines_of(result)])
+            return "\n".join([head_of(result), *lines_of(result)])
+    groups: dict[tuple, list[dict]] = {}
+    for row in rows_of(result):
+        groups.setdefault(tuple(row["on"].get(key) for key in ("machine", "threads", "torch")), []).append(row)
+    parts = []
+    for rows in groups.values():
+        latest = max((row["on"] for row in rows), key=lambda on: on["date"])
+        parts.append("\n".join([head_of(latest), "", *(memory(rows) if "measured_mb" in rows[0] else race(rows))]))
+    return "\n".join(["\n\n".join(parts), *faults(result.get("faults", [])), *covered(result.get("coverage", []))])
+
+
+def head_of(on: dict) -> str:
+    """Where and when something was measured, and at which commit if that is known."""
+    commit = f", commit {on['commit']}" if "commit" in on else ""
+    return f"{on['machine']}, threads: {on['threads']}, torch {on['torch']}, {on['date']}{commit}."
+
+
+def race(rows: list[dict]) -> list[str]:
+    """Lines on what was timed against a baseline."""
     lines = [
-        head,
-        "",
         "| | ours | baseline | | ratio | at most | utilisation: ours, baseline |",
         "|---|---|---|---|---|---|---|",
     ]
-    for row in result["rows"]:
+    for row in rows:
         used = row.get("utilisation")
         share = f"{row['ratio'][1] / used['ours']:.1f} | {used['ours']:.0%}, {used['baseline']:.0%}" if used else "|"
         rates = f"{spread(row['ours'])} {row['unit']} | {spread(row['baseline'])} | {row['against']}"
         lines.append(f"| {row['name']} | {rates} | **{spread(row['ratio'], 2)}** | {share} |")
-    return "\n".join(lines + faults(result.get("faults", [])) + covered(result.get("coverage", [])))
+    return lines
+
+
+def memory(rows: list[dict]) -> list[str]:
+    """Lines on how much memory training took, and was estimated to take: of a GPU, of its host too."""
+    of_host = any("host_measured_mb" in row for row in rows)
+    head = ["", "windows in a pass", "estimated", "measured", "estimated / measured"]
+    lines = [[*head, *(["of the host: estimated, measured"] if of_host else [])]]
+    lines.append(["---"] * len(lines[0]))
+    for row in rows:
+        estimated, found = row["estimated_mb"], row["measured_mb"]
+        words = [
+            row["name"],
+            row["windows_in_a_pass"],
+            f"{estimated:,} MB",
+            f"{found:,} MB",
+            f"{estimated / found:.2f}",
+        ]
+        if of_host:
+            words.append(f"{row['host_estimated_mb']:,} MB, {row['host_measured_mb']:,} MB")
+        lines.append(words)
+    return [f"| {' | '.join(map(str, words))} |" for words in lines]
 
 
 def whole_studies(result: dict) -> list[str]:
@@ -244,11 +288,16 @@ OTHER_TABLES = {
 def readme() -> str:
     parts = [HEAD]
     for (name, kind), title in SECTIONS.items():
-        flags, waiting = (" --device cuda", "Waiting for a GPU.") if kind == "cuda" else ("", "Not run yet.")
         path = RESULTS / f"{name}-{kind}.json"
         result = read_json(path) if path.exists() else None
-        command = result["command"] if result else f"python -m benchmarks.{name}{flags}"
-        parts.append(f"\n## {title}\n\n    {command}{PATHS[name]}\n\n{table(result) if result else waiting}\n")
+        command = f"python -m benchmarks.{name}{' --device cuda' if kind == 'cuda' else ''}"
+        if result and not any("on" in row for row in result["rows"]):  # of one command, which the file names
+            command = result["command"]
+        command += PATHS[name]
+        said = [table(result)] if result else [] if kind == "cuda" else ["Not run yet."]
+        if kind == "cuda" and (waiting := gpu_page.waiting(name, result["rows"] if result else [])):
+            said.append(waiting)
+        parts.append("\n\n".join([f"\n## {title}", f"    {command}", *said]) + "\n")
     return "".join([*parts, TAIL])
 
 

@@ -45,9 +45,15 @@ def test_a_result_names_its_machine_and_no_path(tmp_path, monkeypatch):
     assert json.loads(text)["command"] == "python -m benchmarks.train --rounds 3"
 
 
+def test_a_command_names_no_folder_and_no_commit(tmp_path, monkeypatch):
+    words = ["--nanogpt", "nowhere/yet", "--device", "cuda", "--output", "new", "--commit", "1234abc", str(tmp_path)]
+    monkeypatch.setattr("sys.argv", ["train", *words, "--only", "gpt 5x128,"])
+    assert against.command_line("train") == "python -m benchmarks.train --device cuda --only 'gpt 5x128,'"
+
+
 def test_rows_without_a_result_wait_and_those_with_one_show_it(tmp_path, monkeypatch):
     monkeypatch.setattr(write_readme, "RESULTS", tmp_path)
-    assert write_readme.readme().count("Waiting for a GPU.") == 3
+    assert write_readme.readme().count("Not measured") == 5
     row = {
         "name": "x",
         "against": "y",
@@ -57,9 +63,9 @@ def test_rows_without_a_result_wait_and_those_with_one_show_it(tmp_path, monkeyp
         "ratio": [2, 3, 4],
     }
     head = {"machine": "M", "threads": 1, "torch": "t", "date": "d", "command": "c"}
-    (tmp_path / "sample-cuda.json").write_text(json.dumps(head | {"rows": [row]}))
+    (tmp_path / "perplexity-cuda.json").write_text(json.dumps(head | {"rows": [row]}))
     page = write_readme.readme()
-    assert page.count("Waiting for a GPU.") == 2
+    assert page.count("Not measured") == 4
     assert "| x | 9 (8 to 10,000) tokens/s | 3 (2 to 4) | y | **3.00 (2.00 to 4.00)** | | |" in page
 
 
@@ -70,14 +76,13 @@ def test_the_bound_of_a_ratio_is_what_full_use_would_give():
     assert write_readme.table(head | {"rows": [row | used]}).endswith("| **2.00 (1.00 to 3.00)** | 4.0 | 50%, 25% |")
 
 
-def test_a_gpu_times_every_size_of_the_lakh_study():
-    rows = train.shapes(80000)
-    assert {(row[0].arch, row[0].n_layer, row[0].n_embd) for row in rows} >= {("gpt", 24, 1600), ("lstm", 5, 1472)}
-    assert all(lanes % at_once == 0 for _, lanes, at_once in rows)
+def test_no_round_begins_when_the_time_is_over():
+    row = against.alternate(lambda: 1.0, lambda: 1.0, (1, 1), 100, most_seconds=0)
+    assert row["rounds"] == against.FEWEST
 
 
 def test_our_step_trains():
-    config, lanes, at_once = train.shapes(None)[2]
+    config, lanes, at_once = train.on_cpu()[2]
     step = train.our_step(config, lanes, at_once, CPU, "float32")
     losses = [float(step()[0]) for _ in range(3 * train.STEPS)]
     assert losses[-1] < losses[0]

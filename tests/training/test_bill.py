@@ -1,10 +1,12 @@
 """What a plan times here, and what it takes from that of others."""
 
 import pytest
+import torch
 
 from workflow.scripts import plan
 from workflow.scripts.base.errors import InputError
 from workflow.scripts.training import bill
+from workflow.scripts.training.place import Place
 
 STUDY = """
 suite: [small, large]
@@ -31,3 +33,10 @@ def test_a_setting_is_timed_where_the_suite_has_none_of_its_kind_depth_and_size(
     assert {model.name: model.is_extra for model in asked} == {
         "small": False, "large": False, "smaller": True, "deep": True, "short": True,
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(("a_job", "n_gpus", "at_once"), [(1, 8, 8), (2, 8, 4), (4, 1, 1)])
+def test_as_many_jobs_at_once_as_there_are_gpus_for(a_job, n_gpus, at_once):
+    """Those that there are before the plan claims one, and is shown no other."""
+    place = Place("a GPU", torch.device("cuda"), "bfloat16", 80000)
+    assert plan.default_jobs({}, place, a_job, n_gpus) == at_once

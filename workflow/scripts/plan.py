@@ -206,11 +206,12 @@ def rounded(values: dict) -> dict:
 def main(argv: list[str] | None = None) -> None:
     args = arguments().parse_args(argv)
     config = study_config.read_study(args.study, args.config)
+    n_gpus = len(visible_gpus())  # before the plan claims one of them, and sees no other any more
     place, lacking = place_of(config, Asked(args.device, args.device_tflops, args.device_memory_gb, args.utilisation))
     corpus = corpus_of(config)
     gpus = config["gpus_per_job"] if place.on_gpu and not lacking else 1
     found = models_of(config, corpus, place, gpus)
-    at_once = args.jobs or default_jobs(config, place, gpus)
+    at_once = args.jobs or default_jobs(config, place, gpus, n_gpus)
     settings = Settings(
         str(place.device), config["compile"], config["threads_per_job"], config["eval_tokens"],
         args.seconds, corpus.tune,
@@ -238,12 +239,12 @@ def main(argv: list[str] | None = None) -> None:
         sys.exit(DOES_NOT_FIT)
 
 
-def default_jobs(config: dict, place: Place, gpus: int) -> int:
-    """Jobs that this machine can do at a time; one where the device is not here."""
+def default_jobs(config: dict, place: Place, gpus: int, n_gpus: int) -> int:
+    """Jobs of so many ``gpus`` that this machine can do at a time; one where the device is not here."""
     if place.is_assumed:
         return 1
     if place.on_gpu:
-        return max(1, len(visible_gpus()) // gpus)
+        return max(1, n_gpus // gpus)
     return max(1, (os.cpu_count() or 1) // config["threads_per_job"])
 
 

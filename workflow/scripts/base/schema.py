@@ -1,18 +1,22 @@
 """Check a document that somebody may have edited against its JSON Schema, and say what is wrong in one sentence.
 
-Needs a schema of workflow/schemas (JSON Schema 2020-12), and a document that was read already.
+Needs a schema of workflow/schemas (JSON Schema 2020-12), and a document that was read already. A machine that is lent
+bare may lack the package jsonschema: there nothing is checked, and a sentence says so.
 """
 
 import difflib
+import functools
 import math
+import sys
 from collections.abc import Iterable
-from typing import Any
-
-import jsonschema
+from typing import TYPE_CHECKING, Any
 
 from workflow.scripts.base.code_identity import SCRIPTS
 from workflow.scripts.base.errors import InputError
 from workflow.scripts.base.files import read_json
+
+if TYPE_CHECKING:
+    import jsonschema
 
 SCHEMAS = SCRIPTS.parent / "schemas"
 LONGEST = 120  # characters of a value that a sentence shows
@@ -26,10 +30,16 @@ def is_number(_checker: object, value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-Validator = jsonschema.validators.extend(
-    jsonschema.Draft202012Validator,
-    type_checker=jsonschema.Draft202012Validator.TYPE_CHECKER.redefine("number", is_number),
-)
+@functools.cache
+def validator() -> Any:
+    """The class that checks documents; None, once said, where there is none."""
+    try:
+        import jsonschema
+    except ModuleNotFoundError:
+        print("jsonschema is not installed: configs and plans are taken unchecked", file=sys.stderr, flush=True)
+        return None
+    kind = jsonschema.Draft202012Validator
+    return jsonschema.validators.extend(kind, type_checker=kind.TYPE_CHECKER.redefine("number", is_number))
 
 
 def read(schema: str) -> dict:
@@ -48,12 +58,14 @@ def check(document: object, schema: str, name: str) -> None:
     Raises:
         InputError: one sentence about the first place, by the keys that lead there, where something is wrong.
     """
-    validator = Validator(read(schema))
-    for error in sorted(validator.iter_errors(document), key=lambda error: list(map(str, error.absolute_path))):
+    if (kind := validator()) is None:
+        return
+    found = kind(read(schema)).iter_errors(document)
+    for error in sorted(found, key=lambda error: list(map(str, error.absolute_path))):
         raise InputError(sentence(error, name))
 
 
-def sentence(error: jsonschema.ValidationError, name: str) -> str:
+def sentence(error: "jsonschema.ValidationError", name: str) -> str:
     """``name`` of the document, the place in it and what is wrong there, on one line.
 
     A description in the schema that begins with "must be" is taken for what is wrong.

@@ -34,7 +34,8 @@ def vram_mb(
     logit, and the CUDA context. ``precision`` 'auto' is taken for bfloat16, which every card since 2020
     has. An architecture not known here counts as a GPT.
 
-    This is derived, not yet compared with a GPU; a job that does run out of memory halves its micro-batch.
+    This is derived, not yet compared with a GPU, as `python -m benchmarks.memory --device cuda` does; a job that runs
+    out of memory halves its micro-batch.
     """
     exact = precision == "float32"
     _, params = module_for(arch).count_params(

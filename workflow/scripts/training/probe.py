@@ -7,6 +7,7 @@ Where each process has a CPU for its one thread, the time that it computes is wh
 system lets something else compute; how much longer a step took by the clock is told.
 """
 
+import gc
 import itertools
 import multiprocessing
 import time
@@ -21,7 +22,7 @@ from workflow.scripts import models
 from workflow.scripts.base.errors import InputError
 from workflow.scripts.corpus.dataset import Split
 from workflow.scripts.evaluation.scoring import score_tunes
-from workflow.scripts.machine.device import set_up_cpu
+from workflow.scripts.machine.device import give_back_memory, set_up_cpu
 from workflow.scripts.models import ModelConfig
 from workflow.scripts.training.batches import Batches
 from workflow.scripts.training.cost import SCORING, Kind, Rate, Timing
@@ -204,9 +205,18 @@ def work(pipe: Connection, wanted: list[Probed], settings: Settings, begun: floa
             pipe.send((model.name, error))
             return
         took = time.monotonic() - begun
+        make_room(device)
         left -= min(took, share) if device.type == "cuda" else took
         timings.append(found)
         pipe.send((model.name, found))
+
+
+def make_room(device: torch.device) -> None:
+    """Have a GPU's memory free for the next model: what was compiled for the last one keeps its weights and graphs."""
+    if device.type == "cuda":
+        torch.compiler.reset()
+        gc.collect()
+        give_back_memory(device)
 
 
 def n_steps(seconds: float, device: str) -> int:

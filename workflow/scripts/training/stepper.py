@@ -18,6 +18,8 @@ from workflow.scripts.training.optim import Optimizer, gradients
 
 # How torch says that a CPU has no memory left, and oneDNN that it has no room for a kernel; CUDA; and cuBLAS.
 NO_MEMORY = ("can't allocate memory", "could not create a primitive", "out of memory", "ALLOC_FAILED")
+GRAPH_PAYS_BELOW = 768  # width from which a GPU computes for longer than it takes to launch what it computes: estimated
+UNPROVEN = 3  # steps in which torch.compile may fail: the first compiles, the second records a CUDA graph
 
 
 class Stepper:
@@ -53,31 +55,21 @@ class Stepper:
         self.compile = compile
         self.ranks = ranks or Ranks()
         self.carried = model.empty_state(self.lanes) if model.carries_state else None
+        self.steps_taken = 0
         self.forward = self.compiled()
         self.threads = crew.size(device) if self.forward == self.loss else 1
 
     def compiled(self) -> Callable:
-        """What computes the loss: torch.compile pays on GPUs for models that unroll no time loop.
-
-        A small model's step is bound by launches, which a CUDA graph does away with ("reduce-overhead").
-        Gradients that are added up over passes must outlive the graph's memory, so there it is not used.
-        """
+        """What computes the loss: torch.compile pays on GPUs for models that unroll no time loop."""
         on_gpu = self.device.type == "cuda" and not self.model.carries_state
         if self.compile == "never" or (self.compile == "auto" and not on_gpu):
             return self.loss
         alone = on_gpu and self.micro_batch == self.lanes
-        return torch.compile(self.loss, dynamic=False, mode="reduce-overhead" if alone else "default")
+        return torch.compile(self.loss, dynamic=False, mode=compile_mode(alone, self.model.config.n_embd))
 
     def step(self, step: int, learning_rate: float) -> tuple[Tensor, Tensor]:
         """Take a step; returns the mean loss in nats a token and the gradient's norm, still on the device."""
         while (loss := self.backward(step)) is None:
-            smaller = divisor(self.lanes, self.micro_batch // 2)
-            print(
-                f"out of memory with {self.micro_batch} windows in one pass: going on with {smaller},"
-                f" {self.lanes // smaller} passes a step",
-                flush=True,
-            )
-            self.micro_batch = smaller
             self.make_room()
             self.forward = self.compiled()
         self.ranks.mean_([loss, *gradients(self.params)])
@@ -100,16 +92,18 @@ class Stepper:
         return norm
 
     def backward(self, step: int) -> Tensor | None:
-        """Gradients of the mean loss over the lanes held, and that loss; None if memory ran out.
+        """Gradients of the mean loss over the lanes held, and that loss; None if it is to be tried again.
+
+        That is with fewer windows in a pass, as memory ran out; or without torch.compile, as it cannot compile here.
 
         Raises:
-            InputError: it ran out with a single window.
+            InputError: memory ran out with a single window.
         """
         at_once = divisor(self.lanes, min(self.micro_batch, max(1, self.lanes // self.threads)))
         passes = [slice(at, at + at_once) for at in range(0, self.lanes, at_once)]
         total = torch.zeros((), device=self.device)
         states = []
-        if self.device.type == "cuda":
+        if self.device.type == "cuda" and self.forward != self.loss:
             torch.compiler.cudagraph_mark_step_begin()
         try:
             work = partial(self.one_pass, step, len(passes))
@@ -119,16 +113,37 @@ class Stepper:
                     parameter.grad = grad if parameter.grad is None else parameter.grad.add_(grad)
                 if state is not None:
                     states.append(state)
-        except (RuntimeError, MemoryError) as error:
-            if not ran_out_of_memory(error):
+        except Exception as error:
+            if ran_out_of_memory(error):
+                self.take_smaller_passes(error)
+            elif self.compile == "auto" and self.forward != self.loss and self.steps_taken < UNPROVEN:
+                said = " ".join(str(error).strip().splitlines()[:2])
+                print(f"torch.compile fails here ({type(error).__name__}: {said}): going on without", flush=True)
+                self.compile = "never"
+            else:
                 raise
-            if self.micro_batch == 1:
-                raise InputError("out of memory with a single window: take a smaller model or context") from error
         else:
+            self.steps_taken += 1
             if states:
                 self.carried = tuple(torch.cat(parts, dim=1) for parts in zip(*states, strict=True))
             return total
         return None
+
+    def take_smaller_passes(self, error: Exception) -> None:
+        """Have half as many windows in a pass from here on.
+
+        Raises:
+            InputError: there is but one.
+        """
+        if self.micro_batch == 1:
+            raise InputError("out of memory with a single window: take a smaller model or context") from error
+        smaller = divisor(self.lanes, self.micro_batch // 2)
+        print(
+            f"out of memory with {self.micro_batch} windows in one pass: going on with {smaller},"
+            f" {self.lanes // smaller} passes a step",
+            flush=True,
+        )
+        self.micro_batch = smaller
 
     def one_pass(
         self, step: int, passes: int, lanes: slice
@@ -141,7 +156,7 @@ class Stepper:
         return loss.detach(), state and tuple(part.detach() for part in state), grads
 
     def make_room(self) -> None:
-        """Let go of all that a step which ran out of memory holds: not before its error and its frames are gone."""
+        """Let go of all that a step which failed holds: not before its error and its frames are gone."""
         self.optimizer.zero_grad()
         if self.device.type == "cuda" and not self.model.carries_state:
             torch.compiler.reset()  # a CUDA graph keeps memory of its own
@@ -159,6 +174,15 @@ class Stepper:
             return None
         keep = (x[:, 0] != BEGIN)[:, None]
         return tuple(state[:, lanes] * keep for state in self.carried)
+
+
+def compile_mode(alone: bool, n_embd: int) -> str:
+    """How torch.compile is to run a pass: "reduce-overhead" records a CUDA graph, which does away with launches.
+
+    Gradients that are added up over passes must outlive the graph's memory, so it is for a pass that is ``alone`` in
+    its step; and a wide model would win nothing, and could not use the graph's memory to score tunes between steps.
+    """
+    return "reduce-overhead" if alone and n_embd < GRAPH_PAYS_BELOW else "default"
 
 
 def divisor(n: int, most: int) -> int:

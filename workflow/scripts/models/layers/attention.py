@@ -10,6 +10,8 @@ from torch import Tensor
 from workflow.scripts.kernels.attention import EPS, attend, attend_backward
 from workflow.scripts.kernels.compiled import array
 
+SMALLEST = float(EPS)  # here, as torch.compile takes what numpy computes within a graph out of it
+
 
 def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     """Rotary position embedding (Su 2021, eq. 34) of x (..., D) by cos and sin (..., D / 2)."""
@@ -24,11 +26,13 @@ def heads(qkv: Tensor, cos: Tensor, sin: Tensor, n_head: int, normed: bool) -> t
         normed: whether queries and keys are of root mean square 1 (Henry 2020): logits then cannot grow with weights.
     """
     B, T, width = qkv.shape
-    qk, v = qkv.view(B, T, 3, n_head, width // (3 * n_head)).permute(2, 0, 3, 1, 4).split((2, 1))
+    # Places stay outside of heads in memory, as they are in qkv: what attends to them writes its result in the same
+    # order, and neither it nor its gradient is copied before the next product.
+    qk, v = qkv.view(B, T, 3, n_head, width // (3 * n_head)).split((2, 1), dim=2)
     if normed:
-        qk = qk * (qk.square().mean(-1, keepdim=True) + float(EPS)).rsqrt()
-    q, k = rotate(qk, cos, sin)
-    return q, k, v[0]
+        qk = qk * (qk.square().mean(-1, keepdim=True) + SMALLEST).rsqrt()
+    q, k = rotate(qk, cos[:, None, None], sin[:, None, None]).transpose(1, 3).unbind(2)
+    return q, k, v[:, :, 0].transpose(1, 2)
 
 
 def causal_attention(

@@ -33,9 +33,11 @@ def fits(weight: Tensor, length: int, n_embd: int) -> bool:
 
     They read all of a layer's weights for each window: where these outgrow the cache, a library's products are faster.
     """
+    if not runs_compiled(weight):  # first: torch.compile is not to read the size of a cache from a file
+        return False
     sides = not (length % STEP or n_embd % STEP)
     precise = weight.dtype is torch.float32 and not torch.is_autocast_enabled("cpu")
-    return sides and precise and 12 * n_embd**2 * 4 <= cache_bytes() and runs_compiled(weight)
+    return sides and precise and 12 * n_embd**2 * 4 <= cache_bytes()
 
 
 def check_ids(ids: Tensor, shape: Shape) -> None:
