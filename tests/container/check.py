@@ -116,7 +116,7 @@ def the_service(containers: Containers, cores: str) -> None:
     require("deploy" not in containers.service, "compose.yaml asks for none")
     containers.compose("up", "-d", "--build")
     try:
-        who = containers.exec("bash", "-c", "id -u; id -g; echo $HOME; pwd").split()
+        who = containers.exec("bash", "-c", "id -u; id -g; echo $HOME; pwd >/dev/stdout").split()
         require(
             who == [str(RUNNER), str(RUNNER), "/home/dev", "/work"], "exec runs as the owner of the checkout", str(who)
         )
