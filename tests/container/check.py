@@ -8,8 +8,8 @@ ordinary user without a name in the container:
 
 - `docker-compose up -d --build` builds the image, for CPUs, and the service stays up; with compose.gpu.yaml it asks for
   CUDA and GPUs;
-- what `docker-compose exec` runs is that user's, and so is each file of a study that ran there; torch compiles, and git
-  answers;
+- what `docker-compose exec` runs is that user's, and so is each file of a model that was trained there; torch
+  compiles, and git answers;
 - the image runs a study without a mount, as whoever is named, and into a mounted folder, whose owner gets the files;
 - the tests pass in it: those of some rooms, or with --full all of them.
 
