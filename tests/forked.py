@@ -17,7 +17,7 @@ All that differs from a cold start:
   files are flushed, as always, and then the process ends.
 - A process starts with the memory of the server (some hundred MB), which counts as its own.
 
-Each command has a test that starts it cold, and so do the jobs of the tests of the workflow.
+Each command has a test that starts it cold, and so is the first job of each in the tests of the workflow.
 
 Two servers take turns, so that of two processes started one after the other each has its own random hashes: what
 should not depend on the order of a set must be the same in both.
@@ -33,6 +33,7 @@ import multiprocessing.process
 import os
 import runpy
 import select
+import shlex
 import shutil
 import signal
 import socket
@@ -143,7 +144,25 @@ def servers():
                     cwd=folder, stdin=subprocess.PIPE, stdout=log, stderr=log,
                 )  # fmt: skip
             stack.enter_context(server)
+        write_python(folder)
         yield
+
+
+def write_python(folder: Path) -> None:
+    """Write the `python` of `jobs_path`."""
+    job = [sys.executable, "-SEs", os.path.join(os.path.dirname(__file__), "forked_job.py"), str(folder)]
+    script = folder / "bin" / "python"
+    script.parent.mkdir()
+    script.write_text(f'#!/bin/sh\nexec {shlex.join(job)} "$@"\n')
+    script.chmod(0o755)
+
+
+def jobs_path() -> str:
+    """PATH with which `python -m workflow.scripts.x` is cold once in a folder and then forked: see `tests.forked_job`.
+
+    Such a process is in no group with the one that started it, and outlives it if that is killed.
+    """
+    return os.pathsep.join((str(Path(os.environ[SERVERS]) / "bin"), os.environ["PATH"]))
 
 
 def serve(listener: socket.socket) -> None:
@@ -188,8 +207,10 @@ def load() -> None:
     sys.path[:] = path  # snakemake adds to it
     import numba
     import numpy as np
+    import snakemake.cli
 
     numba.njit(lambda x: x.sum())(np.zeros(1))  # the first function loads much that others use
+    snakemake.cli.get_argument_parser()  # looks for plugins
     threads = threading.active_count() if sys.platform != "linux" else len(os.listdir("/proc/self/task"))
     assert threads == 1, "only one of several threads lives on in a forked process"
     assert not any(name.split(".")[0] in ("tests", "workflow") for name in sys.modules)

@@ -14,6 +14,7 @@ from workflow.scripts.base.errors import InputError
 
 ROOT = Path(__file__).parents[1]
 MODELS = 4
+NOT_COPIED = ("*.pyc", "*.tmp*")  # what is compiled for a path, and what another process is about to write
 STUDY = """
 corpus: data/raw
 val_fraction: 0.1
@@ -36,14 +37,10 @@ max_new_tokens: 40
 eval_tokens: 512
 checkpoint_seconds: 0
 """
-# Runs of Snakemake, one after the other, in processes forked from one that has read our modules for their digests: that
-# is most of the time of a dry run, and the modules stay as they are from the first to the last.
+# Runs of Snakemake, one after the other, in processes forked from one that has loaded it.
 ONE_AFTER_THE_OTHER = """
 import json, os, sys
 import snakemake.cli
-from workflow.scripts.base.code_identity import SCRIPTS, module_digest
-for path in SCRIPTS.rglob("*.py"):
-    module_digest(path)
 said = []
 for args in json.loads(sys.argv[1]):
     reader, writer = os.pipe()
@@ -76,7 +73,8 @@ class Study:
         return ["-m", "snakemake", "--configfile", "study.yaml", "--cores", "2", *args]
 
     def ask(self, *args: str) -> subprocess.CompletedProcess:
-        return forked.run(*self.command(*args), cwd=self.folder, timeout=600)
+        env = os.environ | {"PATH": forked.jobs_path()}
+        return forked.run(*self.command(*args), cwd=self.folder, env=env, timeout=600)
 
     def run(self, *args: str) -> str:
         """Output of a run that must succeed."""
@@ -126,7 +124,7 @@ def jobs_of(said: str) -> dict[str, int]:
 
 
 def copy_of(study: Study, folder, **options) -> Study:
-    shutil.copytree(study.folder, folder, ignore=shutil.ignore_patterns("*.pyc"), **options)
+    shutil.copytree(study.folder, folder, ignore=shutil.ignore_patterns(*NOT_COPIED), **options)
     return Study(folder)
 
 
@@ -151,7 +149,7 @@ def finished(book: Path, folder: Path) -> None:
     for name in ("Snakefile", "config.yaml", "rules", "workflow", "profiles", "envs", "docs/original-study"):
         source, target = ROOT / name, folder / name
         if source.is_dir():
-            shutil.copytree(source, target, ignore=shutil.ignore_patterns("*.pyc"))
+            shutil.copytree(source, target, ignore=shutil.ignore_patterns(*NOT_COPIED))
         else:
             shutil.copy(source, target)
     (folder / "data" / "raw").mkdir(parents=True)

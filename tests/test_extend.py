@@ -58,7 +58,7 @@ def extended(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("extended")
     shutil.copy(ROOT / "config.yaml", folder)
     for name in ("rules", "workflow", "profiles", "envs"):
-        shutil.copytree(ROOT / name, folder / name)  # with what is compiled of it
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("*.tmp*"))  # with what is compiled
     (folder / "Snakefile").write_text((ROOT / "Snakefile").read_text() + '\n\ninclude: "rules/seconds.smk"\n')
     for language in ("python", "yaml", "rst"):
         for block in blocks(language):

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from tests.conftest import ROOT
-from tests.forked import Python, run
+from tests.forked import Python, jobs_path, run
 
 
 def both(code: str, **options) -> list[tuple]:
@@ -139,3 +139,38 @@ def test_one_that_does_not_end_in_time_is_killed():
     with pytest.raises(subprocess.TimeoutExpired):
         run("-c", "import time; time.sleep(60)", timeout=0.2)
     assert run("-c", "print(input())", input="said\n").stdout == "said\n"
+
+
+def test_the_first_job_of_a_command_is_cold_and_those_that_follow_are_not(tmp_path):
+    """And all the same to the shell that starts them."""
+    package = tmp_path / "workflow" / "scripts"
+    package.mkdir(parents=True)
+    said = "import os, sys; print('torch' in sys.modules, sys.argv[1:], os.getcwd(), os.environ['X'], sys.stdin.read())"
+    (package / "one.py").write_text(f"{said}; sys.exit(7)")
+    (package / "another.py").write_text(f"{said}; sys.stdout.flush(); os.kill(os.getpid(), 9)")
+    line = "X=y python -m workflow.scripts.{} --a 'b c' 2>&1"
+    env = os.environ | {"PATH": jobs_path()}
+    for name, status in (("one", 7), ("another", 128 + 9)):
+        words = ["sh", "-c", f"{line.format(name)}; exit $?"]
+        for loaded in (False, True, True):
+            done = subprocess.run(words, cwd=tmp_path, env=env, input="in", stdout=subprocess.PIPE, text=True)
+            assert done.returncode == status
+            assert done.stdout.startswith(f"{loaded} ['--a', 'b c'] {tmp_path} y in\n")
+    plain = subprocess.run(
+        ["python", "-c", "import sys; print(sys.modules.keys() & {'torch'})"], env=env, capture_output=True
+    )
+    assert plain.stdout == b"set()\n"
+
+
+def test_a_forked_job_that_is_told_to_end_ends(tmp_path):
+    package = tmp_path / "workflow" / "scripts"
+    package.mkdir(parents=True)
+    (package / "waits.py").write_text("import time; print('waits', flush=True); time.sleep(60)")
+    env = os.environ | {"PATH": jobs_path()}
+    for _ in range(2):
+        words = ["python", "-m", "workflow.scripts.waits"]
+        with subprocess.Popen(words, cwd=tmp_path, env=env, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout.readline() == "waits\n"
+            process.terminate()
+            assert process.wait(30) in (-signal.SIGTERM, 128 + signal.SIGTERM)
+            assert process.stdout.read() == ""  # which is closed: nobody lives on

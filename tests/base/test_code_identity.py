@@ -56,6 +56,65 @@ def test_the_digest_changes_with_a_package_that_is_filled(tmp_path, monkeypatch,
     assert (digests[0] == digests[1]) == same
 
 
+ASKED = """
+import ast, json, sys
+from pathlib import Path
+from workflow.scripts.base import code_identity
+code_identity.SCRIPTS = Path(sys.argv[1])
+sys.dont_write_bytecode = "read-only" in sys.argv
+parsed = []
+parse = ast.parse
+ast.parse = lambda text: parsed.append(text) or parse(text)
+print(json.dumps([code_identity.code_digest("top"), len(parsed)]))
+"""
+
+
+def asked(folder: Path, *words: str) -> tuple[str, int]:
+    """The digest that a new process finds, and how many files it parsed for it."""
+    done = forked.run("-c", ASKED, folder, *words, cwd=ROOT, env={"PYTHONPATH": str(ROOT), "PATH": ""})
+    assert done.returncode == 0, done.stderr
+    return tuple(json.loads(done.stdout))
+
+
+def test_a_file_is_parsed_once_and_again_when_it_changes_and_wherever_it_goes(tmp_path):
+    folder = package(tmp_path / "here")
+    digest, parsed = asked(folder)
+    assert parsed == 6
+    assert asked(folder) == (digest, 0)
+    another = {"a/b/c": "x = 2", "a/b/other": "other = 1"}
+    package(folder, **another)  # and all are written anew
+    changed, parsed = asked(folder)
+    assert (changed != digest, parsed) == (True, 1)
+    package(folder, top="# said\nfrom workflow.scripts.a.b.c import x  # more", **another)
+    assert asked(folder) == (changed, 1)
+    package(folder, top="from workflow.scripts.a.b.c import x\nfrom workflow.scripts import unseen")
+    assert asked(folder)[0] != changed
+    package(folder)
+    assert asked(folder)[0] == digest
+    assert asked(folder.rename(tmp_path / "there")) == (digest, 0)
+
+
+@pytest.mark.parametrize("spoilt", ["", "{", "[]", '{"key": 1}', "key", "sources"])
+def test_a_memory_that_is_spoilt_or_of_another_version_counts_for_nothing(tmp_path, spoilt):
+    digest, _ = asked(package(tmp_path))
+    memory = tmp_path / "__pycache__" / "code_identity.json"
+    kept = json.loads(memory.read_text())
+    if spoilt in kept:
+        kept |= {"key": "another"} if spoilt == "key" else {"sources": {name: ["few"] for name in kept["sources"]}}
+        spoilt = json.dumps(kept)
+    memory.write_text(spoilt)
+    assert asked(tmp_path) == (digest, 6)
+    assert asked(tmp_path) == (digest, 0)
+
+
+def test_nothing_is_kept_where_python_keeps_nothing_or_nothing_can_be(tmp_path):
+    folder = package(tmp_path)
+    digest, _ = asked(folder, "read-only")
+    (folder / "__pycache__").write_text("no folder")
+    assert asked(folder) == (digest, 6)
+    assert (folder / "__pycache__").read_text() == "no folder"
+
+
 @pytest.mark.parametrize(
     "modules", [["fit_scaling"], ["prepare"], ["collect_runs"], ["train", "models/modern"]], ids=lambda names: names[0]
 )

@@ -7,11 +7,27 @@ import ast
 import contextlib
 import functools
 import hashlib
+import json
+import os
+import sys
+from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
+from typing import Any, NamedTuple
+
+from workflow.scripts.base.files import atomic_path
 
 SCRIPTS = Path(__file__).parents[1]
 PACKAGE = "workflow.scripts"
 SCOPES = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+
+
+class Source(NamedTuple):
+    """What is known of one file; ``content`` is the digest of its bytes, by which it is known again."""
+
+    content: str
+    digest: str  # of what it does
+    early: list[tuple[str, list[str]]]  # modules of this package, and names in each, that it imports as it is loaded
+    late: list[tuple[str, list[str]]]  # the same with those that a function imports when it is called
 
 
 @functools.cache
@@ -23,7 +39,8 @@ def code_digest(*modules: str, late: bool = False) -> str:
     """
     digest = hashlib.sha256()
     for path in code_files(*modules, late=late):
-        digest.update(f"{path.relative_to(SCRIPTS).as_posix()} {module_digest(path)}\n".encode())
+        digest.update(f"{path.relative_to(SCRIPTS).as_posix()} {source_of(path).digest}\n".encode())
+    memory(SCRIPTS).save()
     return digest.hexdigest()[:16]
 
 
@@ -43,38 +60,93 @@ def code_files(*modules: str, late: bool = False) -> list[Path]:
     while queue:
         name = queue.pop()
         if name not in found:
-            path = SCRIPTS / f"{name}.py"
-            found[name] = path if path.exists() else SCRIPTS / name / "__init__.py"
-            queue += imports_of(found[name], late)
+            found[name] = file_of(SCRIPTS, name) or SCRIPTS / name / "__init__.py"
+            queue += imports_of(SCRIPTS, found[name], late)
             queue += [package.as_posix() for package in PurePosixPath(name).parents]  # up to ".", which is ours
     return sorted(found.values())
 
 
 @functools.cache
-def tree_of(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"))
+def file_of(folder: Path, name: str) -> Path | None:
+    """The file of a module ``a/b``, if it is no package."""
+    path = folder / f"{name}.py"
+    return path if path.exists() else None
 
 
-def imports_of(path: Path, late: bool) -> list[str]:
-    """Modules of this package that a file imports as it is loaded, or also ``late``, as ``a`` or ``a/b``."""
+@functools.cache
+def imports_of(folder: Path, path: Path, late: bool) -> list[str]:
+    """Modules of the package in ``folder`` that a file imports as it is loaded, or also ``late``: ``a`` or ``a/b``."""
     names = []
-    for node in ast.walk(tree_of(path)) if late else tree_of(path).body:
-        if not isinstance(node, ast.ImportFrom) or not node.module:
-            continue
-        if not f"{node.module}.".startswith(f"{PACKAGE}."):
-            continue
-        parent = node.module.removeprefix(PACKAGE).lstrip(".").replace(".", "/")
+    for parent, inside in source_of(path).late if late else source_of(path).early:
         if parent:
             names.append(parent)
-        inside = [f"{parent}/{alias.name}".lstrip("/") for alias in node.names]  # a module, or a name in one
-        names += [name for name in inside if (SCRIPTS / f"{name}.py").exists() or (SCRIPTS / name).is_dir()]
+        within = [f"{parent}/{name}".lstrip("/") for name in inside]  # a module, or a name in one
+        names += [name for name in within if file_of(folder, name) or (folder / name).is_dir()]
     return names
 
 
 @functools.cache
-def module_digest(path: Path) -> str:
-    """Digest of what one file does: without its comments, docstrings and layout."""
-    return hashlib.sha256(plain(tree_of(path)).encode()).hexdigest()
+def source_of(path: Path) -> Source:
+    """What one file of this package does and imports, as it is remembered or else found in its text."""
+    text = path.read_bytes()
+    content = hashlib.sha256(text).hexdigest()
+    kept = memory(SCRIPTS)
+    if (source := kept.recalled(path, content)) is None:
+        tree = ast.parse(text.decode())
+        digest = hashlib.sha256(plain(tree).encode()).hexdigest()
+        source = Source(content, digest, our_imports(tree.body), our_imports(ast.walk(tree)))
+        kept.learn(path, source)
+    return source
+
+
+def our_imports(nodes: Iterable[ast.AST]) -> list[tuple[str, list[str]]]:
+    """(module of this package as ``a/b``, names in it) of each statement that imports from one."""
+    found = []
+    for node in nodes:
+        if isinstance(node, ast.ImportFrom) and f"{node.module}.".startswith(f"{PACKAGE}."):
+            parent = str(node.module).removeprefix(PACKAGE).lstrip(".").replace(".", "/")
+            found.append((parent, [alias.name for alias in node.names]))
+    return found
+
+
+class Memory:
+    """What was found in the sources of a package, in a file beside what Python compiled of them.
+
+    To parse all of them takes longer than all else that Snakemake does before its first job. An entry counts for the
+    very bytes that it was made of, and all entries for this very file and version of Python.
+    """
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.path = folder / "__pycache__" / "code_identity.json"
+        self.key = hashlib.sha256(Path(__file__).read_bytes() + sys.version.encode()).hexdigest()
+        self.sources: dict[str, Source] = {}
+        self.changed = False
+        with contextlib.suppress(OSError, ValueError, TypeError, KeyError, AttributeError):  # none, or a spoilt one
+            said = json.loads(self.path.read_text(encoding="utf-8"))
+            if said["key"] == self.key:
+                self.sources = {name: Source(*fields) for name, fields in said["sources"].items()}
+
+    def name(self, path: Path) -> str:
+        return os.path.relpath(path, self.folder)
+
+    def recalled(self, path: Path, content: str) -> Source | None:
+        source = self.sources.get(self.name(path))
+        return source if source and source.content == content else None
+
+    def learn(self, path: Path, source: Source) -> None:
+        self.sources[self.name(path)] = source
+        self.changed = True
+
+    def save(self) -> None:
+        """Write it, if there is something new, where Python writes what it compiled, and if that can be."""
+        if self.changed and not sys.dont_write_bytecode:
+            with contextlib.suppress(OSError), atomic_path(self.path) as temporary:
+                temporary.write_text(json.dumps({"key": self.key, "sources": self.sources}), encoding="utf-8")
+        self.changed = False
+
+
+memory = functools.cache(Memory)
 
 
 def plain(node: object) -> str:
@@ -88,10 +160,11 @@ def plain(node: object) -> str:
     if not isinstance(node, ast.AST):
         return repr(node)
     fields = []
-    for name, value in ast.iter_fields(node):
+    for name in node._fields:
+        value: Any = getattr(node, name, None)
         if name == "body" and isinstance(node, SCOPES) and ast.get_docstring(node, clean=False) is not None:
             value = value[1:]
-        if value not in (None, []):
+        if value is not None and value != []:
             fields.append(f"{name}={plain(value)}")
     return f"{type(node).__name__}({','.join(fields)})"
 
