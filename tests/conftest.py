@@ -20,11 +20,13 @@ from tests import forked, small_study
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared"
 # Files that are begun first, so that no worker is left alone with a long one at the end: by the time they take, but for
-# the first two, which let `test_workflow` find compiled what its jobs run.
+# the first four. While one worker compiles what prepares and trains, in the first, the other does what needs none of
+# that, so that nothing is compiled twice and `test_workflow` finds compiled what its jobs run. It sets up a study, for
+# which `test_workflow_over_time` would wait.
 FIRST = (
-    "test_collect_writing", "test_mup", "test_workflow", "test_resume", "test_build_fails",
-    "test_workflow_over_time", "test_build_kept", "test_build_resumes", "test_fit_scaling", "test_ladder",
-    "test_batched_bfgs", "test_clean", "test_train", "test_build", "test_prepare", "test_build_of_any_input",
+    "test_collect_writing", "test_mup", "test_batched_bfgs", "test_fit_scaling", "test_workflow", "test_resume",
+    "test_build_fails", "test_ladder", "test_workflow_over_time", "test_build_kept", "test_build_resumes",
+    "test_clean", "test_train", "test_build", "test_prepare", "test_build_of_any_input",
     "test_leakage", "test_losses", "test_perplexity", "test_commands",
 )  # fmt: skip
 

@@ -149,7 +149,7 @@ def servers():
 
 
 def write_python(folder: Path) -> None:
-    """Write the `python` of `jobs_path`."""
+    """Write `jobs_python`."""
     job = [sys.executable, "-SEs", os.path.join(os.path.dirname(__file__), "forked_job.py"), str(folder)]
     script = folder / "bin" / "python"
     script.parent.mkdir()
@@ -157,12 +157,12 @@ def write_python(folder: Path) -> None:
     script.chmod(0o755)
 
 
-def jobs_path() -> str:
-    """PATH with which `python -m workflow.scripts.x` is cold once in a folder and then forked: see `tests.forked_job`.
+def jobs_python() -> str:
+    """A `python` whose `-m workflow.scripts.x` is cold once in a folder and then forked: see `tests.forked_job`.
 
     Such a process is in no group with the one that started it, and outlives it if that is killed.
     """
-    return os.pathsep.join((str(Path(os.environ[SERVERS]) / "bin"), os.environ["PATH"]))
+    return str(Path(os.environ[SERVERS]) / "bin" / "python")
 
 
 def serve(listener: socket.socket) -> None:

@@ -1,7 +1,7 @@
 """`python` of a study's jobs in the tests: the first job of each command starts cold, as its users start it.
 
-Those that follow in the same study are forked, as `tests.forked` has it. Run by a script of that name, which
-`tests.forked.servers` puts where PATH finds it first: so it loads little.
+Those that follow in the same study are forked, as `tests.forked` has it. Run by the script `tests.forked.jobs_python`,
+for each job: so it loads little.
 """
 
 import json

@@ -4,11 +4,12 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from tests.conftest import ROOT
-from tests.forked import Python, jobs_path, run
+from tests.forked import Python, jobs_python, run
 
 
 def both(code: str, **options) -> list[tuple]:
@@ -149,7 +150,7 @@ def test_the_first_job_of_a_command_is_cold_and_those_that_follow_are_not(tmp_pa
     (package / "one.py").write_text(f"{said}; sys.exit(7)")
     (package / "another.py").write_text(f"{said}; sys.stdout.flush(); os.kill(os.getpid(), 9)")
     line = "X=y python -m workflow.scripts.{} --a 'b c' 2>&1"
-    env = os.environ | {"PATH": jobs_path()}
+    env = os.environ | {"PATH": f"{Path(jobs_python()).parent}:{os.environ['PATH']}"}
     for name, status in (("one", 7), ("another", 128 + 9)):
         words = ["sh", "-c", f"{line.format(name)}; exit $?"]
         for loaded in (False, True, True):
@@ -166,7 +167,7 @@ def test_a_forked_job_that_is_told_to_end_ends(tmp_path):
     package = tmp_path / "workflow" / "scripts"
     package.mkdir(parents=True)
     (package / "waits.py").write_text("import time; print('waits', flush=True); time.sleep(60)")
-    env = os.environ | {"PATH": jobs_path()}
+    env = os.environ | {"PATH": f"{Path(jobs_python()).parent}:{os.environ['PATH']}"}
     for _ in range(2):
         words = ["python", "-m", "workflow.scripts.waits"]
         with subprocess.Popen(words, cwd=tmp_path, env=env, stdout=subprocess.PIPE, text=True) as process:

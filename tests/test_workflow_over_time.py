@@ -56,10 +56,10 @@ def test_snakemake_killed_in_the_middle_loses_nothing(study, tmp_path):
     """SIGKILL to Snakemake and its jobs on the way to the first cooldown, in it, and after; the next ends the same."""
     killed = copy_of(study, tmp_path / "copy")
     shutil.rmtree(killed.folder / "results")
-    text = (killed.folder / "study.yaml").read_text().replace("[4096, 8192]", "[131072, 262144]")
+    text = (killed.folder / "study.yaml").read_text().replace("[4096, 8192]", "[65536, 131072]")
     (killed.folder / "study.yaml").write_text(text)
-    short, long = (killed.folder / "results" / "models" / "lstm_a" / f"{n}-seed0" for n in (131072, 262144))
-    target = "results/models/lstm_a/262144-seed0/model.safetensors"
+    short, long = (killed.folder / "results" / "models" / "lstm_a" / f"{n}-seed0" for n in (65536, 131072))
+    target = "results/models/lstm_a/131072-seed0/model.safetensors"
     killed.run(target)
     reference = [killed.weights(f"lstm_a/{folder.name}") for folder in (short, long)]
     shutil.rmtree(killed.folder / "results")

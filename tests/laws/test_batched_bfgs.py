@@ -44,7 +44,7 @@ def test_fits_together_end_where_scipys_do_alone(form, delta):
     rng = np.random.default_rng(7)
     data = data_of(n, d, chinchilla(n, d) * np.exp(rng.normal(0, 5e-3, len(n))))
     start = search(Problem(form, data, delta)).best.theta
-    times = rng.multinomial(len(n), np.full(len(n), 1 / len(n)), size=40).astype(float)
+    times = rng.multinomial(len(n), np.full(len(n), 1 / len(n)), size=24).astype(float)
     together = minimise_all(Problem(form, data, delta, weights=times), start, LOOSE)
     each = [alone(Problem(form, data, delta, weights=weights), start) for weights in times]
     assert together.converged.all()

@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy.special import bdtrc, fdtri
 
+from workflow.scripts.base.uncertainty import wilson
 from workflow.scripts.claims.claim import (
     ORIGINAL,
     OURS,
@@ -196,13 +197,12 @@ def forecast_inside(study: Study) -> list[Evidence]:
 def inside_of(held: Sequence[bool], file: str) -> Evidence:
     """How many intervals held their outcomes, and the p of as many misses if each had 95%."""
     n, misses = len(held), len(held) - sum(held)
-    p = float(stats.binom.sf(misses - 1, n, LEVEL))
+    p = float(bdtrc(misses - 1, n, LEVEL))
     verdict = SUPPORTED if not misses else REFUTED if p < LEVEL else UNDECIDED
     column = "registrations.*.targets.*.inside" if file.endswith("forecast.json") else "groups.*.forecast.pi95"
-    interval = stats.binomtest(n - misses, n).proportion_ci(method="wilson")
     return Evidence(
         OURS, f"{n} runs", f"{n - misses} of {n} measured losses inside their 95% intervals", (n - misses) / n,
-        (float(interval.low), float(interval.high)), "share", file, column, verdict, p,
+        wilson(n - misses, n), "share", file, column, verdict, p,
     )  # fmt: skip
 
 
@@ -242,6 +242,6 @@ def variance_ratio(rows: pd.DataFrame) -> tuple[float, Interval] | None:
     between = float((logs.count() * (logs.mean() - np.log(rows["loss"]).mean()) ** 2).sum() / between_dof)
     if between == 0:
         return None
-    low, high = stats.f.ppf((0.025, 0.975), within_dof, between_dof)
+    low, high = fdtri(within_dof, between_dof, (0.025, 0.975))
     ratio = within / between
     return ratio, (float(ratio / high), float(ratio / low))

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy.special import stdtrit
 
 from workflow.scripts.base import measures
 from workflow.scripts.base.uncertainty import wilson
@@ -48,7 +48,7 @@ def point_of(rows: pd.DataFrame, measure: str) -> Point | None:
     values = rows[measure].dropna().to_numpy(float)
     if not len(values):
         return None
-    half = stats.t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values)) if len(values) > 1 else None
+    half = stdtrit(len(values) - 1, 0.975) * values.std(ddof=1) / np.sqrt(len(values)) if len(values) > 1 else None
     mean = float(values.mean())
     interval = None if half is None else (mean - float(half), mean + float(half))
     return Point(*where, int(rows["samples"].sum()), mean, interval, first["file"])
@@ -122,13 +122,16 @@ def trend(study: Study, arch: str, measure: measures.Rate) -> Evidence:
     n = rows[measure.n].to_numpy(float)
     passed = rows[measure.rate].to_numpy(float) * n
     odds = np.log((passed + 0.5) / (n - passed + 0.5))
-    line = stats.linregress(np.log10(rows["params_non_embedding"].to_numpy(float)), odds)
-    half = float(stats.t.ppf(0.975, len(rows) - 2) * line.stderr)
-    if not np.isfinite(half):  # all runs have one rate
+    if not np.ptp(odds):
         return nothing_measured(OURS, f"{name}: the rate is the same in all runs")
-    interval = float(line.slope) - half, float(line.slope) + half
+    x = np.log10(rows["params_non_embedding"].to_numpy(float))
+    x -= x.mean()
+    slope = float(x @ odds / (x @ x))
+    rest = odds - odds.mean() - slope * x
+    half = float(stdtrit(len(rows) - 2, 0.975) * np.sqrt(rest @ rest / (len(rows) - 2) / (x @ x)))
+    interval = slope - half, slope + half
     return Evidence(
-        OURS, name, f"slope of the log odds of {measure} a decade of N", float(line.slope), interval, "plain",
+        OURS, name, f"slope of the log odds of {measure} a decade of N", slope, interval, "plain",
         study.file("writing.csv"), measure.rate, above(interval, 0), None, points_by_size(rows, measure),
     )  # fmt: skip
 

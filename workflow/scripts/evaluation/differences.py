@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple, TypedDict
 
 import numpy as np
-from scipy import stats
+from scipy.special import stdtr
 
 from workflow.scripts.base.errors import InputError
 from workflow.scripts.base.files import read_json
@@ -105,7 +105,7 @@ def differences(runs: list[TuneLosses]) -> list[Difference]:
     values = np.array([mean.value for mean in means])
     sizes = in_errors(values, errors)
     # As exact as a t-test of that many tunes, where a share of 2000 draws could not be small enough for many pairs.
-    p = holm(2 * stats.t.sf(sizes, len(runs[0].nats) - 1))
+    p = holm(2 * stdtr(len(runs[0].nats) - 1, -sizes))
     return [
         {
             "first": pairs[k][0].name,

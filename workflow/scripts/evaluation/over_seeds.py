@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
+from scipy.special import stdtr, stdtrit
 
 from workflow.scripts.base.errors import InputError
 from workflow.scripts.base.files import read_json
@@ -140,7 +140,7 @@ def model_differences(models: list[Model]) -> list[Difference]:
     for row in found:
         row["se"], half, dof = errors.of(row["se"], row["first"], row["second"])
         row["ci95"] = row["difference"] - half, row["difference"] + half
-        p.append(2 * stats.t.sf(in_errors(row["difference"], row["se"]), dof))
+        p.append(2 * stdtr(dof, -in_errors(row["difference"], row["se"])))
     for row, corrected in zip(found, holm(np.array(p)), strict=True):
         row["p_holm"], row["differ"] = float(corrected), bool(corrected < LEVEL)
     return [found[k] for k in np.argsort(p, kind="stable")]
@@ -165,7 +165,7 @@ class Errors:
         error, dof = float(np.sqrt(by_tunes + by_seeds)), float(self.tunes_dof)
         if by_seeds > 0:
             dof = error**4 / (by_tunes**2 / self.tunes_dof + by_seeds**2 / self.noise.dof)
-        return error, float(stats.t.isf(0.025, dof)) * error, dof
+        return error, float(stdtrit(dof, 0.975)) * error, dof
 
 
 def variance(model: Model) -> float:

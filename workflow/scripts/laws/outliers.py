@@ -6,8 +6,7 @@ weight that Student's t with 3 degrees of freedom gives it (Lange, Little and Ta
 """
 
 import numpy as np
-from scipy.special import fdtrc
-from scipy.stats import chi2
+from scipy.special import chdtri, fdtrc
 
 FAR = 8.0  # standard errors; of normal noise one table in a hundred or fewer has such a run
 SEED = 0.05  # no seed moves a log loss by so much: what is nearer is noise, however alike the other seeds are
@@ -35,7 +34,7 @@ def run_weights(log_n: np.ndarray, log_loss: np.ndarray, size: np.ndarray) -> np
     means = np.bincount(size, log_loss) / counts
     squares = np.bincount(size, (log_loss - means[size]) ** 2)
     dof = counts[counts > 1] - 1
-    usual = np.sqrt(np.median(squares[counts > 1] / chi2.median(dof)))
+    usual = np.sqrt(np.median(squares[counts > 1] / chdtri(dof, 0.5)))
     of_run = counts[size]
     apart = np.abs(log_loss - means[size]) * of_run / np.maximum(of_run - 1, 1)  # from the mean of the other runs
     errors = np.maximum(usual * np.sqrt(of_run / np.maximum(of_run - 1, 1)), 1e-300)
