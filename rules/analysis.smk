@@ -23,7 +23,7 @@ rule writing_table:
         python -m workflow.scripts.collect_writing {params.kept} \
             --folders {params.folders:q} \
             --output {output:q} \
-            >{log} 2>&1
+            >{log:q} 2>&1
         """
 
 
@@ -54,7 +54,7 @@ rule runs_table:
             --runs {output.runs:q} \
             --curves {output.curves:q} \
             --strata {output.strata:q} \
-            >{log} 2>&1
+            >{log:q} 2>&1
         """
 
 
@@ -73,7 +73,7 @@ rule fit:
         """
         python -m workflow.scripts.fit_scaling {input.runs:q} \
             --output {output:q} \
-            >{log} 2>&1
+            >{log:q} 2>&1
         """
 
 
@@ -81,6 +81,7 @@ rule fit:
 rule ngram_loss:
     input:
         corpus=f"{CORPUS}/corpus.json",
+        tokens=OF_CORPUS,
     output:
         "<results>/baselines.csv",
     log:
@@ -97,7 +98,7 @@ rule ngram_loss:
             --data_dir {params.data:q} \
             --orders {params.orders} \
             --output {output:q} \
-            >{log} 2>&1
+            >{log:q} 2>&1
         """
 
 
@@ -151,7 +152,7 @@ rule plots:
                 --tables_dir {params.folder:q}/tables \
                 --output {output.summary:q} \
                 --html {output.page:q}
-        ) >{log} 2>&1
+        ) >{log:q} 2>&1
         """
 
 
@@ -178,7 +179,7 @@ rule figures:
             {params.corpus}
             python -m workflow.scripts.write_claims --tables {params.tables:q} --output {params.folder:q}/claims.html
             {params.page}
-        ) >{log} 2>&1
+        ) >{log:q} 2>&1
         """
 
 
@@ -206,7 +207,7 @@ rule lr_transfer:
         python -m workflow.scripts.collect_transfer {params.flags} {params.look} \
             --folders {params.folders:q} \
             --table {output.table:q} \
-            >{log} 2>&1
+            >{log:q} 2>&1
         """
 
 
@@ -235,7 +236,7 @@ rule ablations:
         python -m workflow.scripts.collect_ablations {params.flags} {params.look} \
             --folders {params.folders:q} \
             --table {output.table:q} \
-            >{log} 2>&1
+            >{log:q} 2>&1
         """
 
 
@@ -255,5 +256,5 @@ rule record:
             --results {params.results:q} \
             --corpus {params.corpus:q} \
             --output={params.folder:q} \
-            >{log} 2>&1
+            >{log:q} 2>&1
         """

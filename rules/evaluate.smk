@@ -7,10 +7,13 @@
 rule evaluate:
     input:
         config=each_budget("config.json"),
+        weights=beside(*each_budget("model.safetensors")),
         corpus=f"{CORPUS}/corpus.json",
+        tokens=OF_CORPUS,
     output:
         # The tables hold the hashes of the tunes beside them, and so stand for them.
         written=tables_of_tunes(LONGEST_RUN),
+        folders=[directory(folder) for folder in folders_of_tunes(LONGEST_RUN)],
         summary=each_budget("perplexity.json"),
         tunes=each_budget("perplexity_tunes.csv"),
     log:
@@ -45,7 +48,7 @@ rule evaluate:
             --device {resources.device} \
             --vram_mb {resources.vram_mb} \
             --threads {threads} \
-            >{log} 2>&1
+            >{log:q} 2>&1
         """
 
 
@@ -56,8 +59,10 @@ ruleorder: evaluate > sample
 rule sample:
     input:
         config=f"{RUN}/config.json",
+        weights=beside(f"{RUN}/model.safetensors"),
     output:
         written=tables_of_tunes(RUN),
+        folders=[directory(folder) for folder in folders_of_tunes(RUN)],
     log:
         "<results>/logs/sample/{model}-{tokens}-seed{seed}.log",
     conda:
@@ -81,16 +86,19 @@ rule sample:
             --device {resources.device} \
             --vram_mb {resources.vram_mb} \
             --threads {threads} \
-            >{log} 2>&1
+            >{log:q} 2>&1
         """
 
 
 use rule evaluate as evaluate_target with:
     input:
         config=f"{TARGET}/config.json",
+        weights=beside(f"{TARGET}/model.safetensors"),
         corpus=f"{CORPUS}/corpus.json",
+        tokens=OF_CORPUS,
     output:
         written=tables_of_tunes(TARGET),
+        folders=[directory(folder) for folder in folders_of_tunes(TARGET)],
         summary=f"{TARGET}/perplexity.json",
         tunes=f"{TARGET}/perplexity_tunes.csv",
     log:
@@ -101,7 +109,9 @@ use rule evaluate as evaluate_target with:
 rule trial_loss:
     input:
         config=f"{TRIAL}/config.json",
+        weights=beside(f"{TRIAL}/model.safetensors"),
         corpus=f"{CORPUS}/corpus.json",
+        tokens=OF_CORPUS,
     output:
         summary=f"{TRIAL}/perplexity_val.json",
         tunes=f"{TRIAL}/perplexity_val_tunes.csv",
@@ -127,14 +137,16 @@ rule trial_loss:
             --device {resources.device} \
             --vram_mb {resources.vram_mb} \
             --threads {threads} \
-            >{log} 2>&1
+            >{log:q} 2>&1
         """
 
 
 use rule trial_loss as loss_of_longer with:
     input:
         config=f"{RUN}/config.json",
+        weights=beside(f"{RUN}/model.safetensors"),
         corpus=f"{CORPUS}/corpus.json",
+        tokens=OF_CORPUS,
     output:
         summary=f"{RUN}/perplexity.json",
         tunes=f"{RUN}/perplexity_tunes.csv",
@@ -147,8 +159,10 @@ use rule trial_loss as loss_of_longer with:
 rule draw_real:
     input:
         corpus=f"{CORPUS}/corpus.json",
+        tokens=OF_CORPUS,
     output:
         "<results>/baselines/real/samples/real-seed0.csv",
+        tunes=[directory(folder) for folder in beside("<results>/baselines/real/samples")],
     log:
         "<results>/logs/sample/real.log",
     conda:
@@ -163,15 +177,17 @@ rule draw_real:
         python -m workflow.scripts.draw_real {params.flags} \
             --data_dir {params.data:q} \
             --output_dir {params.folder:q} \
-            >{log} 2>&1
+            >{log:q} 2>&1
         """
 
 
 rule sample_ngram:
     input:
         corpus=f"{CORPUS}/corpus.json",
+        tokens=OF_CORPUS,
     output:
         "<results>/baselines/ngram{order}/samples/ngram{order}-seed0.csv",
+        tunes=[directory(folder) for folder in beside("<results>/baselines/ngram{order}/samples")],
     log:
         "<results>/logs/sample/ngram{order}.log",
     conda:
@@ -187,7 +203,7 @@ rule sample_ngram:
             --order {wildcards.order} \
             --data_dir {params.data:q} \
             --output_dir {params.folder:q} \
-            >{log} 2>&1
+            >{log:q} 2>&1
         """
 
 
@@ -196,7 +212,8 @@ rule judge:
     input:
         samples=tables_of,
         corpus=f"{CORPUS}/corpus.json",
-        index=f"{CORPUS}/copy_index/index.json",
+        tokens=OF_CORPUS,
+        index=beside(f"{CORPUS}/copy_index") or f"{CORPUS}/copy_index/index.json",
     output:
         validity="<results>/{writer}/validity.json",
         style="<results>/{writer}/style.json",
@@ -216,5 +233,5 @@ rule judge:
         python -m workflow.scripts.judge {params.flags} \
             --writers {params.folder:q} \
             --data_dir {params.data:q} \
-            >{log} 2>&1
+            >{log:q} 2>&1
         """
