@@ -135,9 +135,14 @@ def beside(*paths):
     return list(paths) if IN_BUCKET else []
 
 
-def folders_of_tunes(run):
-    """The folders that the tables of what a run wrote stand in, with the tunes."""
-    return beside(*(f"{run}/{folder}" for folder in ("samples", "prompted")[: 1 + bool(config["prompts"])]))
+def with_its_folder(file):
+    """A file that stands for all that is beside it; from a bucket the folder is fetched, or nothing would be beside it."""
+    return directory(os.path.dirname(file)) if IN_BUCKET else file
+
+
+def folder_written(wildcards, output):
+    """The folder of an output that `with_its_folder` named."""
+    return output[0] if IN_BUCKET else os.path.dirname(output[0])
 
 
 def code(*modules):
@@ -162,7 +167,12 @@ def each_budget(file):
 def tables_of_tunes(run):
     """The tables of what a run wrote, by itself and after each prompt."""
     folders = ["samples", *(f"prompted/{prompt}" for prompt in config["prompts"])]
-    return [f"{run}/{folder}/{{model}}-seed{{seed}}.csv" for folder in folders]
+    return [with_its_folder(f"{run}/{folder}/{{model}}-seed{{seed}}.csv") for folder in folders]
+
+
+def table_of_baseline(name):
+    """The table of what stands beside the models."""
+    return with_its_folder(f"<results>/baselines/{name}/samples/{name}-seed0.csv")
 
 
 def folders_of(paths):
@@ -213,14 +223,12 @@ def judge_flags(wildcards):
 
 
 def tables_of(wildcards):
-    """The tables of what a writer wrote, by itself and after each prompt; their folders where tunes must be fetched."""
-    writer, (_, name, *run) = f"<results>/{wildcards.writer}", wildcards.writer.split("/")
-    if IN_BUCKET:  # of a folder that a file was fetched into, Snakemake fetches no more
-        return folders_of_tunes(writer) if run else beside(f"{writer}/samples")
+    """The tables of what a writer wrote, by itself and after each prompt."""
+    _, name, *run = wildcards.writer.split("/")
     if not run:
-        return f"{writer}/samples/{name}-seed0.csv"
+        return str(table_of_baseline(name))
     _, seed = run[0].split("-seed")
-    return [table.format(model=name, seed=seed) for table in tables_of_tunes(writer)]
+    return [table.format(model=name, seed=seed) for table in tables_of_tunes(f"<results>/{wildcards.writer}")]
 
 
 def transfer_flags(wildcards):

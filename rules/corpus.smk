@@ -61,8 +61,7 @@ rule copy_index:
         corpus=f"{CORPUS}/corpus.json",
         tokens=OF_CORPUS,
     output:
-        f"{CORPUS}/copy_index/index.json",  # written last; beside it stand the arrays that it lists
-        arrays=[directory(folder) for folder in beside(f"{CORPUS}/copy_index")],
+        with_its_folder(f"{CORPUS}/copy_index/index.json"),  # written last; beside it stand the arrays that it lists
     log:
         f"<results>/logs/copy_index/{study.corpus_name(config)}.log",
     conda:
@@ -72,7 +71,7 @@ rule copy_index:
     params:
         code=code("copy_index"),
         data=subpath(input.corpus, parent=True),
-        folder=subpath(output[0], parent=True),
+        folder=folder_written,
     shell:
         """
         python -m workflow.scripts.copy_index \

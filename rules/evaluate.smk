@@ -13,7 +13,6 @@ rule evaluate:
     output:
         # The tables hold the hashes of the tunes beside them, and so stand for them.
         written=tables_of_tunes(LONGEST_RUN),
-        folders=[directory(folder) for folder in folders_of_tunes(LONGEST_RUN)],
         summary=each_budget("perplexity.json"),
         tunes=each_budget("perplexity_tunes.csv"),
     log:
@@ -30,7 +29,7 @@ rule evaluate:
         code=model_code("in_turn", "calc_perplexity", "sample", late=True),
         data=subpath(input.corpus, parent=True),
         folders=folders_of_runs,
-        longest=subpath(output[0], ancestor=2),
+        longest=subpath(output[0], ancestor=1 if IN_BUCKET else 2),
     shell:
         """
         python -m workflow.scripts.in_turn \
@@ -62,7 +61,6 @@ rule sample:
         weights=beside(f"{RUN}/model.safetensors"),
     output:
         written=tables_of_tunes(RUN),
-        folders=[directory(folder) for folder in folders_of_tunes(RUN)],
     log:
         "<results>/logs/sample/{model}-{tokens}-seed{seed}.log",
     conda:
@@ -98,7 +96,6 @@ use rule evaluate as evaluate_target with:
         tokens=OF_CORPUS,
     output:
         written=tables_of_tunes(TARGET),
-        folders=[directory(folder) for folder in folders_of_tunes(TARGET)],
         summary=f"{TARGET}/perplexity.json",
         tunes=f"{TARGET}/perplexity_tunes.csv",
     log:
@@ -161,8 +158,7 @@ rule draw_real:
         corpus=f"{CORPUS}/corpus.json",
         tokens=OF_CORPUS,
     output:
-        "<results>/baselines/real/samples/real-seed0.csv",
-        tunes=[directory(folder) for folder in beside("<results>/baselines/real/samples")],
+        table_of_baseline("real"),
     log:
         "<results>/logs/sample/real.log",
     conda:
@@ -171,7 +167,7 @@ rule draw_real:
         flags=baseline_flags,
         code=code("draw_real"),
         data=subpath(input.corpus, parent=True),
-        folder=subpath(output[0], parent=True),
+        folder=folder_written,
     shell:
         """
         python -m workflow.scripts.draw_real {params.flags} \
@@ -186,8 +182,7 @@ rule sample_ngram:
         corpus=f"{CORPUS}/corpus.json",
         tokens=OF_CORPUS,
     output:
-        "<results>/baselines/ngram{order}/samples/ngram{order}-seed0.csv",
-        tunes=[directory(folder) for folder in beside("<results>/baselines/ngram{order}/samples")],
+        table_of_baseline("ngram{order}"),
     log:
         "<results>/logs/sample/ngram{order}.log",
     conda:
@@ -196,7 +191,7 @@ rule sample_ngram:
         flags=baseline_flags,
         code=code("sample_ngram"),
         data=subpath(input.corpus, parent=True),
-        folder=subpath(output[0], parent=True),
+        folder=folder_written,
     shell:
         """
         python -m workflow.scripts.sample_ngram {params.flags} \
@@ -213,7 +208,7 @@ rule judge:
         samples=tables_of,
         corpus=f"{CORPUS}/corpus.json",
         tokens=OF_CORPUS,
-        index=beside(f"{CORPUS}/copy_index") or f"{CORPUS}/copy_index/index.json",
+        index=str(with_its_folder(f"{CORPUS}/copy_index/index.json")),
     output:
         validity="<results>/{writer}/validity.json",
         style="<results>/{writer}/style.json",

@@ -47,11 +47,12 @@ def gallery_sources(wildcards):
     if SHOWN is None:
         return [str(path) for path in sorted(Path(TABLES, "samples").glob("*.abc"))]
     judged = expand("{writer}/{file}.json", writer=SHOWN, file=("validity", "copying"))
-    tunes = [beside(f"{writer}/samples") for writer in BASELINE_DIRS]
-    tunes += [
-        [*folders_of_tunes(writer), *beside(f"{writer}/config.json")] for writer in SHOWN if writer not in BASELINE_DIRS
-    ]
-    return judged + sum(tunes, [])
+    models = [writer for writer in SHOWN if writer not in BASELINE_DIRS]
+    folders = [str(table_of_baseline(Path(writer).name)) for writer in BASELINE_DIRS]
+    for writer in models:
+        seed = writer.rpartition("-seed")[2]
+        folders += [table.format(model=Path(writer).parent.name, seed=seed) for table in tables_of_tunes(writer)]
+    return judged + beside(*expand("{writer}/config.json", writer=models), *folders)
 
 
 def gallery_flags(wildcards, input):
@@ -59,7 +60,7 @@ def gallery_flags(wildcards, input):
     name = Path(RESULTS).name if RESULTS != "results" else "default"
     flags = ["--study", name, "--tables", os.path.dirname(input.tables[0])]
     if SHOWN is not None:
-        flags += ["--writers", *dict.fromkeys(folders_of(input.writers))]
+        flags += ["--writers", *dict.fromkeys(folders_of(path for path in input.writers if path.endswith(".json")))]
     return shlex.join(map(str, flags))
 
 
