@@ -1,6 +1,7 @@
 """A bucket on a server of S3 on this machine, and folders that have the repository and nothing else, as machines do."""
 
 import contextlib
+import logging
 import os
 import shutil
 from collections.abc import Iterator
@@ -55,6 +56,7 @@ class Bucket:
 @contextlib.contextmanager
 def bucket() -> Iterator[Bucket]:
     """An empty bucket, on a server that ends with the block."""
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # or it says each request
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
     try:
