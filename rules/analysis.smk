@@ -24,7 +24,7 @@ rule writing_table:
         python -m workflow.scripts.collect_writing {params.kept} \
             --folders {params.folders:q} \
             --output {output:q} \
-            >{log} 2>&1
+            >{log:q} 2>&1
         """
 
 
@@ -59,7 +59,7 @@ rule runs_table:
             --runs {output.runs:q} \
             --curves {output.curves:q} \
             --strata {output.strata:q} \
-            >{log} 2>&1
+            >{log:q} 2>&1
         """
 
 
@@ -79,7 +79,7 @@ rule fit:
         """
         python -m workflow.scripts.fit_scaling {input.runs:q} \
             --output {output:q} \
-            >{log} 2>&1
+            >{log:q} 2>&1
         """
 
 
@@ -87,6 +87,7 @@ rule fit:
 rule ngram_loss:
     input:
         corpus=f"{CORPUS}/corpus.json",
+        tokens=OF_CORPUS,
     output:
         "<results>/baselines.csv",
     log:
@@ -103,7 +104,7 @@ rule ngram_loss:
             --data_dir {params.data:q} \
             --orders {params.orders} \
             --output {output:q} \
-            >{log} 2>&1
+            >{log:q} 2>&1
         """
 
 
@@ -160,7 +161,7 @@ rule plots:
                 --tables_dir {params.folder:q}/tables \
                 --output {output.summary:q} \
                 --html {output.page:q}
-        ) >{log} 2>&1
+        ) >{log:q} 2>&1
         """
 
 
@@ -188,7 +189,7 @@ rule figures:
             {params.corpus}
             python -m workflow.scripts.write_claims --tables {params.tables:q} --output {params.folder:q}/claims.html
             {params.page}
-        ) >{log} 2>&1
+        ) >{log:q} 2>&1
         """
 
 
@@ -217,7 +218,7 @@ rule lr_transfer:
         python -m workflow.scripts.collect_transfer {params.flags} {params.look} \
             --folders {params.folders:q} \
             --table {output.table:q} \
-            >{log} 2>&1
+            >{log:q} 2>&1
         """
 
 
@@ -247,7 +248,7 @@ rule ablations:
         python -m workflow.scripts.collect_ablations {params.flags} {params.look} \
             --folders {params.folders:q} \
             --table {output.table:q} \
-            >{log} 2>&1
+            >{log:q} 2>&1
         """
 
 
@@ -268,5 +269,5 @@ rule record:
             --results {params.results:q} \
             --corpus {params.corpus:q} \
             --output={params.folder:q} \
-            >{log} 2>&1
+            >{log:q} 2>&1
         """

@@ -34,15 +34,24 @@ def ask(question, *args, **options):
         raise WorkflowError(str(error))
 
 
+def in_bucket(path):
+    """Whether a file is where Snakemake brings files from."""
+    return exists(path)  # which asks for Snakemake's names here, not where `study` would call it
+
+
 config = ask(study_config.ready, config)
 workflow.pathvars.update(Pathvars.from_config(config))  # a study that is scaled down has results of its own
 
-CORPORA = "data/corpora"
+CORPORA = ask(study.corpora, config)
 CORPUS = f"{CORPORA}/{study.corpus_name(config)}"
 RESULTS = config.get("pathvars", {}).get("results", "results")
+# Whether files live in a storage that Snakemake brings them from and to, as docs/clusters.md shows.
+IN_BUCKET = workflow.storage_settings.default_storage_provider is not None
 CORPUS_FILES = [f"{CORPUS}/{split}.{part}" for split in SPLITS for part in ("bin", "idx")] + [
     f"{CORPUS}/tokenizer.json"
 ]
+# What a job that reads the corpus needs of it beside corpus.json.
+OF_CORPUS = [*CORPUS_FILES, f"{CORPUS}/tunes.tsv"] if IN_BUCKET else []
 # Each with what it is called in `snakemake --report`; the first is the one that a study is shown by.
 FIGURES = {
     "scaling_plot": "Test loss against size, with the fitted laws",
@@ -104,7 +113,9 @@ launch = (
 # Asked here because Snakemake deletes the outputs of a rule before it runs it, and because it would take old results for
 # sources and call everything up to date. `figures` alone needs no corpus, nor does what is on record, or its gallery.
 OF_RECORD = {"figures", "redraw"} | ({f"{RESULTS}/gallery/index.html"} if TABLES != RESULTS else set())
-SOURCE_AWAY = not OF_RECORD.intersection(sys.argv) and ask(study.source_away, config, CORPUS)
+NEEDS_CORPUS = not OF_RECORD.intersection(sys.argv)
+SOURCE_AWAY = NEEDS_CORPUS and ask(study.source_away, config, CORPUS, in_bucket if IN_BUCKET else None)
+WORK = ask(study.work_folder, config) if NEEDS_CORPUS else ""
 # What training takes, by model, if the study was planned (workflow.scripts.plan).
 PLAN, PLAN_OF_ANOTHER = cost.read_plan(
     Path(RESULTS, "plan.json"),
@@ -114,8 +125,10 @@ PLAN, PLAN_OF_ANOTHER = cost.read_plan(
 if workflow.is_main_process:
     for doubt in [*study_config.doubts(config), *filter(None, [SOURCE_AWAY, PLAN_OF_ANOTHER])]:
         logger.warning(f"warning: {doubt}")
+SPLITS_COMPARED = [config["split_gap"], config["split_gap"] + APART]
 
 
+# Of all rules, and before any: later ones take their own from rules whose files live in a bucket.
 wildcard_constraints:
     model=ANY,
     tokens=r"\d+",
@@ -124,6 +137,25 @@ wildcard_constraints:
     order=r"\d+",
     trials="lr_transfer|ablations",
     writer=r"(models|targets|baselines)/.+",
+    way="|".join(SPLITS_COMPARED),
+
+
+def beside(*paths):
+    """Files that stand beside those a job names: where all files live in a bucket, a job has what it names alone.
+
+    Where jobs share a disk they stay unnamed: Snakemake would look at each of them, again and again.
+    """
+    return list(paths) if IN_BUCKET else []
+
+
+def with_its_folder(file):
+    """A file that stands for all that is beside it; from a bucket the folder is fetched, or nothing would be beside it."""
+    return directory(os.path.dirname(file)) if IN_BUCKET else file
+
+
+def folder_written(wildcards, output):
+    """The folder of an output that `with_its_folder` named."""
+    return output[0] if IN_BUCKET else os.path.dirname(output[0])
 
 
 def code(*modules):
@@ -148,7 +180,12 @@ def each_budget(file):
 def tables_of_tunes(run):
     """The tables of what a run wrote, by itself and after each prompt."""
     folders = ["samples", *(f"prompted/{prompt}" for prompt in config["prompts"])]
-    return [f"{run}/{folder}/{{model}}-seed{{seed}}.csv" for folder in folders]
+    return [with_its_folder(f"{run}/{folder}/{{model}}-seed{{seed}}.csv") for folder in folders]
+
+
+def table_of_baseline(name):
+    """The table of what stands beside the models."""
+    return with_its_folder(f"<results>/baselines/{name}/samples/{name}-seed0.csv")
 
 
 def folders_of(paths):
@@ -202,7 +239,7 @@ def tables_of(wildcards):
     """The tables of what a writer wrote, by itself and after each prompt."""
     _, name, *run = wildcards.writer.split("/")
     if not run:
-        return f"<results>/{wildcards.writer}/samples/{name}-seed0.csv"
+        return str(table_of_baseline(name))
     _, seed = run[0].split("-seed")
     return [table.format(model=name, seed=seed) for table in tables_of_tunes(f"<results>/{wildcards.writer}")]
 
@@ -298,7 +335,7 @@ def registered(wildcards):
             f"{REGISTERED} does not exist: a forecast is registered before its runs are trained, by"
             f" python -m workflow.scripts.register {RESULTS}{small}"
         )
-    return ancient(REGISTERED)
+    return ancient(local(REGISTERED))
 
 
 def vram_mb(wildcards):
@@ -327,7 +364,7 @@ def few_files():
 
 def raw_files(wildcards):
     """The user's own files; the music21 corpus is pinned by the package's version instead."""
-    return few_files()
+    return [local(str(path)) for path in few_files()]
 
 
 @functools.cache

@@ -29,7 +29,7 @@ if not SOURCE_AWAY:
             python -m workflow.scripts.prepare {params.flags} \
                 --output_dir {params.folder:q} \
                 --workers {threads} \
-                >{log} 2>&1
+                >{log:q} 2>&1
             """
 
 
@@ -53,15 +53,16 @@ rule plot_corpus:
         python -m workflow.scripts.plot_corpus {params.flags} \
             --corpus {input.corpus:q} \
             --output {output.pdf:q} \
-            >{log} 2>&1
+            >{log:q} 2>&1
         """
 
 
 rule copy_index:
     input:
         corpus=f"{CORPUS}/corpus.json",
+        tokens=OF_CORPUS,
     output:
-        f"{CORPUS}/copy_index/index.json",  # written last; beside it stand the arrays that it lists
+        with_its_folder(f"{CORPUS}/copy_index/index.json"),  # written last; beside it stand the arrays that it lists
     log:
         f"<results>/logs/copy_index/{study.corpus_name(config)}.log",
     conda:
@@ -71,11 +72,11 @@ rule copy_index:
     params:
         code=code("copy_index"),
         data=subpath(input.corpus, parent=True),
-        folder=subpath(output[0], parent=True),
+        folder=folder_written,
     shell:
         """
         python -m workflow.scripts.copy_index \
             --data_dir {params.data:q} \
             --output {params.folder:q} \
-            >{log} 2>&1
+            >{log:q} 2>&1
         """

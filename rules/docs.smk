@@ -27,7 +27,7 @@ rule original_study:
             --facts docs/original-study \
             --study docs/default-study \
             --output {output.page:q} \
-            >{log} 2>&1
+            >{log:q} 2>&1
         """
 
 
@@ -49,7 +49,7 @@ rule checker_page:
         python -m workflow.scripts.write_checker_page \
             --programs {input:q} \
             --output {output:q} \
-            >{log} 2>&1
+            >{log:q} 2>&1
         """
 
 
@@ -83,7 +83,7 @@ rule laws_page:
                 --caption {output.caption:q} \
                 --output {output.page:q}
             rm docs/laws/forecast.pdf docs/laws/forecast_surface.* docs/laws/captions/*_surface.* # the page shows one picture
-        ) >{log} 2>&1
+        ) >{log:q} 2>&1
         """
 
 
@@ -112,7 +112,7 @@ rule reference_page:
             --tables docs/reference-study \
             --original docs/original-study \
             --output {output.page:q} \
-            >{log} 2>&1
+            >{log:q} 2>&1
         """
 
 
@@ -136,7 +136,7 @@ rule data_statement:
             --default {input.default:q} \
             --reference {input.reference:q} \
             --output {output:q} \
-            >{log} 2>&1
+            >{log:q} 2>&1
         """
 
 
@@ -154,7 +154,7 @@ rule pages_of_docs:
         code=code("write_pages"),
     shell:
         """
-        python -m workflow.scripts.write_pages >{log} 2>&1
+        python -m workflow.scripts.write_pages >{log:q} 2>&1
         """
 
 
@@ -184,7 +184,7 @@ rule compare_programs:
         code=code("compare_programs"),
     shell:
         """
-        python -m workflow.scripts.compare_programs --output docs/checker/programs.json >{log} 2>&1
+        python -m workflow.scripts.compare_programs --output docs/checker/programs.json >{log:q} 2>&1
         """
 
 
@@ -203,5 +203,5 @@ rule tune_picture:
         code=code("engrave"),
     shell:
         """
-        python -m workflow.scripts.engrave --book {input:q} --tune 3 --output {output:q} >{log} 2>&1
+        python -m workflow.scripts.engrave --book {input:q} --tune 3 --output {output:q} >{log:q} 2>&1
         """

@@ -7,7 +7,9 @@
 rule evaluate:
     input:
         config=each_budget("config.json"),
+        weights=beside(*each_budget("model.safetensors")),
         corpus=f"{CORPUS}/corpus.json",
+        tokens=OF_CORPUS,
     output:
         # The tables hold the hashes of the tunes beside them, and so stand for them.
         written=tables_of_tunes(LONGEST_RUN),
@@ -27,7 +29,7 @@ rule evaluate:
         code=model_code("in_turn", "calc_perplexity", "sample", late=True),
         data=subpath(input.corpus, parent=True),
         folders=folders_of_runs,
-        longest=subpath(output[0], ancestor=2),
+        longest=subpath(output[0], ancestor=1 if IN_BUCKET else 2),
     shell:
         """
         python -m workflow.scripts.in_turn \
@@ -45,7 +47,7 @@ rule evaluate:
             --device {resources.device} \
             --vram_mb {resources.vram_mb} \
             --threads {threads} \
-            >{log} 2>&1
+            >{log:q} 2>&1
         """
 
 
@@ -56,6 +58,7 @@ ruleorder: evaluate > sample
 rule sample:
     input:
         config=f"{RUN}/config.json",
+        weights=beside(f"{RUN}/model.safetensors"),
     output:
         written=tables_of_tunes(RUN),
     log:
@@ -81,14 +84,16 @@ rule sample:
             --device {resources.device} \
             --vram_mb {resources.vram_mb} \
             --threads {threads} \
-            >{log} 2>&1
+            >{log:q} 2>&1
         """
 
 
 use rule evaluate as evaluate_target with:
     input:
         config=f"{TARGET}/config.json",
+        weights=beside(f"{TARGET}/model.safetensors"),
         corpus=f"{CORPUS}/corpus.json",
+        tokens=OF_CORPUS,
     output:
         written=tables_of_tunes(TARGET),
         summary=f"{TARGET}/perplexity.json",
@@ -101,7 +106,9 @@ use rule evaluate as evaluate_target with:
 rule trial_loss:
     input:
         config=f"{TRIAL}/config.json",
+        weights=beside(f"{TRIAL}/model.safetensors"),
         corpus=f"{CORPUS}/corpus.json",
+        tokens=OF_CORPUS,
     output:
         summary=f"{TRIAL}/perplexity_val.json",
         tunes=f"{TRIAL}/perplexity_val_tunes.csv",
@@ -127,14 +134,16 @@ rule trial_loss:
             --device {resources.device} \
             --vram_mb {resources.vram_mb} \
             --threads {threads} \
-            >{log} 2>&1
+            >{log:q} 2>&1
         """
 
 
 use rule trial_loss as loss_of_longer with:
     input:
         config=f"{RUN}/config.json",
+        weights=beside(f"{RUN}/model.safetensors"),
         corpus=f"{CORPUS}/corpus.json",
+        tokens=OF_CORPUS,
     output:
         summary=f"{RUN}/perplexity.json",
         tunes=f"{RUN}/perplexity_tunes.csv",
@@ -147,8 +156,9 @@ use rule trial_loss as loss_of_longer with:
 rule draw_real:
     input:
         corpus=f"{CORPUS}/corpus.json",
+        tokens=OF_CORPUS,
     output:
-        "<results>/baselines/real/samples/real-seed0.csv",
+        table_of_baseline("real"),
     log:
         "<results>/logs/sample/real.log",
     conda:
@@ -157,21 +167,22 @@ rule draw_real:
         flags=baseline_flags,
         code=code("draw_real"),
         data=subpath(input.corpus, parent=True),
-        folder=subpath(output[0], parent=True),
+        folder=folder_written,
     shell:
         """
         python -m workflow.scripts.draw_real {params.flags} \
             --data_dir {params.data:q} \
             --output_dir {params.folder:q} \
-            >{log} 2>&1
+            >{log:q} 2>&1
         """
 
 
 rule sample_ngram:
     input:
         corpus=f"{CORPUS}/corpus.json",
+        tokens=OF_CORPUS,
     output:
-        "<results>/baselines/ngram{order}/samples/ngram{order}-seed0.csv",
+        table_of_baseline("ngram{order}"),
     log:
         "<results>/logs/sample/ngram{order}.log",
     conda:
@@ -180,14 +191,14 @@ rule sample_ngram:
         flags=baseline_flags,
         code=code("sample_ngram"),
         data=subpath(input.corpus, parent=True),
-        folder=subpath(output[0], parent=True),
+        folder=folder_written,
     shell:
         """
         python -m workflow.scripts.sample_ngram {params.flags} \
             --order {wildcards.order} \
             --data_dir {params.data:q} \
             --output_dir {params.folder:q} \
-            >{log} 2>&1
+            >{log:q} 2>&1
         """
 
 
@@ -196,7 +207,8 @@ rule judge:
     input:
         samples=tables_of,
         corpus=f"{CORPUS}/corpus.json",
-        index=f"{CORPUS}/copy_index/index.json",
+        tokens=OF_CORPUS,
+        index=str(with_its_folder(f"{CORPUS}/copy_index/index.json")),
     output:
         validity="<results>/{writer}/validity.json",
         style="<results>/{writer}/style.json",
@@ -216,5 +228,5 @@ rule judge:
         python -m workflow.scripts.judge {params.flags} \
             --writers {params.folder:q} \
             --data_dir {params.data:q} \
-            >{log} 2>&1
+            >{log:q} 2>&1
         """

@@ -51,5 +51,5 @@ rule forecast:
             --registered {input.registered:q} \
             --runs {input.runs:q} \
             --output {output:q} \
-            >{log} 2>&1
+            >{log:q} 2>&1
         """

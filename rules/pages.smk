@@ -4,7 +4,7 @@
 # What engraves and times tunes in a browser; npm fetches it once, and compares it with the hash in its lock file.
 rule abcjs:
     input:
-        expand("workflow/abcjs/{file}", file=("package.json", "package-lock.json")),
+        files_of_workflow("abcjs/package*.json"),
     output:
         expand("data/abcjs/{file}", file=("abcjs-basic-min.js", "LICENSE.md")),
     log:
@@ -17,7 +17,7 @@ rule abcjs:
         folder=subpath(output[0], parent=True),
     shell:
         """
-        python -m workflow.scripts.install_abcjs --output {params.folder:q} >{log} 2>&1
+        python -m workflow.scripts.install_abcjs --output {params.folder:q} >{log:q} 2>&1
         """
 
 
@@ -45,7 +45,7 @@ rule gallery:
         python -m workflow.scripts.write_gallery {params.flags} \
             --abcjs {input.abcjs:q} \
             --output {output.page:q} \
-            >{log} 2>&1
+            >{log:q} 2>&1
         cp {input.abcjs_licence:q} {output.licence:q}
         """
 
@@ -75,7 +75,7 @@ rule model_card:
             --configs {input.configs:q} \
             --results {params.results:q} \
             --output {output:q} \
-            >{log} 2>&1
+            >{log:q} 2>&1
         """
 
 
@@ -87,7 +87,7 @@ rule claims:
         writing="<results>/writing.csv",
         corpus=f"{CORPUS}/corpus.json",
         forecast="<results>/forecast.json" if config["targets"] and Path(REGISTERED).exists() else [],
-        original="docs/original-study/runs.csv",
+        original=local("docs/original-study/runs.csv"),
         templates=templates("claims"),
     output:
         page=reported("<results>/claims.html", "Findings", "What is claimed, and what the tables say"),
@@ -108,5 +108,5 @@ rule claims:
             --corpus {input.corpus:q} \
             --original {params.original:q} \
             --output {output.page:q} \
-            >{log} 2>&1
+            >{log:q} 2>&1
         """

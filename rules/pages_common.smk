@@ -24,7 +24,8 @@ def reported(path, category, label, caption=None):
 def files_of_workflow(*patterns):
     """Files of workflow/ that a job reads and whose content it depends on, relative: a study may be moved."""
     folder = Path(workflow.basedir, "workflow")
-    return sorted(os.path.relpath(path) for pattern in patterns for path in folder.glob(pattern))
+    found = sorted(os.path.relpath(path) for pattern in patterns for path in folder.glob(pattern))
+    return list(map(local, found))
 
 
 # Writers that the gallery shows: of each model the first seed, and the baselines; or None of a study not run here.
@@ -45,14 +46,21 @@ def gallery_sources(wildcards):
     """The files that stand for what the gallery shows."""
     if SHOWN is None:
         return [str(path) for path in sorted(Path(TABLES, "samples").glob("*.abc"))]
-    return expand("{writer}/{file}.json", writer=SHOWN, file=("validity", "copying"))
+    judged = expand("{writer}/{file}.json", writer=SHOWN, file=("validity", "copying"))
+    models = [writer for writer in SHOWN if writer not in BASELINE_DIRS]
+    folders = [str(table_of_baseline(Path(writer).name)) for writer in BASELINE_DIRS]
+    for writer in models:
+        seed = writer.rpartition("-seed")[2]
+        folders += [table.format(model=Path(writer).parent.name, seed=seed) for table in tables_of_tunes(writer)]
+    return judged + beside(*expand("{writer}/config.json", writer=models), *folders)
 
 
 def gallery_flags(wildcards, input):
     """The study, and whose tunes are shown."""
-    flags = ["--study", Path(RESULTS).name if RESULTS != "results" else "default", "--tables", TABLES]
+    name = Path(RESULTS).name if RESULTS != "results" else "default"
+    flags = ["--study", name, "--tables", os.path.dirname(input.tables[0])]
     if SHOWN is not None:
-        flags += ["--writers", *dict.fromkeys(folders_of(input.writers))]
+        flags += ["--writers", *dict.fromkeys(folders_of(path for path in input.writers if path.endswith(".json")))]
     return shlex.join(map(str, flags))
 
 

@@ -1,13 +1,9 @@
 # Needs the tunes themselves; makes split_gap: what test loss owes to relatives of the test tunes in training. Some models
 # are trained on a split that pays them no heed, and on the same without the relatives of its held-out tunes.
-SPLITS_COMPARED = [config["split_gap"], config["split_gap"] + APART]
 SPLIT_CORPUS = f"{CORPORA}/{study.corpus_name(config | {'split_by': 'cluster'})}-{{way}}"
+OF_SPLIT_CORPUS = [path.replace(CORPUS, SPLIT_CORPUS) for path in OF_CORPUS]
 SPLIT_RUN = "<results>/split_gap/{way}/{model}/{tokens}-seed{seed}"
 SPLIT_DIRS = [f"<results>/split_gap/{way}/{run}" for way in SPLITS_COMPARED for run in study.split_gap(config)]
-
-
-wildcard_constraints:
-    way="|".join(SPLITS_COMPARED),
 
 
 if not SOURCE_AWAY:
@@ -26,6 +22,7 @@ if not SOURCE_AWAY:
 use rule train as train_split with:
     input:
         corpus=f"{SPLIT_CORPUS}/corpus.json",
+        tokens=OF_SPLIT_CORPUS,
     output:
         weights=f"{SPLIT_RUN}/model.safetensors",
         config=f"{SPLIT_RUN}/config.json",
@@ -39,7 +36,9 @@ use rule train as train_split with:
 use rule trial_loss as split_loss with:
     input:
         config=f"{SPLIT_RUN}/config.json",
+        weights=beside(f"{SPLIT_RUN}/model.safetensors"),
         corpus=f"{SPLIT_CORPUS}/corpus.json",
+        tokens=OF_SPLIT_CORPUS,
     output:
         summary=f"{SPLIT_RUN}/perplexity.json",
         tunes=f"{SPLIT_RUN}/perplexity_tunes.csv",
@@ -52,6 +51,10 @@ rule split_gap:
         corpus=f"{SPLIT_CORPUS.format(way=SPLITS_COMPARED[0])}/corpus.json",
         config=expand("{run}/config.json", run=SPLIT_DIRS),
         perplexity=expand("{run}/perplexity.json", run=SPLIT_DIRS),
+        tunes=beside(
+            f"{SPLIT_CORPUS.format(way=SPLITS_COMPARED[0])}/tunes.tsv",
+            *expand("{run}/perplexity_tunes.csv", run=SPLIT_DIRS),
+        ),
     output:
         table="<results>/split_gap.csv",
         summary="<results>/split_gap.json",
@@ -75,5 +78,5 @@ rule split_gap:
             --corpus {params.corpus:q} \
             --folders {params.folders:q} \
             --table {output.table:q} \
-            >{log} 2>&1
+            >{log:q} 2>&1
         """

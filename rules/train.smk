@@ -6,6 +6,7 @@ rule train:
     input:
         # Its content hash stands for the token files: they are rewritten with it.
         corpus=f"{CORPUS}/corpus.json",
+        tokens=OF_CORPUS,
     output:
         # Finished runs are kept as hard links, too: what is deleted before a job starts is not trained twice.
         weights=each_budget("model.safetensors"),
@@ -28,6 +29,7 @@ rule train:
         device=config["device"],
         checkpoint_seconds=str(config["checkpoint_seconds"]),
         tensorboard=str(config["tensorboard"]),
+        work_dir=WORK,
     params:
         flags=train_flags,
         code=model_code("train"),
@@ -47,9 +49,10 @@ rule train:
             --vram_mb {resources.vram_mb} \
             --checkpoint_seconds {resources.checkpoint_seconds} \
             --tensorboard {resources.tensorboard} \
+            --work_dir={resources.work_dir:q} \
             --threads {threads} \
             --wait \
-            >{log} 2>&1
+            >{log:q} 2>&1
         """
 
 
@@ -88,6 +91,7 @@ use rule train as trial with:
 use rule train as target with:
     input:
         corpus=f"{CORPUS}/corpus.json",
+        tokens=OF_CORPUS,
         registered=registered,
     output:
         weights=f"{TARGET}/model.safetensors",

@@ -169,6 +169,7 @@ def test_it_runs_again_what_reads_a_key_whatever_its_new_value(study):
     first_job |= dict.fromkeys(training_options.CONFIG_OPTIONS, "train")
     first_job |= dict.fromkeys(writing_options.CONFIG_OPTIONS, "evaluate")
     first_job |= {"corpus_name": "prepare", "baseline_samples": "draw_real", "figure_width": "plot_corpus"}
+    first_job |= {"data_dir": "prepare", "work_dir": None}
     first_job |= dict.fromkeys(
         ("threads_per_job", "device", "checkpoint_seconds", "tensorboard", "gpus_per_job", "share_gpus")
     )
@@ -178,7 +179,7 @@ def test_it_runs_again_what_reads_a_key_whatever_its_new_value(study):
     named = {
         "midi_flags": "-noly", "corpus_name": "other", "device": "cpu", "split_by": "md5", "tokenizer": "bpe",
         "parametrization": "standard", "split_gap": "md5", "compile": "never", "precision": "bfloat16",
-        "recorded": "other", "corpus_from": "a shop",
+        "recorded": "other", "corpus_from": "a shop", "data_dir": "other", "work_dir": "other",
     }  # fmt: skip
     of_parts = {"corpus", "suite", "tokens", "seeds", "models", "learning_rate", "learning_rates", "prompts",
                 "ngram_orders", "lr_transfer_models", "lr_transfer_rates", "lr_horizons", "ablations",
@@ -317,6 +318,8 @@ def test_it_runs_from_another_folder(study, tmp_path):
         (["--config", "keep_titles=maybe"], "config: keep_titles is 'maybe': must be true or false"),
         (["results/models/gpt_z/8192-seed0/perplexity.json"], "no model 'gpt_z' in the config"),
         (["--config", "corpus=data/nothing"], "data/nothing: no such file or folder"),
+        (["--config", "data_dir=Snakefile"], "config: with this data_dir the corpus is Snakefile/corpora/raw: /"),
+        (["--config", "work_dir=$NOT_SET/a"], "config: work_dir is '$NOT_SET/a', and NOT_SET is not set"),
         (["--config", "corpus=profiles"], "profiles holds no .abc, .mid or .midi file"),
     ],
 )

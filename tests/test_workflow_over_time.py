@@ -52,6 +52,26 @@ def test_a_preparation_that_fails_costs_neither_corpus_nor_weights(study, tmp_pa
     assert "outside the embedding" not in (copy.folder / "results/logs/train/gpt_a-seed0.log").read_text()
 
 
+def test_moved_corpora_and_results_are_used_where_the_study_says_they_are(study, tmp_path):
+    """Outside of the repository, with a space in the path: a run that lost a file is given it back, and not trained."""
+    copy, data, group = copy_of(study, tmp_path / "copy", symlinks=True), tmp_path / "big data", tmp_path / "of a group"
+    data.mkdir()
+    (copy.folder / "data" / "corpora").rename(data / "corpora")
+    (copy.folder / "results").rename(group)
+    run = group / "models" / "gpt_a" / "8192-seed0"
+    before = (run / "model.safetensors").read_bytes()
+    (run / "history.csv").unlink()
+    keys = (f"data_dir={data}", f"work_dir={tmp_path / 'scratch'}", f"pathvars={{results: {group}}}")
+    assert jobs_of(copy.run("--config", *keys, "--", str(run / "history.csv"))) == {"train": 1}
+    said = (group / "logs" / "train" / "gpt_a-seed0.log").read_text().splitlines()
+    assert said == [
+        f"{run.with_name(f'{n}-seed0')} already holds this run; delete it to train again" for n in (4096, 8192)
+    ]
+    assert (run / "model.safetensors").read_bytes() == before
+    assert not (copy.folder / "data" / "corpora").exists()
+    assert not (copy.folder / "results").exists()
+
+
 def test_snakemake_killed_in_the_middle_loses_nothing(study, tmp_path):
     """SIGKILL to Snakemake and its jobs on the way to the first cooldown, in it, and after; the next ends the same."""
     killed = copy_of(study, tmp_path / "copy")

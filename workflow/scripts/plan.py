@@ -32,6 +32,7 @@ from workflow.scripts import models, study, study_config
 from workflow.scripts.base import cli
 from workflow.scripts.base.errors import InputError
 from workflow.scripts.base.files import read_json, write_json
+from workflow.scripts.base.places import folder_of
 from workflow.scripts.machine.gpus import visible_gpus
 from workflow.scripts.training import cost
 from workflow.scripts.training.bill import Corpus, Jobs, Model, Rates, Row, Totals, in_all, rates_of, rows_of, totals_of
@@ -68,7 +69,7 @@ def arguments() -> argparse.ArgumentParser:
 
 def corpus_of(config: dict) -> Corpus:
     """The prepared corpus if there is one."""
-    path = Path("data/corpora", study.corpus_name(config), "corpus.json")
+    path = Path(study.corpora(config), study.corpus_name(config), "corpus.json")
     if path.exists():
         info = read_json(path)
         try:
@@ -132,10 +133,15 @@ def models_of(config: dict, corpus: Corpus, place: Place, gpus: int) -> list[Mod
     return found
 
 
-def free_disk_mb(results: Path) -> int:
-    """MB that are free where the results go."""
-    place = next(folder for folder in (results.resolve(), *results.resolve().parents) if folder.exists())
-    return shutil.disk_usage(place).free >> 20
+def free_disk_mb(results: Path, work: Path) -> tuple[int, int | None]:
+    """MB that are free where the results go, and where states of runs do if that is on another disk."""
+    places = [
+        next(place for place in (folder.resolve(), *folder.resolve().parents) if place.exists())
+        for folder in (results, work)
+    ]
+    free, for_states = (shutil.disk_usage(place).free >> 20 for place in places)
+    one, other = (place.stat().st_dev for place in places)
+    return free, None if one == other else for_states
 
 
 def document(
@@ -223,7 +229,8 @@ def main(argv: list[str] | None = None) -> None:
     rows = rows_of(found, rates, config["eval_tokens"], gpus)
     totals = totals_of(rows, at_once)
     results = Path(config.get("pathvars", {}).get("results", "results"))
-    wrong = lacking + misfits(rows, totals, place, at_once, args.hours, free_disk_mb(results))
+    work = Path(folder_of(config["work_dir"], "config: work_dir") or results)
+    wrong = lacking + misfits(rows, totals, place, at_once, args.hours, *free_disk_mb(results, work))
     print(f"{args.study or 'config.yaml'} on {place.name}, in {place.precision}\n")
     print("\n".join([*table(rows), ""]))
     for sentence in [*summary(totals, at_once), *remarks(rows, rates, corpus, place.precision)]:

@@ -7,11 +7,13 @@ import math
 import os
 import shlex
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from workflow.scripts.base.errors import InputError
 from workflow.scripts.base.files import lock
 from workflow.scripts.base.options import to_flags
+from workflow.scripts.base.places import folder_of, refuse_unwritable
 from workflow.scripts.base.rates import Rate
 from workflow.scripts.corpus import options as corpus_options
 from workflow.scripts.reading import contents
@@ -60,6 +62,27 @@ def corpus_name(config: dict) -> str:
     return name if config["split_by"] == "cluster" else f"{name}-{config['split_by']}"
 
 
+def corpora(config: dict) -> str:
+    """Folder in which each prepared corpus has its own, of its name.
+
+    Raises:
+        InputError: ``data_dir`` is no path.
+    """
+    return os.path.join(folder_of(config["data_dir"], "config: data_dir"), "corpora")
+
+
+def work_folder(config: dict) -> str:
+    """Folder of the states of unfinished runs, absolute; empty where each stays beside the results of its run.
+
+    Raises:
+        InputError: ``work_dir`` is no path, or nothing can be written there.
+    """
+    if not (folder := folder_of(config["work_dir"], "config: work_dir")):
+        return ""
+    refuse_unwritable(folder, "config: work_dir")
+    return os.path.abspath(folder)
+
+
 def prepare_flags(config: dict) -> str:
     """Command-line flags of `prepare` for the study's corpus."""
     words = []
@@ -83,16 +106,24 @@ def absent_source(config: dict) -> str:
     return ""
 
 
-def source_away(config: dict, corpus: str) -> str:
+def source_away(config: dict, corpus: str, in_bucket: Callable[[str], bool] | None = None) -> str:
     """A sentence that a prepared corpus is used in place of a source that cannot be read; empty if all can.
+
+    Args:
+        in_bucket: tells whether there is a file, where files live in a bucket.
 
     Raises:
         InputError: no corpus was prepared, or one with other options, and it cannot be prepared now.
     """
+    exists = in_bucket or os.path.exists
     if not (absent := absent_source(config)):
+        if not in_bucket and not exists(f"{corpus}/corpus.json"):
+            refuse_unwritable(corpus, "config: with this data_dir the corpus")
         return ""
-    if not Path(corpus, "corpus.json").exists():
+    if not exists(f"{corpus}/corpus.json"):
         raise InputError(absent)
+    if in_bucket:  # which options it was prepared with stands in a file there
+        return f"{absent}: {corpus} is used as it is in the bucket"
     from workflow.scripts.prepare import differences  # seconds that no other question takes
 
     if found := differences(Path(corpus), prepare_flags(config)):

@@ -90,18 +90,18 @@ def say_plan(training: Training, runs: list[Run]) -> None:
 
 
 def take_folders(training: Training) -> None:
-    """Lock the folders of all runs for this process.
+    """Lock the folders of all runs, and of their states, for this process.
 
     Raises:
         InputError: another process holds one, and the options say not to wait.
     """
-    for run in training.runs:
-        run.folder.mkdir(parents=True, exist_ok=True)
-        if lock(run.folder / ".lock", exclusive=True) is None:
+    for folder in dict.fromkeys(folder for run in training.runs for folder in (run.folder, run.state_folder)):
+        folder.mkdir(parents=True, exist_ok=True)
+        if lock(folder / ".lock", exclusive=True) is None:
             if not training.options.wait:
-                raise InputError(f"another process is training into {run.folder}: wait for it or stop it")
-            training.say(f"waiting for the process that trains into {run.folder}")
-            lock(run.folder / ".lock", exclusive=True, wait=True)
+                raise InputError(f"another process is training into {folder}: wait for it or stop it")
+            training.say(f"waiting for the process that trains into {folder}")
+            lock(folder / ".lock", exclusive=True, wait=True)
 
 
 def train(training: Training, runs: list[Run], stopped_by: list[int]) -> None:

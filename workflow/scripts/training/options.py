@@ -104,6 +104,11 @@ class TrainingOptions:
         group="files", parse={"nargs": "+"},
     )  # fmt: skip
 
+    work_dir: str = trained(
+        "", "where states of unfinished runs go, below folders named as those of --output_dir (default: there)",
+        identity=False, group="files",
+    )  # fmt: skip
+
     # Where and how a run is computed may differ between it and its resumption, but for the three that say so. (Another
     # number of threads, processes or windows in a pass rounds sums differently, no more.)
     device: str = trained("auto", "auto, cpu, cuda, cuda:1, mps", identity=False, group="machine")
@@ -162,6 +167,10 @@ class TrainingOptions:
     def folders(self) -> list[Path]:
         """Where the result of each budget goes."""
         return [Path(folder) for folder in self.output_dir or [f"checkpoints/{self.model_name}"]]
+
+    def state_folder(self, folder: Path) -> Path:
+        """Where the state of the run that ends in ``folder`` is kept: in --work_dir each has a folder of its own."""
+        return Path(self.work_dir, os.path.abspath(folder).lstrip("/")) if self.work_dir else folder
 
     @property
     def contradiction(self) -> str:

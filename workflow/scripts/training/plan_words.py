@@ -123,8 +123,13 @@ def misfits(
     at_once: int,
     hours: float | None,
     free_mb: int,
+    free_for_states_mb: int | None = None,
 ) -> list[str]:
-    """Sentences on what there is not enough of."""
+    """Sentences on what there is not enough of.
+
+    Args:
+        free_mb: of disk, where the results go; ``free_for_states_mb``: where states go, if on another disk.
+    """
     found = []
     trained = [row.model for row in rows if row.model.count(*STAGES)]
     if memory := place.memory_mb:
@@ -144,9 +149,12 @@ def misfits(
                 f"{len(needs)} jobs at once need up to {megabytes(sum(needs))} of memory; there are {megabytes(memory)}"
             )
     together = in_all(totals)
-    disk = together.disk_mb + together.unfinished_mb
-    if disk > free_mb:
-        found.append(f"{megabytes(disk)} of disk are needed, and {megabytes(free_mb)} are free")
+    disks = [("disk", together.disk_mb + together.unfinished_mb, free_mb)]
+    if free_for_states_mb is not None:
+        disks = [("disk", together.disk_mb, free_mb), ("work_dir", together.unfinished_mb, free_for_states_mb)]
+    for name, needed, free in disks:
+        if needed > free:
+            found.append(f"{megabytes(needed)} of {name} are needed, and {megabytes(free)} are free")
     if hours and together.clock_seconds > hours * 3600:
         each = (f"{stage} {duration(totals[stage].clock_seconds)}" for stage in STAGES if totals[stage].jobs)
         found.append(

@@ -24,7 +24,7 @@ from workflow.scripts.training.memory import micro_batch_for
 from workflow.scripts.training.optim import Optimizer
 from workflow.scripts.training.options import TrainingOptions
 from workflow.scripts.training.schedule import Schedule, check_branches
-from workflow.scripts.training.signs import Signs
+from workflow.scripts.training.signs import SIGN, Signs
 from workflow.scripts.training.state import fingerprint, load_state, save_state
 from workflow.scripts.training.stepper import Stepper
 
@@ -35,17 +35,23 @@ STATE = "checkpoint.pt"
 
 @dataclass(frozen=True)
 class Run:
-    """One budget: how long it is, and the folder that its result goes to."""
+    """One budget: how long it is, the folder that its result goes to, and the one for its state on the way."""
 
     tokens: int
     folder: Path
+    state_folder: Path
     schedule: Schedule
     fingerprint: str
 
     @property
     def state(self) -> Path:
         """The file from which an unfinished run goes on."""
-        return self.folder / STATE
+        return self.state_folder / STATE
+
+    @property
+    def states(self) -> list[Path]:
+        """That file, and the one of a job that was told of no other folder for it."""
+        return list(dict.fromkeys([self.state, self.folder / STATE]))
 
     def is_finished(self) -> bool:
         """Whether the folder holds exactly this run; one that was kept there is put back."""
@@ -117,7 +123,8 @@ class Training:
             )
             if schedule.steps < 1:
                 raise InputError(f"{tokens} tokens are less than half of one step of {options.tokens_per_step}")
-            runs.append(Run(tokens, folder, schedule, fingerprint(self.identity, asdict(schedule))))
+            identity = fingerprint(self.identity, asdict(schedule))
+            runs.append(Run(tokens, folder, options.state_folder(folder), schedule, identity))
         if len(runs) > 1:
             check_branches({run.tokens: run.schedule for run in runs})
         return sorted(runs, key=lambda run: run.tokens)
@@ -194,12 +201,15 @@ class Training:
 
     def saved_state(self, run: Run, otherwise: str) -> dict | None:
         """The state that a run was left in; None if there is none of this very run, which then starts ``otherwise``."""
-        for torn in run.folder.glob(".*.tmp.*"):  # what a kill in the middle of a write left behind
-            torn.unlink(missing_ok=True)
-        if not run.state.exists():
+        for folder in {run.folder, run.state_folder}:
+            for torn in folder.glob(".*.tmp.*"):  # what a kill in the middle of a write left behind
+                torn.unlink(missing_ok=True)
+        if not (found := [path for path in run.states if path.exists()]):
+            if (run.folder / SIGN).exists():  # or nobody would know why, when it is another --work_dir than before
+                self.say(f"this run was begun, and {run.state} does not exist: starting from {otherwise}")
             return None
         try:
-            state = load_state(run.state, run.fingerprint, self.identity)
+            state = load_state(found[0], run.fingerprint, self.identity)
         except InputError as error:
             self.say(f"{error}: starting from {otherwise}")
             return None
@@ -281,7 +291,8 @@ class Training:
         rows.writerows(progress.history)
         save_model(run.folder, self.model, self.corpus.tokenizer, training, table.getvalue())
         keep(run.folder, RESULTS, run.fingerprint)
-        run.state.unlink(missing_ok=True)
+        for path in run.states:
+            path.unlink(missing_ok=True)
         self.signs.end(run.folder)
         self.say(
             f"{n_tokens:,} tokens done: {progress.seconds:,.0f} s, {peak:,} MB of {self.device.type} memory at the peak"
