@@ -138,7 +138,7 @@ def folders_of(config: dict, corpus: Path | None) -> tuple[str, Path]:
     from workflow.scripts import study
 
     results = config.get("pathvars", {}).get("results", "results")
-    return results, corpus or Path("data/corpora", study.corpus_name(config))
+    return results, corpus or Path(study.corpora(config), study.corpus_name(config))
 
 
 def run(args: argparse.Namespace) -> int:
