@@ -48,7 +48,8 @@ def put(path: Path, jobs: Sequence[Job], corpus: str, results: Path) -> str:
             if odd := job_of[folder].odd(fresh / folder, folder, corpus):
                 raise InputError(f"{path}: config.json of {folder} is of another run ({odd})")
         move(fresh, results)
-    missing = [folder for job in jobs for folder in job.runs if not (results / folder / OF_TRAINING[0]).exists()]
+    of_study = [folder for job in jobs if not job.is_trial for folder in job.runs]
+    missing = [folder for folder in of_study if not (results / folder / OF_TRAINING[0]).exists()]
     said = [f"{path}: {len(new)} runs by {about['commit'] or 'an unknown commit'} are in {results}"]
     said += [f"{len(mine)} that were trained here stay as they are"] if mine else []
     said += [f"{name} failed there: {why}" for name, why in about["failed"].items()]
