@@ -6,7 +6,7 @@ import pytest
 
 from workflow.scripts import collect_split_gap, plot_scaling
 from workflow.scripts.base.errors import InputError
-from workflow.scripts.evaluation.split_gap import ALL, OTHER, RELATED, split_gap
+from workflow.scripts.evaluation.split_gap import ALL, EXCESS, OTHER, RELATED, split_gap
 from workflow.scripts.figures.look import MEDIUM
 from workflow.scripts.figures.save import save
 
@@ -70,6 +70,7 @@ def test_what_relatives_take_away_is_found_where_they_are(tmp_path, corpus):
     for model in summary["models"]:
         assert model[RELATED]["difference"] == pytest.approx(0.2)
         assert model[OTHER]["difference"] == pytest.approx(0)
+        assert model[EXCESS]["difference"] == pytest.approx(0.2)
         assert model[ALL]["difference"] == pytest.approx(0.2 * CHARS[:RELATIVES].sum() / CHARS.sum())
         assert model[ALL]["loss_without"] - model[ALL]["loss_with"] == pytest.approx(model[ALL]["difference"])
     assert len(table) == 4
@@ -83,6 +84,8 @@ def test_noise_between_seeds_is_in_the_interval_and_one_seed_says_so(tmp_path, c
         low, high = model[ALL]["difference_ci95"]
         assert low < 0 < high
         assert high - low > 0.05
+        assert model[EXCESS]["difference"] == pytest.approx(0)  # noise that moves all tunes alike is not in it
+        assert model[EXCESS]["difference_se"] < 0.01
     assert summary["seeds_in_intervals"]
     folders = study(tmp_path / "one", gap=0, noise=0.05, seeds=(0,))
     (tmp_path / "out").mkdir()

@@ -53,7 +53,13 @@ def gaps() -> dict:
     """Two architectures of four sizes, as split_gap.json has them."""
     gap = {"difference": 0.02, "difference_ci95": [-0.01, 0.05]}
     models = [
-        {"model": f"{arch}_{size}", "arch": arch, "params_non_embedding": size, "all": gap, "with relatives": gap}
+        {
+            "model": f"{arch}_{size}",
+            "arch": arch,
+            "params_non_embedding": size,
+            "all": gap,
+            "with relatives beyond without": gap,
+        }
         for arch in ("gpt", "lstm")
         for size in (983_040, 6_291_456, 25_165_824, 84_934_656)
     ]

@@ -3,7 +3,8 @@
 Needs, of each model, runs on a split that draws tunes one by one or by file, so that versions of one tune stand on both
 sides, and runs with the same seeds on that split with the relatives of held-out tunes left out of training. Both have
 the same test tunes, so losses are paired tune by tune. Training on other tunes moves a loss as another seed does: with
-several seeds of some model intervals are those of `over_seeds`; with one seed of each they are over tunes alone.
+several seeds of some model intervals are those of `over_seeds`; with one seed of each they are over tunes alone. Such
+noise moves tunes with relatives and without alike, so it hardly touches by how much more the loss of the former rises.
 """
 
 import csv
@@ -14,6 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from workflow.scripts.base.errors import InputError
 from workflow.scripts.base.uncertainty import ratio_means
@@ -23,6 +25,7 @@ from workflow.scripts.evaluation.runs_table import read_run
 
 # Test tunes that a difference is told of.
 ALL, RELATED, OTHER = "all", "with relatives", "without"
+EXCESS = "with relatives beyond without"
 SHAPE = ["model", "arch", "params_non_embedding", "tokens"]
 COLUMNS = [*SHAPE, "seed", "loss_with", "loss_without", "difference"]
 
@@ -65,6 +68,8 @@ def split_gap(present: Iterable[str], absent: Iterable[str], corpus: Path) -> tu
         gaps = gaps_of(of_model, which) if which.any() else dict.fromkeys(of_model)
         for name, gap in gaps.items():
             found[name][kind] = gap
+    for name, excess in excesses(of_model, found, related).items():
+        found[name][EXCESS] = excess
     models = sorted(found.values(), key=lambda each: (each["arch"], each["params_non_embedding"]))
     summary = {
         "test_tunes": len(related),
@@ -155,10 +160,43 @@ def gaps_of(of_model: dict[str, list[Pair]], which: np.ndarray) -> dict[str, dic
             "loss_with": means[0].value,
             "loss_without": means[1].value,
             "difference": value,
+            "tunes_se": means[2].se,
             "difference_se": se,
             "difference_ci95": ci95,
         }
     return found
+
+
+def excesses(of_model: dict[str, list[Pair]], found: dict[str, dict], related: np.ndarray) -> dict[str, dict | None]:
+    """By how much more the loss of tunes with relatives rises than that of the others, of each model.
+
+    Its error has a part from the tunes and one from the seeds, joined as in `over_seeds`. None where there are no tunes
+    of one kind, or too few for an error.
+    """
+    each = {
+        name: [gap_of(pair, related) - gap_of(pair, ~related) for pair in pairs]
+        for name, pairs in of_model.items()
+        if found[name][RELATED] and found[name][OTHER]
+    }
+    dof = sum(len(values) - 1 for values in each.values())
+    noise = sum(np.var(values) * len(values) for values in each.values()) / dof if dof else 0.0
+    excess: dict[str, dict | None] = dict.fromkeys(of_model)
+    for name, values in each.items():
+        own = np.var(values, ddof=1) if len(values) > 1 else 0.0
+        errors = [found[name][kind]["tunes_se"] for kind in (RELATED, OTHER)]
+        if None in errors:
+            continue
+        by_tunes, by_seeds = sum(error**2 for error in errors), max(own, noise) / len(values)
+        se, tunes_dof = float(np.sqrt(by_tunes + by_seeds)), int(related.sum()) - 1
+        freedom = se**4 / (by_tunes**2 / tunes_dof + by_seeds**2 / dof) if by_seeds else tunes_dof
+        value, half = float(np.mean(values)), float(stats.t.isf(0.025, freedom)) * se
+        excess[name] = {"difference": value, "difference_se": se, "difference_ci95": (value - half, value + half)}
+    return excess
+
+
+def gap_of(pair: Pair, which: np.ndarray) -> float:
+    """How much more one seed loses on the tunes that are wanted, (n,) bool."""
+    return loss(part(pair.absent, which)) - loss(part(pair.present, which))
 
 
 def part(run: TuneLosses, which: np.ndarray) -> TuneLosses:

@@ -15,13 +15,16 @@ from workflow.scripts.figures.save import Picture
 from workflow.scripts.figures.words import legend_below
 from workflow.scripts.findings.headline import names_of
 
-# Kinds of test tunes as split_gap.json names them -> whether their marks are filled, and what they are called here.
-KINDS = {"with relatives": (True, "test tunes with a relative in training"), "all": (False, "all test tunes")}
+# What split_gap.json has of each model -> whether its marks are filled, how far they are moved aside, and its words.
+KINDS = {
+    "all": (False, 0.97, "all test tunes"),
+    "with relatives beyond without": (True, 1.03, "tunes with a relative in training, beyond the others"),
+}
 HEIGHT = 3.0  # inches, at text of 9 points
 
 
 def draw(summary: dict, width: float = MEDIUM) -> Picture:
-    """Differences of each model with their intervals, of the test tunes that have relatives and of all.
+    """Differences of each model with their intervals, of all test tunes and of those with relatives beyond the others.
 
     Args:
         summary: as `evaluation.split_gap.split_gap` returns it, with the name of the corpus.
@@ -34,8 +37,8 @@ def draw(summary: dict, width: float = MEDIUM) -> Picture:
         fig, ax = plt.subplots(figsize=(width, scale * HEIGHT))
         ax.axhline(0, color="#555555", linewidth=0.9)
         for arch in archs:
-            for kind, (is_filled, _) in KINDS.items():
-                marks(ax, [model for model in models if model["arch"] == arch], kind, is_filled, style_of(arch, archs))
+            for kind in KINDS:
+                marks(ax, [model for model in models if model["arch"] == arch], kind, style_of(arch, archs))
         log_axis(ax, pd.Series([model["params_non_embedding"] for model in models]), "Parameters outside the embedding")
         ax.yaxis.set_major_locator(MaxNLocator(5))
         ax.set_ylabel("Loss without relatives\nless with (nats a character)")
@@ -43,7 +46,7 @@ def draw(summary: dict, width: float = MEDIUM) -> Picture:
         grey: dict = {"color": "#555555", "linestyle": "none", "marker": "o"}
         handles += [
             Line2D([], [], markerfacecolor="#555555" if is_filled else "white", label=words, **grey, **thin(5))
-            for is_filled, words in KINDS.values()
+            for is_filled, _, words in KINDS.values()
         ]
         legend_below(fig, handles)
     return Picture(fig, caption(summary))
@@ -54,9 +57,10 @@ def marker(arch: str, archs: list[str]) -> dict:
     return {"color": style["color"], "marker": style["marker"]} | thin(5)
 
 
-def marks(ax: Axes, models: list[dict], kind: str, is_filled: bool, style: dict) -> None:
-    """One architecture and kind of tunes: a mark a model, on its interval."""
-    found = [(model["params_non_embedding"], model[kind]) for model in models if model[kind]]
+def marks(ax: Axes, models: list[dict], kind: str, style: dict) -> None:
+    """One architecture and kind of difference: a mark a model, on its interval."""
+    is_filled, aside, _ = KINDS[kind]
+    found = [(aside * model["params_non_embedding"], model[kind]) for model in models if model[kind]]
     for size, gap in found:
         if gap["difference_ci95"]:
             ax.plot([size, size], gap["difference_ci95"], color=style["color"], **thin(0, 1.2))
@@ -71,15 +75,17 @@ def caption(summary: dict) -> str:
     said = []
     for model in summary["models"]:
         parts = []
-        for kind, (_, words) in KINDS.items():
+        for kind, words in (("all", "in all"), ("with relatives beyond without", "more with relatives than without")):
             if (gap := model[kind]) and gap["difference_ci95"]:
                 low, high = gap["difference_ci95"]
-                parts.append(f"{gap['difference']:+.4f} [{low:+.4f}, {high:+.4f}] of {words}")
+                parts.append(f"{gap['difference']:+.4f} [{low:+.4f}, {high:+.4f}] {words}")
         said.append(f"{model['model']} ({short(model['params_non_embedding'])}): {', '.join(parts)}.")
     seeds = "and seeds" if summary["seeds_in_intervals"] else "alone: how far seeds differ is not in them"
     return (
         "How much higher test loss is (nats a character) when the relatives of held-out tunes are left out of training,"
         f" on the same test tunes. {summary['with_relatives']:,} of {summary['test_tunes']:,} have a version in"
-        f" training otherwise. Above zero, relatives in training lower the loss. {' '.join(said)} Bars: 95% over tunes"
-        f" {seeds}; losses are paired tune by tune. Corpus: {summary['corpus']}."
+        " training otherwise. Above zero, relatives in training lower the loss. Filled: by how much more it rises for"
+        " tunes with relatives than for the others; to have trained on other tunes moves both alike, so this is the"
+        f" surer measure. {' '.join(said)} Bars: 95% over tunes {seeds}; losses are paired tune by tune."
+        f" Corpus: {summary['corpus']}."
     )
