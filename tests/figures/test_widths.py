@@ -17,7 +17,7 @@ from workflow.scripts import plot_scaling
 from workflow.scripts.base.files import read_json
 from workflow.scripts.base.tables import read_csv
 from workflow.scripts.corpus_figure.draw import draw, look
-from workflow.scripts.figures import ablations, original, split_gap, transfer
+from workflow.scripts.figures import ablations, original, transfer
 from workflow.scripts.figures import save as saved
 from workflow.scripts.figures.look import even_shades
 from workflow.scripts.figures.surface import surface
@@ -28,7 +28,7 @@ from workflow.scripts.tables.table import read_table
 SMALLEST = 6.0  # points
 DEFAULT, REFERENCE = (ROOT / "docs" / f"{name}-study" for name in ("default", "reference"))
 FIGURES = ["copying", "loss_compute", "loss_curves", "loss_places", "loss_surface", "lr_transfer", "scaling_plot",
-           "validity"]  # fmt: skip
+           "split_gap", "validity"]  # fmt: skip
 WIDTHS = (3.3, 6.9)  # inches: a column, a page
 
 
@@ -37,7 +37,7 @@ def pictures(request, tmp_path_factory) -> Iterator[dict[str, saved.Picture]]:
     """What the command draws of the default study, before it is written; in a column also what other studies have."""
     width, drawn = request.param, {}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(plot_scaling, "save", lambda picture, path, note: drawn.update({path.name: picture}))
+        patch.setattr(plot_scaling, "save", lambda picture, path, note="": drawn.update({path.name: picture}))
         folder = str(tmp_path_factory.mktemp("drawn"))
         plot_scaling.main(["--results_dir", folder, "--tables", str(DEFAULT), "--width", str(width), "--trials"])
     assert sorted(drawn) == FIGURES
@@ -49,23 +49,6 @@ def pictures(request, tmp_path_factory) -> Iterator[dict[str, saved.Picture]]:
         saved.plt.close(picture.figure)
 
 
-def gaps() -> dict:
-    """Two architectures of four sizes, as split_gap.json has them."""
-    gap = {"difference": 0.02, "difference_ci95": [-0.01, 0.05]}
-    models = [
-        {
-            "model": f"{arch}_{size}",
-            "arch": arch,
-            "params_non_embedding": size,
-            "all": gap,
-            "with relatives beyond without": gap,
-        }
-        for arch in ("gpt", "lstm")
-        for size in (983_040, 6_291_456, 25_165_824, 84_934_656)
-    ]
-    return {"corpus": "x", "test_tunes": 9, "with_relatives": 2, "seeds_in_intervals": True, "models": models}
-
-
 def of_other_studies(width: float) -> dict[str, saved.Picture]:
     """Figures of the reference study, with a forecast, later runs, horizons and settings; and of the original one."""
     table, fit = read_table(REFERENCE / "runs.csv")[0], read_fit(REFERENCE / "fit.json")
@@ -74,7 +57,6 @@ def of_other_studies(width: float) -> dict[str, saved.Picture]:
     runs = original_runs.read_runs(ROOT / "docs" / "original-study" / "runs.csv")
     return {
         "forecast": plot_scaling.forecast(table, fit["groups"], REFERENCE, width),
-        "split_gap": split_gap.draw(gaps(), width),
         "ablations": ablations.draw(read_json(REFERENCE / "ablations.json"), width),
         "horizons": transfer.draw(trials, read_json(REFERENCE / "lr_transfer.json"), width),
         "later runs": surface(table, fit, width=width, later=later),
