@@ -229,8 +229,9 @@ def test_the_machines_folder_is_this_users_alone(temporary, monkeypatch):
     assert folder.parent == temporary
     assert folder.stat().st_mode & 0o777 == 0o700
     assert gpus.machine_folder() == folder
-    monkeypatch.setattr("os.getuid", lambda: 4321)
-    somebody_elses = temporary / "abc-scaling-gpu-claims-4321"
+    another = os.getuid() + 1
+    monkeypatch.setattr("os.getuid", lambda: another)
+    somebody_elses = temporary / f"abc-scaling-gpu-claims-{another}"
     somebody_elses.mkdir()
     with pytest.raises(InputError, match="is not this user's own folder"):
         gpus.machine_folder()
