@@ -163,6 +163,7 @@ rule pages_of_docs:
 rule redraw:
     log:
         "<results>/logs/redraw.log",
+    localrule: True
     conda:
         "../envs/environment.yaml"
     threads: 8  # one process for each study, and no more than --cores

@@ -46,9 +46,11 @@ def test_a_model_has_seeds_of_its_own():
         study_config.check(config)
 
 
-def test_an_absent_corpus_is_told_with_how_to_get_it():
+def test_an_absent_corpus_is_told_with_how_to_get_it(tmp_path):
     lakh = study_config.read_study(LAKH, ["corpus=nowhere/lmd_full.tar.gz"])
-    sentence = study.absent_source(lakh)
+    with pytest.raises(InputError) as raised:
+        study.source_away(lakh, str(tmp_path / "lmd_full"))
+    sentence = str(raised.value)
     assert sentence.startswith("nowhere/lmd_full.tar.gz: no such file or folder: download lmd_full.tar.gz (1.77 GB) of")
     assert "https://colinraffel.com/projects/lmd/" in sentence
     assert sentence.endswith("or name another corpus with --config corpus=PATH")

@@ -265,7 +265,9 @@ def test_a_missing_table_is_one_sentence(results):
 
 def test_trials_are_drawn_if_they_are_asked_for(made, tmp_path, monkeypatch):
     tables, drawn = Path(shutil.copytree(made, tmp_path / "tables")), []
-    monkeypatch.setattr(plot_scaling, "save", lambda shown, path: drawn.append(path) or plt.close(shown.figure))
+    monkeypatch.setattr(
+        plot_scaling, "save", lambda shown, path, note="": drawn.append(path) or plt.close(shown.figure)
+    )
     for name in ("lr_transfer.csv", "lr_transfer.json", "ablations.json"):
         shutil.copy(ROOT / "docs/reference-study" / name, tables)
     for folder in (tables, tmp_path / "results"):

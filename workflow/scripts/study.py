@@ -99,8 +99,7 @@ def absent_source(config: dict) -> str:
         try:
             require_files(path)
         except InputError as error:
-            how_to_get_it = f": download {config['corpus_from']}, to there" if config["corpus_from"] else ""
-            return f"{error}{how_to_get_it}, or name another corpus with --config corpus=PATH"
+            return str(error)
         if path != MUSIC21 and not any(os.access(file, os.R_OK) for file in list_files(Path(path))):
             return f"{path}: no file in it may be read"
     return ""
@@ -121,7 +120,8 @@ def source_away(config: dict, corpus: str, in_bucket: Callable[[str], bool] | No
             refuse_unwritable(corpus, "config: with this data_dir the corpus")
         return ""
     if not exists(f"{corpus}/corpus.json"):
-        raise InputError(absent)
+        how_to_get_it = f": download {config['corpus_from']}, to there" if config["corpus_from"] else ""
+        raise InputError(f"{absent}{how_to_get_it}, or name another corpus with --config corpus=PATH")
     if in_bucket:  # which options it was prepared with stands in a file there
         return f"{absent}: {corpus} is used as it is in the bucket"
     from workflow.scripts.prepare import differences  # seconds that no other question takes
