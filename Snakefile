@@ -16,6 +16,7 @@ pathvars:
 
 
 include: "rules/common.smk"
+include: "rules/flags_common.smk"
 include: "rules/pages_common.smk"
 include: "rules/corpus.smk"
 include: "rules/train.smk"

@@ -17,6 +17,9 @@ if not SOURCE_AWAY:
         log:
             f"<results>/logs/prepare/{{way}}.log",
 
+    # Of a study that is itself split in this way it is the same corpus.
+    ruleorder: prepare > prepare_split
+
 
 # What is trained by itself, as a trial is.
 use rule train as train_split with:
