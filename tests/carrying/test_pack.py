@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from workflow.scripts import study, study_config, study_jobs
+from workflow.scripts import carry, study, study_config, study_jobs
 from workflow.scripts.base.errors import InputError
 from workflow.scripts.carrying import archive, pack
 from workflow.scripts.corpus.dataset import Corpus, Split
@@ -105,3 +105,9 @@ def test_models_without_a_trunk_are_a_job_for_each_budget():
     found = {(job.model, tuple(job.runs.values())): job.flags for job in jobs}
     assert set(found) == {("gpt_tiny", (131072, 262144)), ("lstm_tiny", (131072,)), ("lstm_tiny", (262144,))}
     assert found["lstm_tiny", (131072,)] == study.train_flags(config, "lstm_tiny", 131072)
+
+
+def test_results_that_lie_elsewhere_are_refused_before_anything_travels(tmp_path):
+    asked = ["pack", "--config", f"pathvars={{results: {tmp_path}}}", "--output", str(tmp_path / "pack")]
+    with pytest.raises(InputError, match="has its results in a folder below this one"):
+        carry.main(asked)

@@ -26,7 +26,7 @@ from workflow.scripts.base import cli
 from workflow.scripts.base.code_identity import SCRIPTS
 from workflow.scripts.base.errors import InputError
 from workflow.scripts.base.files import write_json
-from workflow.scripts.carrying import arrive, back
+from workflow.scripts.carrying import archive, arrive, back
 from workflow.scripts.carrying.away import SMALL, Away, How
 from workflow.scripts.carrying.machine import Clock
 from workflow.scripts.carrying.pack import Pack, open_pack, sources, write
@@ -114,6 +114,8 @@ def pack(args: argparse.Namespace) -> None:
 
     config = study_config.read_study(args.study, args.config)
     results, data = folders_of(config, args.corpus)
+    if not archive.is_inside(results):
+        raise InputError(f"{results}: what is carried has its results in a folder below this one, so name such a one")
     corpus = Corpus.load(data)
     if found := differences(data, study.prepare_flags(config)):
         raise InputError(f"{data} was prepared with other options ({'; '.join(found[:3])}): prepare it again")
