@@ -44,7 +44,7 @@ workflow.pathvars.update(Pathvars.from_config(config))  # a study that is scaled
 
 CORPORA = ask(study.corpora, config)
 CORPUS = f"{CORPORA}/{study.corpus_name(config)}"
-RESULTS = config.get("pathvars", {}).get("results", "results")
+RESULTS = study_config.results_of(config)
 # Whether files live in a storage that Snakemake brings them from and to, as docs/clusters.md shows.
 IN_BUCKET = workflow.storage_settings.default_storage_provider is not None
 CORPUS_FILES = [f"{CORPUS}/{split}.{part}" for split in SPLITS for part in ("bin", "idx")] + [
@@ -179,8 +179,9 @@ def each_budget(file):
 
 def tables_of_tunes(run):
     """The tables of what a run wrote, by itself and after each prompt."""
-    folders = ["samples", *(f"prompted/{prompt}" for prompt in config["prompts"])]
-    return [with_its_folder(f"{run}/{folder}/{{model}}-seed{{seed}}.csv") for folder in folders]
+    return [
+        with_its_folder(f"{run}/{folder}/{{model}}-seed{{seed}}.csv") for folder in study_config.tune_folders(config)
+    ]
 
 
 def table_of_baseline(name):

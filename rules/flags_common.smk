@@ -55,7 +55,7 @@ def lost_results(wildcards):
     wanted = expand(
         "{run}/{file}",
         run=RUN_DIRS,
-        file=("config.json", "history.csv", "perplexity.json"),
+        file=study.SCORED,
     )
     wanted += expand(
         "{writer}/{file}.json",

@@ -137,10 +137,9 @@ def pack(args: argparse.Namespace) -> None:
 
 def folders_of(config: dict, corpus: Path | None) -> tuple[str, Path]:
     """Where the results of a study are, and its prepared corpus."""
-    from workflow.scripts import study
+    from workflow.scripts import study, study_config
 
-    results = config.get("pathvars", {}).get("results", "results")
-    return results, corpus or Path(study.corpora(config), study.corpus_name(config))
+    return study_config.results_of(config), corpus or Path(study.corpora(config), study.corpus_name(config))
 
 
 def run(args: argparse.Namespace) -> int:

@@ -228,7 +228,7 @@ def main(argv: list[str] | None = None) -> None:
     rates = rates_of(found, place, at_once, settings)
     rows = rows_of(found, rates, config["eval_tokens"], gpus)
     totals = totals_of(rows, at_once)
-    results = Path(config.get("pathvars", {}).get("results", "results"))
+    results = Path(study_config.results_of(config))
     work = Path(folder_of(config["work_dir"], "config: work_dir") or results)
     wrong = lacking + misfits(rows, totals, place, at_once, args.hours, *free_disk_mb(results, work))
     print(f"{args.study or 'config.yaml'} on {place.name}, in {place.precision}\n")

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from workflow.scripts import study_config
 from workflow.scripts.base.errors import InputError
 from workflow.scripts.base.files import lock
 from workflow.scripts.base.options import to_flags
@@ -175,9 +176,10 @@ def runs(config: dict) -> list[str]:
     return [*runs_at(config, config["tokens"]), *runs_of(config["longer"], config["longer_seeds"])]
 
 
-def runs_at(config: dict, budgets: list[int]) -> list[str]:
-    """Those of all models of the suite at some of the budgets that all have."""
-    return [run for name in config["suite"] for run in runs_of({name: budgets}, settings_of(config, name)["seeds"])]
+def runs_at(config: dict, budgets: list[int], names: list[str] | None = None) -> list[str]:
+    """Those of all models of the suite, or of those named, at some budgets, each with the seeds that it has."""
+    names = config["suite"] if names is None else names
+    return [run for name in names for run in runs_of({name: budgets}, settings_of(config, name)["seeds"])]
 
 
 def first_runs(config: dict) -> list[str]:
@@ -206,11 +208,7 @@ def trials(config: dict) -> list[str]:
 
 def split_gap(config: dict) -> list[str]:
     """Every run with relatives of test tunes in training, and every one without, as its folder under each split's."""
-    return [
-        run
-        for name in config["split_gap_models"]
-        for run in runs_of({name: [max(config["tokens"])]}, settings_of(config, name)["seeds"])
-    ]
+    return runs_at(config, [max(config["tokens"])], config["split_gap_models"])
 
 
 def ablations(config: dict) -> list[str]:
@@ -286,7 +284,7 @@ def can_be_judged(config: dict, results: str, run: str) -> bool:
     if config["train_missing"] and not came_back:
         return True
     table = f"{name}-seed{run_of(run.partition('/')[2])[2]}.csv"
-    return all((folder / part / table).exists() for part in ("samples", *(f"prompted/{x}" for x in config["prompts"])))
+    return all((folder / part / table).exists() for part in study_config.tune_folders(config))
 
 
 def recorded_tables(config: dict, kind: str) -> Path:

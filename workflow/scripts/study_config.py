@@ -14,7 +14,7 @@ import yaml
 from workflow.scripts import models
 from workflow.scripts.base import schema
 from workflow.scripts.base.errors import InputError
-from workflow.scripts.training.scale import scaled
+from workflow.scripts.training import scale
 from workflow.scripts.training.schedule import Schedule, check_branches
 
 ROOT = Path(__file__).parents[2]
@@ -42,7 +42,17 @@ def ready(config: dict) -> dict:
     """
     config = typed(config)
     check(config)
-    return scaled(config)
+    return scale.scaled(config, results_of(config))
+
+
+def results_of(config: dict) -> str:
+    """Folder of the study's results."""
+    return config.get("pathvars", {}).get("results", "results")
+
+
+def tune_folders(config: dict) -> list[str]:
+    """Folders in that of a run for what it wrote, by itself and after each prompt."""
+    return ["samples", *(f"prompted/{prompt}" for prompt in config["prompts"])]
 
 
 def read_yaml(path: Path) -> dict:
@@ -247,8 +257,7 @@ def schedules_of(config: dict, name: str, budgets: Iterable[int]) -> dict[int, S
 
 def tokens_per_step(config: dict, name: str) -> int:
     """Tokens that a model of the study reads in one step."""
-    model = settings_of(config, name)
-    return model["batch_size"] * model["grad_accum"] * model["block_size"]
+    return scale.tokens_per_step(settings_of(config, name))
 
 
 def settings_of(config: dict, name: str) -> dict:

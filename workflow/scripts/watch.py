@@ -55,7 +55,7 @@ def planned_in(results: Path) -> list[str]:
             config = study_config.read_study(path, [])
         except InputError:  # another study's, that is not finished being written
             continue
-        if Path(config.get("pathvars", {}).get("results", "results")).resolve() == results.resolve():
+        if Path(study_config.results_of(config)).resolve() == results.resolve():
             return [f"models/{run}" for run in study.runs(config)]
     return []
 

@@ -151,7 +151,7 @@ class Errors:
 
     def __init__(self, models: list[Model]) -> None:
         self.noise = seed_noise(models)
-        self.tunes_dof = np.count_nonzero(models[0].runs[0].chars) - 1
+        self.tunes_dof = int(np.count_nonzero(models[0].runs[0].chars)) - 1
         # A model's own variance may be the larger one, so that no model is held to be calmer than it was seen to be.
         self.variances = {model.name: max(variance(model), self.noise.sd**2) / len(model.runs) for model in models}
 
@@ -161,11 +161,16 @@ class Errors:
         Args:
             tunes_se: the standard error over tunes alone.
         """
-        by_tunes, by_seeds = tunes_se**2, sum(self.variances[name] for name in names)
-        error, dof = float(np.sqrt(by_tunes + by_seeds)), float(self.tunes_dof)
-        if by_seeds > 0:
-            dof = error**4 / (by_tunes**2 / self.tunes_dof + by_seeds**2 / self.noise.dof)
-        return error, float(stdtrit(dof, 0.975)) * error, dof
+        by_seeds = sum(self.variances[name] for name in names)
+        return joined(tunes_se**2, by_seeds, self.tunes_dof, self.noise.dof)
+
+
+def joined(by_tunes: float, by_seeds: float, tunes_dof: int, seeds_dof: int) -> tuple[float, float, float]:
+    """(standard error, half of the 95% interval, degrees of freedom) of two variances and their degrees of freedom."""
+    error, dof = float(np.sqrt(by_tunes + by_seeds)), float(tunes_dof)
+    if by_seeds > 0:
+        dof = error**4 / (by_tunes**2 / tunes_dof + by_seeds**2 / seeds_dof)
+    return error, float(stdtrit(dof, 0.975)) * error, dof
 
 
 def variance(model: Model) -> float:

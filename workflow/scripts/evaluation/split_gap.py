@@ -15,12 +15,11 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from workflow.scripts.base.errors import InputError
 from workflow.scripts.base.uncertainty import ratio_means
 from workflow.scripts.evaluation.differences import TuneLosses, check_comparable, read_losses
-from workflow.scripts.evaluation.over_seeds import Errors, Model
+from workflow.scripts.evaluation.over_seeds import Errors, Model, joined
 from workflow.scripts.evaluation.runs_table import read_run
 
 # Test tunes that a difference is told of.
@@ -187,9 +186,8 @@ def excesses(of_model: dict[str, list[Pair]], found: dict[str, dict], related: n
         if None in errors:
             continue
         by_tunes, by_seeds = sum(error**2 for error in errors), max(own, noise) / len(values)
-        se, tunes_dof = float(np.sqrt(by_tunes + by_seeds)), int(related.sum()) - 1
-        freedom = se**4 / (by_tunes**2 / tunes_dof + by_seeds**2 / dof) if by_seeds else tunes_dof
-        value, half = float(np.mean(values)), float(stats.t.isf(0.025, freedom)) * se
+        se, half, _ = joined(by_tunes, float(by_seeds), int(related.sum()) - 1, dof)
+        value = float(np.mean(values))
         excess[name] = {"difference": value, "difference_se": se, "difference_ci95": (value - half, value + half)}
     return excess
 

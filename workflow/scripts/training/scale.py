@@ -9,12 +9,12 @@ MIN_CONTEXT = 8  # tokens
 BUDGETS = ("longer", "lr_horizons", "targets")  # keys that give models budgets of their own
 
 
-def scaled(config: dict) -> dict:
+def scaled(config: dict, results: str) -> dict:
     """The study with the parameters and the tokens of every run times its ``scale``, in a folder of results of its own.
 
     N goes with the square of a width: widths, contexts and windows a step shrink by the square root of the factor, each
     to a whole number, depths stay. So tokens a step shrink by the factor, and the steps of a run, which are what its
-    schedule counts, stay. Budgets are given as those of the full study.
+    schedule counts, stay. Budgets are given as those of the full study; ``results`` is the folder of its results.
     """
     if config["scale"] == 1:
         return config
@@ -31,7 +31,6 @@ def scaled(config: dict) -> dict:
         small[key] = {name: [budget(tokens) for tokens in budgets] for name, budgets in config[key].items()}
     for key in ("lr_transfer_tokens", "learning_rate_tokens", "ablation_tokens", "eval_tokens"):
         small[key] = config[key] and budget(config[key])
-    results = config.get("pathvars", {}).get("results", "results")
     return small | {"pathvars": {"results": f"{results}/scale{config['scale']:g}"}, "recorded": ""}
 
 
